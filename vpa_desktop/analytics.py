@@ -1,0 +1,110 @@
+"""Usage rows to what a chart or a table shows: cost per day, latency per provider. Pure functions over values.
+
+Days are the person's local calendar days.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+
+from vpa_desktop.records import UsageRow
+
+
+@dataclass(frozen=True, slots=True)
+class DayCost:
+    """What one local day cost, in US dollars, by provider."""
+
+    day: date
+    total_usd: Decimal
+    by_provider: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFigures:
+    """One provider's record. Times in milliseconds, None where nothing was measured; ``success_rate`` 0 to 1."""
+
+    provider: str
+    requests: int
+    success_rate: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    ttft_p50_ms: float | None
+    cost_usd: Decimal
+    unpriced: int
+    breaker: str = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Everything the dashboard tab draws. ``hits`` and ``saved_usd`` are of the answer cache."""
+
+    days: tuple[DayCost, ...]
+    providers: tuple[ProviderFigures, ...]
+    spent_today_usd: Decimal
+    spent_month_usd: Decimal
+    daily_limit_usd: Decimal | None
+    monthly_limit_usd: Decimal | None
+    forecast_month_usd: Decimal | None
+    requests: int
+    unpriced: int
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The nearest-rank percentile of ``values`` (``share`` 0 to 1); None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+
+
+def costs_by_day(rows: Iterable[UsageRow], *, today: date, days: int, zone: tzinfo | None) -> tuple[DayCost, ...]:
+    """The last ``days`` local days up to ``today``, oldest first, with the empty ones."""
+    sums: dict[date, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in rows:
+        if row.cost_usd is not None:
+            sums[row.at.astimezone(zone).date()][row.provider] += row.cost_usd
+    out = []
+    for back in range(days - 1, -1, -1):
+        day = today - timedelta(days=back)
+        parts = tuple(sorted(sums[day].items())) if day in sums else ()
+        out.append(DayCost(day, sum((amount for _, amount in parts), Decimal()), parts))
+    return tuple(out)
+
+
+def figures_by_provider(rows: Iterable[UsageRow]) -> tuple[ProviderFigures, ...]:
+    """One record per provider, by name. Cancelled requests and answers from the cache count for no rate and no time."""
+    groups: dict[str, list[UsageRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.provider].append(row)
+    return tuple(_figures(name, groups[name]) for name in sorted(groups))
+
+
+def _figures(provider: str, rows: list[UsageRow]) -> ProviderFigures:
+    judged = [r for r in rows if r.outcome != "cancelled" and not r.cached]
+    good = [r for r in judged if r.outcome == "ok"]
+    latencies = [r.latency_ms for r in good if r.latency_ms is not None]
+    first_tokens = [r.ttft_ms for r in good if r.ttft_ms is not None]
+    return ProviderFigures(
+        provider=provider,
+        requests=len(rows),
+        success_rate=len(good) / len(judged) if judged else None,
+        p50_ms=percentile(latencies, 0.5),
+        p95_ms=percentile(latencies, 0.95),
+        ttft_p50_ms=percentile(first_tokens, 0.5),
+        cost_usd=sum((r.cost_usd for r in rows if r.cost_usd is not None), Decimal()),
+        unpriced=sum(1 for r in good if r.cost_usd is None),
+    )
+
+
+def month_forecast(spent: Decimal, now: datetime) -> Decimal | None:
+    """What the month will cost at the pace so far; None in its first day, when there is no pace yet."""
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    length = ((start + timedelta(days=32)).replace(day=1) - start).total_seconds()
+    gone = (now - start).total_seconds()
+    if gone < 24 * 3600:
+        return None
+    return (spent * Decimal(length) / Decimal(gone)).quantize(Decimal("0.0001"))

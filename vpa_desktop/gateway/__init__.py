@@ -1,0 +1,1 @@
+"""Choose a provider and survive its failures."""

@@ -1,0 +1,262 @@
+"""What travels between the layers during a conversation turn: pure values.
+
+No ids of rows, no HTTP, no Qt. Token counts follow one convention: ``input_tokens`` is the whole
+prompt including cached and cache-written parts, ``output_tokens`` includes reasoning tokens
+(the convention of genai-prices and of the wire kit). ``None`` means "not reported", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "continue", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageData:
+    """One image as bytes, with its media type (``image/png``, ``image/jpeg``, ``image/webp``)."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function call the model asks for; ``arguments`` is the JSON text as sent."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn as a provider sees it."""
+
+    role: Role
+    content: str
+    images: tuple[ImageData, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """What is asked of a provider. ``None`` means "let the provider's settings decide"."""
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    conversation_id: str | None = None
+    local_only: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one answer; see the module's convention."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning, shown apart from the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDone:
+    """The terminal signal was seen: the answer is complete. Always the last event of a provider's stream."""
+
+    finish_reason: FinishReason
+    usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    model: str | None = None
+    request_id: str | None = None
+
+
+StreamEvent = TextDelta | ReasoningDelta | StreamDone
+"""What ``BaseLLMProvider.stream`` yields: deltas, then exactly one StreamDone, or an exception."""
+
+AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of the route receipt."""
+
+    provider: str
+    model: str
+    outcome: AttemptOutcome
+    reason: str = ""
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStarted:
+    """The gateway sends the request to this provider now."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """After this point another provider goes on with an answer that broke off; the text before it is kept."""
+
+    from_provider: str
+    to_provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LLMResponse:
+    """A whole answer. ``cost_usd`` None means the price is unknown, never that it was free."""
+
+    content: str
+    provider: str
+    model: str
+    finish_reason: FinishReason | None = None
+    usage: Usage = field(default_factory=Usage)
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    cost_usd: Decimal | None = None
+    ttft_ms: float | None = None
+    latency_ms: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+    request_id: str | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDone:
+    """The last event of the gateway's stream."""
+
+    response: LLMResponse
+
+
+GatewayEvent = RouteStarted | Seam | TextDelta | ReasoningDelta | RouteDone
+"""What ``LLMProviderManager.stream`` yields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that went into the prompt as source ``n`` (from 1). ``page`` is 1-based, None where there are none."""
+
+    n: int
+    document: str
+    path: str
+    title: str
+    page: int | None
+    section: str
+    score: float
+    text: str
+    document_id: str = ""
+    chunk_id: int = 0
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancedLLMRequest:
+    """What a person asks: one turn of a conversation, with the choices made in the window or on the command line.
+
+    ``use_rag`` None means "when there are documents". ``provider`` and ``model`` override the route.
+    ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
+    ``regenerates`` is the id of an answer to be given anew: its question is asked again and the old answer is kept aside.
+    """
+
+    user_query: str
+    user_id: str = "local"
+    use_rag: bool | None = None
+    provider: str | None = None
+    model: str | None = None
+    rag_top_k: int | None = None
+    conversation_id: str | None = None
+    regenerates: str | None = None
+    collections: tuple[str, ...] = ()
+    images: tuple[ImageData, ...] = ()
+    system: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    local_only: bool = False
+    fresh: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancedLLMResponse:
+    """The answer to an EnhancedLLMRequest, with its receipt; the fields ``ask --json`` prints."""
+
+    content: str
+    provider: str
+    model: str
+    finish_reason: str | None
+    usage: Usage
+    cost_usd: Decimal | None
+    ttft_ms: float | None
+    latency_ms: float
+    cached: bool = False
+    conversation_id: str | None = None
+    message_id: str | None = None
+    context_used: bool = False
+    citations: tuple[Citation, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    redactions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    reasoning: str = ""
+
+    @property
+    def rag_context(self) -> tuple[Citation, ...]:
+        """The passages that went into the prompt, under the source document's name."""
+        return self.citations
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """The person's message is stored; the answer will be stored under ``message_id``."""
+
+    conversation_id: str | None
+    user_message_id: str | None
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFound:
+    """Retrieval is done; these passages go into the prompt (possibly none)."""
+
+    citations: tuple[Citation, ...]
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDone:
+    """The last event of a turn."""
+
+    response: EnhancedLLMResponse
+
+
+TurnEvent = TurnStarted | ContextFound | RouteStarted | Seam | TextDelta | ReasoningDelta | TurnDone
+"""What ``EnhancedLLMIntegration.stream_turn`` yields."""

@@ -1,0 +1,99 @@
+"""The contract every provider keeps. Nothing about HTTP, routing, storage or where keys live.
+
+``stream`` is the contract; ``generate`` folds it. A stream yields deltas and ends with exactly one
+StreamDone, or raises a ProviderError: the end of the bytes alone is never success.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.errors import BadReply
+from vpa_desktop.messages import LLMRequest, LLMResponse, ReasoningDelta, StreamDone, StreamEvent, TextDelta, Usage
+
+
+class BaseLLMProvider(ABC):
+    """One configured provider. Subclasses implement ``stream`` and what of the rest their wire has.
+
+    Objects are cheap until used: no connection, file or heavy import in the constructor.
+    """
+
+    def __init__(self, config: LLMProviderConfig) -> None:
+        self.config = config
+
+    @property
+    def provider_id(self) -> str:
+        """The person's own name for this provider."""
+        return self.config.provider_id
+
+    @property
+    def model(self) -> str:
+        """The model used where a request names none."""
+        return str(self.config.model)
+
+    @property
+    def is_local(self) -> bool:
+        """True where a request never leaves this machine."""
+        return self.config.is_local
+
+    @abstractmethod
+    def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the answer as it comes, then one StreamDone.
+
+        Closing the generator cancels the request and closes its connection. Raises ProviderError.
+        """
+
+    async def generate(self, request: LLMRequest) -> LLMResponse:
+        """Return the whole answer; raises what ``stream`` raises."""
+        started = time.perf_counter()
+        text: list[str] = []
+        reasoning: list[str] = []
+        ttft_ms: float | None = None
+        done: StreamDone | None = None
+        async with aclosing(self.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, StreamDone):
+                    done = event
+                    continue
+                if ttft_ms is None:
+                    ttft_ms = (time.perf_counter() - started) * 1000
+                (text if isinstance(event, TextDelta) else reasoning).append(event.text)
+        if done is None:
+            raise BadReply(
+                f"{self.provider_id} ended its answer without saying that it was complete",
+                provider=self.provider_id,
+                model=self.model,
+            )
+        return LLMResponse(
+            content="".join(text),
+            provider=self.provider_id,
+            model=done.model or request.model or self.model,
+            finish_reason=done.finish_reason,
+            usage=done.usage or Usage(),
+            reasoning="".join(reasoning),
+            tool_calls=done.tool_calls,
+            ttft_ms=ttft_ms,
+            latency_ms=(time.perf_counter() - started) * 1000,
+            request_id=done.request_id,
+        )
+
+    async def connect(self) -> None:
+        """Check that the provider answers with these settings; raises ProviderError with the reason in words.
+
+        Costs nothing where the protocol allows it (a model list, not an answer).
+        """
+        await self.list_models()
+
+    async def list_models(self) -> list[ModelInfo]:
+        """The models this provider offers; the configured one where it has no list."""
+        return [ModelInfo(self.model)]
+
+    async def aclose(self) -> None:
+        """Give back connections, processes and memory. Safe to call twice."""
+
+
+__all__ = ["BaseLLMProvider", "ReasoningDelta", "StreamDone", "StreamEvent", "TextDelta"]

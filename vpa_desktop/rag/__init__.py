@@ -1,0 +1,1 @@
+"""Files to context: read, cut, embed, index, find."""

@@ -1,0 +1,246 @@
+"""What is kept: conversations, messages, documents, usage rows, as values. Storage reads and writes them; the window shows them.
+
+Times are aware UTC datetimes. Ids are text: 26-character sortable ids for conversations and messages,
+the person's own or a content hash for documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from vpa_desktop.messages import Attempt, Citation, Usage
+
+MessageState = Literal["done", "streaming", "interrupted", "stopped", "failed"]
+DocumentState = Literal["pending", "indexing", "ready", "image_only", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    """One conversation without its messages."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    message_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One stored message. ``error`` is the sentence shown when ``state`` is failed."""
+
+    id: str
+    conversation_id: str
+    role: Literal["user", "assistant"]
+    content: str
+    created_at: datetime
+    state: MessageState = "done"
+    provider: str = ""
+    model: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    ttft_ms: float | None = None
+    latency_ms: float | None = None
+    citations: tuple[Citation, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    warnings: tuple[str, ...] = ()
+    reasoning: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """One document in the knowledge base."""
+
+    id: str
+    title: str
+    path: str
+    collection: str
+    content_hash: str
+    state: DocumentState
+    added_at: datetime
+    size_bytes: int = 0
+    pages: int | None = None
+    chunks: int = 0
+    reason: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's name, or the title where the document did not come from a file."""
+        return self.path.replace("\\", "/").rsplit("/", 1)[-1] or self.title
+
+
+@dataclass(frozen=True, slots=True)
+class SearchWhy:
+    """Why a passage was found: its 1-based ranks on each side, None where it was not among the candidates."""
+
+    dense_rank: int | None
+    keyword_rank: int | None
+    rerank_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """One passage found. ``score`` is the fused score, 0 to 1; ``similarity`` the cosine with the question, if known."""
+
+    document_id: str
+    document: str
+    path: str
+    title: str
+    page: int | None
+    section: str
+    chunk_id: int
+    score: float
+    text: str
+    why: SearchWhy
+    similarity: float | None = None
+    start: int = 0
+    end: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """The answer of ``search_knowledge``."""
+
+    query: str
+    ms: float
+    results: tuple[SearchResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """Where an ingestion stands; sent after each file and while passages are embedded."""
+
+    files_done: int
+    files_total: int
+    current: str
+    chunks_done: int
+    chunks_total: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestFailure:
+    """A file that could not be read, with the reason as a sentence."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """The result of ``docs add``: counts of files, and of passages added."""
+
+    added: int
+    updated: int
+    unchanged: int
+    failed: tuple[IngestFailure, ...]
+    chunks: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One attempt at a provider, as booked. ``outcome`` is ok, failed, interrupted or cancelled."""
+
+    at: datetime
+    provider: str
+    model: str
+    outcome: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    ttft_ms: float | None = None
+    latency_ms: float | None = None
+    error_class: str = ""
+    conversation_id: str | None = None
+    message_id: str | None = None
+    estimated: bool = False
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChoice:
+    """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings."""
+
+    provider: str
+    model: str
+    label: str
+    is_local: bool
+    is_ready: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set."""
+
+    id: str
+    kind: str
+    kind_label: str
+    model: str
+    endpoint: str
+    enabled: bool
+    is_local: bool
+    is_default: bool
+    needs_key: bool
+    key_source: str
+    weight: float = 1.0
+    breaker: str = "closed"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDraft:
+    """A provider as typed in, before it is saved. ``key`` is stored in the vault, never in settings."""
+
+    id: str
+    kind: str
+    model: str = ""
+    endpoint: str = ""
+    key: str | None = field(default=None, repr=False)
+    enabled: bool = True
+    weight: float = 1.0
+    make_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderVerdict:
+    """The result of Test, in words. ``models`` are the names the provider offers, where it says."""
+
+    provider: str
+    ok: bool
+    sentence: str
+    ms: float
+    models: tuple[str, ...] = ()
+    error_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """Where a provider's key is, never the key. ``hint`` is at most its last four characters."""
+
+    provider: str
+    source: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """What the status line says. Money in US dollars; ``limit_usd`` None where no limit is set."""
+
+    route: str
+    key_place: str
+    passages: int
+    spent_today_usd: Decimal
+    limit_usd: Decimal | None
+    offline: bool
+    notices: tuple[str, ...] = ()

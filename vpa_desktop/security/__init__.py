@@ -1,0 +1,1 @@
+"""Keys, redaction, audit, policy."""

@@ -1,0 +1,1 @@
+"""SQLite: the only door to sqlite_utils."""
