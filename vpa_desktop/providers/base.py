@@ -92,7 +92,7 @@ class BaseLLMProvider(ABC):
         """The models this provider offers; the configured one where it has no list."""
         return [ModelInfo(self.model)]
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - most providers own nothing
         """Give back connections, processes and memory. Safe to call twice."""
 
 
