@@ -84,6 +84,12 @@ class EnhancedLLMIntegration:
         self._knowledge = knowledge
         self._cache = cache or AnswerCache(settings().cache)
         self._ready = ready
+        self.closes_with: Callable[[], Awaitable[None]] | None = None
+
+    async def aclose(self) -> None:
+        """Close what was opened together with this object, if anything was."""
+        if self.closes_with is not None:
+            await self.closes_with()
 
     async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
         """Yield the turn's events; the last is TurnDone. Raises VPAError; what came until then is stored.
