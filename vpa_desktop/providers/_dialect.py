@@ -171,12 +171,11 @@ class HttpProvider(BaseLLMProvider):
         kind = KINDS.get(self.config.kind)
         if peer.has_key or kind is None or not kind.needs_key or is_loopback(self.config.endpoint):
             return
-        raise AuthenticationFailed(
+        raise peer.error(
+            AuthenticationFailed,
             f"There is no key for {peer.name}",
             "It answers only with one",
             "Add one in Settings, Keys",
-            provider=peer.provider_id,
-            model=peer.model,
             code="key_missing",
         )
 
@@ -216,13 +215,12 @@ class HttpProvider(BaseLLMProvider):
 
     def _cut_short(self, peer: Peer, reply: Reply, answer: Answer) -> StreamInterrupted:
         partial = "".join(answer.text)
-        return StreamInterrupted(
+        return peer.error(
+            StreamInterrupted,
             f"The answer of {peer.name} broke off" if partial else f"{peer.name} sent an empty answer",
             "The stream ended without saying that it was complete",
             "Try again, or choose another provider",
             partial=partial,
-            provider=peer.provider_id,
-            model=peer.model,
             status=reply.status,
             midstream=True,
             usage=answer.usage,
