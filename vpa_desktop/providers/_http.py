@@ -77,7 +77,7 @@ class HttpSession:
                 content=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
             )
             async with asyncio.timeout(peer.timeout_s):
-                response = await client.send(request, stream=True)
+                response = await _send(client, request)
         except TimeoutError as exc:
             raise silent(peer) from exc
         except Foreign as exc:
@@ -286,6 +286,17 @@ class _Routes(httpx.AsyncBaseTransport):
         )
 
 
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """Send, and once more where a kept connection turned out closed while the request was written to it."""
+    try:
+        return await client.send(request, stream=True)
+    except httpx.HTTPError as exc:
+        stale = (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
+        if not isinstance(exc.__cause__, stale) or isinstance(exc.__cause__, aiohttp.ClientConnectorError):
+            raise
+    return await client.send(request, stream=True)
+
+
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     """Return a context that trusts the system's store, and SSL_CERT_FILE or ``ca_file`` beside it.
 
@@ -317,15 +328,12 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
         causes.append(causes[-1].__cause__)
     retryable = True
     next_step = "Check the network and the endpoint in Settings, Providers"
-    if any(isinstance(cause, aiohttp.ConnectionTimeoutError | httpx.ConnectTimeout) for cause in causes) and not any(
-        isinstance(cause, aiohttp.ServerDisconnectedError) for cause in causes
-    ):
-        return ProviderTimeout(
+    if any(isinstance(cause, TimeoutError) for cause in causes):  # httpx's own class says it of other failures too
+        return peer.error(
+            ProviderTimeout,
             f"{peer.name} did not answer in time",
             f"No connection to {peer.host} came about",
             next_step,
-            provider=peer.provider_id,
-            model=peer.model,
         )
     if any(isinstance(cause, aiohttp.ClientConnectorDNSError) for cause in causes):
         why = f"There is no address for the name {peer.host}"
@@ -341,12 +349,11 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
         why, next_step = "The proxy did not let the request through", "Check the proxy settings of this machine"
     else:
         why = f"{peer.host} closed the connection before it answered"
-    return ProviderUnavailable(
+    return peer.error(
+        ProviderUnavailable,
         f"{peer.name} could not be reached",
         why,
         next_step,
-        provider=peer.provider_id,
-        model=peer.model,
         error_class="network",
         retryable=retryable,
     )
@@ -354,12 +361,11 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
 
 def silent(peer: Peer, *, midstream: bool = False) -> ProviderTimeout:
     """The error for a provider from which nothing came within the time allowed."""
-    return ProviderTimeout(
+    return peer.error(
+        ProviderTimeout,
         f"{peer.name} did not answer in time",
         f"Nothing came for {peer.timeout_s:g} s",
         "Try again, choose another provider, or allow more time in Settings, Providers",
-        provider=peer.provider_id,
-        model=peer.model,
         status=200 if midstream else None,
         midstream=midstream,
     )
@@ -367,24 +373,22 @@ def silent(peer: Peer, *, midstream: bool = False) -> ProviderTimeout:
 
 def malformed(peer: Peer, why: str, *, status: int | None = None, midstream: bool = False) -> BadReply:
     """The error for bytes that are not what the protocol says."""
-    return BadReply(
+    return peer.error(
+        BadReply,
         f"{peer.name} sent something that is not an answer",
         why,
         "Check the endpoint in Settings, Providers, or choose another provider",
-        provider=peer.provider_id,
-        model=peer.model,
         status=status,
         midstream=midstream,
     )
 
 
 def _lost(peer: Peer, status: int) -> ProviderUnavailable:
-    return ProviderUnavailable(
+    return peer.error(
+        ProviderUnavailable,
         f"The connection to {peer.name} was lost in the middle of the answer",
         f"{peer.host} closed it, or the network failed",
         "Try again, or choose another provider",
-        provider=peer.provider_id,
-        model=peer.model,
         error_class="network",
         status=status,
         midstream=True,
@@ -393,12 +397,11 @@ def _lost(peer: Peer, status: int) -> ProviderUnavailable:
 
 def _redirected(peer: Peer, response: httpx.Response) -> BadReply:
     target = urlsplit(response.headers.get("location", "")).netloc.rpartition("@")[2] or "another page"
-    return BadReply(
+    return peer.error(
+        BadReply,
         f"{peer.name} sends its visitors to {target}",
         f"It answered {response.status_code}, and keys never follow to another address",
         "On a guest network, sign in first; if the provider has moved, change the endpoint in Settings, Providers",
-        provider=peer.provider_id,
-        model=peer.model,
         retryable=False,
         status=response.status_code,
     )
