@@ -9,20 +9,41 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import List
 
 from environment import Reporter
 
-FOR_THE_WINDOW = (
-    "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libfreetype6 libgssapi-krb5-2 libzstd1 libbrotli1 "
-    "libx11-xcb1 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-glx0 libxcb-icccm4 libxcb-image0 "
-    "libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-render0 libxcb-shape0 libxcb-shm0 libxcb-sync1 "
-    "libxcb-xfixes0 libxcb-xkb1 libgomp1"
-).split()
-FOR_THE_TESTS = "xvfb xauth dbus dbus-x11 gnome-keyring at-spi2-core python3-pyatspi procps".split()
+FOR_THE_WINDOW = [
+    "libegl1",
+    "libgl1",
+    "libglib2.0-0",
+    "libdbus-1-3",
+    "libfontconfig1",
+    "libfreetype6",
+    "libgssapi-krb5-2",
+    "libzstd1",
+    "libbrotli1",
+    "libx11-xcb1",
+    "libxkbcommon0",
+    "libxkbcommon-x11-0",
+    "libxcb-cursor0",
+    "libxcb-glx0",
+    "libxcb-icccm4",
+    "libxcb-image0",
+    "libxcb-keysyms1",
+    "libxcb-randr0",
+    "libxcb-render-util0",
+    "libxcb-render0",
+    "libxcb-shape0",
+    "libxcb-shm0",
+    "libxcb-sync1",
+    "libxcb-xfixes0",
+    "libxcb-xkb1",
+    "libgomp1",
+]
+FOR_THE_TESTS = ["xvfb", "xauth", "dbus", "dbus-x11", "gnome-keyring", "at-spi2-core", "python3-pyatspi", "procps"]
 
 
-def missing_packages(wanted: List[str]) -> List[str]:
+def missing_packages(wanted: list[str]) -> list[str]:
     """Return what of ``wanted`` is not installed; nothing on a system without dpkg."""
     if shutil.which("dpkg-query") is None:
         return []
@@ -40,7 +61,7 @@ def can_install() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def install_packages(packages: List[str], report: Reporter) -> bool:
+def install_packages(packages: list[str], report: Reporter) -> bool:
     """Install packages with apt-get; False, after a line that says so, where that failed."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     for command in (
@@ -63,13 +84,13 @@ def install_packages(packages: List[str], report: Reporter) -> bool:
     return True
 
 
-def ensure_packages(for_tests: bool, report: Reporter) -> List[str]:
+def ensure_packages(for_tests: bool, report: Reporter) -> list[str]:
     """Install what is missing when root, else name the one line that does it; returns what is still missing."""
     missing = missing_packages(FOR_THE_WINDOW + (FOR_THE_TESTS if for_tests else []))
     if not missing:
         return []
     if can_install():
-        report.say(f"Installing {len(missing)} Debian packages that Qt{' and the tests' if for_tests else ''} need:")
+        report.say(f"Installing {len(missing)} Debian packages for {'Qt and the tests' if for_tests else 'Qt'}:")
         report.say("      " + " ".join(missing))
         if install_packages(missing, report):
             return []

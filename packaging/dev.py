@@ -18,8 +18,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NoReturn, Optional, Sequence
+from typing import NoReturn
 
 NEEDED = (3, 11)
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -50,7 +51,7 @@ import debian  # noqa: E402
 import environment as env  # noqa: E402
 
 
-def wanted_parts(command: str, models: Optional[bool]) -> List[str]:
+def wanted_parts(command: str, models: bool | None) -> list[str]:
     """The parts a command needs, in the order of installation."""
     parts = [env.BASE, env.LOCAL_MODEL]
     if command in ("test", "setup"):
@@ -89,7 +90,7 @@ def set_up(parts: Sequence[str], report: env.Reporter, retry_models: bool) -> No
     report.say(f"Ready after {report.elapsed_s():.0f} s; .venv takes {env.disk_use_mb(env.VENV)} MB.")
 
 
-def start(command: Sequence[str], environment: Dict[str, str]) -> NoReturn:
+def start(command: Sequence[str], environment: dict[str, str]) -> NoReturn:
     """Become the command where the system can, else wait for it; its exit code is ours."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -139,9 +140,9 @@ def clean(report: env.Reporter) -> None:
         report.say("There is no .venv to remove.")
 
 
-def parse(arguments: Sequence[str]) -> tuple[Optional[bool], bool, str, List[str]]:
+def parse(arguments: Sequence[str]) -> tuple[bool | None, bool, str, list[str]]:
     """Split into --models/--no-models, --verbose, the command and the rest, which is passed on untouched."""
-    models: Optional[bool] = None
+    models: bool | None = None
     verbose = False
     rest = list(arguments)
     command = ""

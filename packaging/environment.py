@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -32,7 +32,7 @@ HEARTBEAT_S = 15.0
 TORCH_LOOK_LIMIT_S = 300.0
 
 BASE, DEV, LOCAL_MODEL, MODELS = "base", "dev", "local-model", "models"
-TITLES: Dict[str, str] = {
+TITLES: dict[str, str] = {
     BASE: "the program and what it needs",
     LOCAL_MODEL: "the small local model",
     DEV: "the tools for tests",
@@ -98,12 +98,12 @@ class Reporter:
             self._line_open = False
 
 
-def project_requirements(extra: str) -> List[str]:
+def project_requirements(extra: str) -> list[str]:
     """The requirement lines of one extra in pyproject.toml."""
     import tomllib  # Python 3.11: dev.py has checked the version by now
 
     with (ROOT / "pyproject.toml").open("rb") as file:
-        lines: List[str] = tomllib.load(file)["project"]["optional-dependencies"][extra]
+        lines: list[str] = tomllib.load(file)["project"]["optional-dependencies"][extra]
     return lines
 
 
@@ -114,7 +114,7 @@ def setup_key() -> str:
     return told.hexdigest()
 
 
-def read_stamp() -> List[str]:
+def read_stamp() -> list[str]:
     """The parts that are finished and still up to date; "models-unavailable" stands for a failed extra."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
@@ -128,7 +128,7 @@ def write_stamp(parts: Sequence[str]) -> None:
     """Write the finished parts down, in one step, so that an interruption never leaves half a stamp."""
     fresh = STAMP.with_suffix(".new")
     fresh.write_text(json.dumps({"key": setup_key(), "parts": sorted(parts)}), encoding="utf-8")
-    os.replace(fresh, STAMP)
+    fresh.replace(STAMP)
 
 
 def run_logged(command: Sequence[str], report: Reporter, what: str) -> None:
@@ -235,7 +235,7 @@ def _create(report: Reporter) -> None:
         run_logged([sys.executable, "-m", "venv", str(VENV)], report, "Making .venv")
 
 
-def site_packages() -> Optional[Path]:
+def site_packages() -> Path | None:
     """The folder of installed packages in ``.venv``, where there is one."""
     if os.name == "nt":
         folder = VENV / "Lib" / "site-packages"
