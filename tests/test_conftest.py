@@ -40,9 +40,8 @@ def run_inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: 
     for name in ("conftest.py", "fakes.py", "__init__.py"):
         (pytester.path / "tests" / name).write_text((HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
     (pytester.path / "tests" / "test_inner.py").write_text(code, encoding="utf-8")
-    pytester.makeini(
-        "[pytest]\nasyncio_mode = auto\npythonpath = .\nasyncio_default_fixture_loop_scope = function\naddopts = --import-mode=importlib\n"
-    )
+    settings = ["asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function", "pythonpath = ."]
+    pytester.makeini("\n".join(["[pytest]", *settings, "addopts = --import-mode=importlib"]))
     return pytester.runpytest_subprocess("tests", "-p", "no:cacheprovider")
 
 
