@@ -201,20 +201,28 @@ LOG_WATCH: Final = pytest.StashKey[LogWatch]()
 # Hooks ---------------------------------------------------------------------------------------------
 
 
-def pytest_configure() -> None:
+class LongerLived:
+    """Accepts what a fixture of a module or of the whole run starts: it ends with that fixture.
+
+    A plugin of its own, since hooks of a conftest.py are not called for fixtures of the session.
+    """
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Compare before and after."""
+        if fixturedef.scope == "function":
+            return (yield)
+        threads, processes = _threads(), {child.pid for child in _children()}
+        value = yield
+        SURROUNDINGS.threads |= _threads() - threads
+        SURROUNDINGS.processes |= {child.pid for child in _children()} - processes
+        return value
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Turn the network off before the first test module is imported."""
     NETWORK.install()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-    """Accept what a fixture of a module or of the whole run starts: it ends with that fixture."""
-    before = (_threads(), {child.pid for child in _children()}) if fixturedef.scope != "function" else None
-    value = yield
-    if before is not None:
-        SURROUNDINGS.threads |= _threads() - before[0]
-        SURROUNDINGS.processes |= {child.pid for child in _children()} - before[1]
-    return value
+    config.pluginmanager.register(LongerLived())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -64,7 +64,7 @@ def test_announced_logs_loopback_and_fixtures_that_live_longer_are_fine(
         pytester,
         monkeypatch,
         "import logging, socket, subprocess, sys, pytest\n"
-        "@pytest.fixture(scope='module')\n"
+        "@pytest.fixture(scope='session')\n"
         "def server():\n"
         "    with subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE) as process:\n"
         "        yield process\n"

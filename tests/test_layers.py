@@ -33,6 +33,7 @@ HOMES = {
     "selectolax": ("rag/",),
     "lxml": ("rag/",),
     "tiktoken": ("tokens.py",),
+    "genai_prices": ("prices.py",),
     "sentence_transformers": ("rag/",),
     "onnxruntime": ("rag/",),
     "torch": ("rag/", "providers/transformers.py"),
