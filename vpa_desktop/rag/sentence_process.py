@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def _load(name: str) -> Any:
             "sentence-transformers and torch are not installed",
             'Run pip install "vpa-desktop[models]", or set rag.embedding_model to "default"',
         )
+    if os.environ.get("VPA_OFFLINE", "") not in ("", "0"):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(name)
