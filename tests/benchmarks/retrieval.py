@@ -49,11 +49,16 @@ def ndcg(ranked: Sequence[str], judged: dict[str, int], depth: int = 10) -> floa
     return gain / best
 
 
-async def fill(knowledge: KnowledgeBase, folder: Path, files: Path) -> None:
-    """Writes the corpus as Markdown files and adds them."""
+def write_files(folder: Path, files: Path) -> None:
+    """Writes each document of the corpus as a Markdown file."""
     files.mkdir(parents=True)
     for row in read_lines(folder / "corpus.jsonl"):
         (files / f"{row['_id']}.md").write_text(f"# {row['title']}\n\n{row['text']}\n", "utf-8")
+
+
+async def fill(knowledge: KnowledgeBase, folder: Path, files: Path) -> None:
+    """Writes the corpus as Markdown files and adds them."""
+    await asyncio.to_thread(write_files, folder, files)
     async for event in knowledge.add_paths([files]):
         if isinstance(event, IngestReport):
             rate = event.chunks / event.seconds

@@ -26,7 +26,7 @@ def files_in(paths: Sequence[Path]) -> Iterator[Path]:
     """
     seen: set[str] = set()
     for given in paths:
-        path = Path(os.path.abspath(given))
+        path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links
         found = _walk(path) if _is_folder(path) else iter([path])
         for file in found:
             if str(file) not in seen:

@@ -87,7 +87,8 @@ class VectorIndex:
             parameters = None
             if among is not None:
                 selector = faiss.IDSelectorBatch(np.ascontiguousarray(among, dtype=np.int64))
-                parameters = faiss.SearchParameters(sel=selector)
+                parameters = faiss.SearchParameters()
+                parameters.sel = selector
             scores, ids = self._index.search(np.ascontiguousarray(query[None, :]), k, params=parameters)
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -186,7 +185,7 @@ def _rows(title: str, chunks: tuple[Chunk, ...]) -> list[NewChunk]:
 
 def _facts(path: Path) -> tuple[int, int]:
     try:
-        facts = os.stat(path)
+        facts = path.stat()
     except OSError as exc:
         raise unreadable_because(path, exc) from exc
     except ValueError as exc:

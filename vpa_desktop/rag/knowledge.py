@@ -108,7 +108,7 @@ class KnowledgeBase:
 
     async def sync(self) -> IngestReport:
         """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors."""
-        stored = [item.record for item in await self._store.list() if item.record.path]
+        stored = [item.record for item in await self._store.all() if item.record.path]
         gone = await asyncio.to_thread(lambda: [r.id for r in stored if not Path(r.path).exists()])
         if gone:
             await self.remove(gone)
@@ -125,8 +125,8 @@ class KnowledgeBase:
         parts = await self._open()
         done = 0
         async with self._changing:
-            async for done in self._embed_waiting(parts):
-                pass
+            async for embedded in self._embed_waiting(parts):
+                done = embedded
             await parts.keeper.save()
         return done
 
@@ -152,7 +152,7 @@ class KnowledgeBase:
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""
-        return [item.record for item in await self._store.list(collection)]
+        return [item.record for item in await self._store.all(collection)]
 
     async def collections(self) -> list[str]:
         """Returns the names of the collections."""
@@ -178,7 +178,7 @@ class KnowledgeBase:
         parts = await self._open()
         async with self._changing:
             state = await parts.keeper.state()
-        documents = await self._store.list()
+        documents = await self._store.all()
         return {
             "documents": len(documents),
             "unreadable": sum(1 for item in documents if item.record.state in ("failed", "image_only")),

@@ -147,12 +147,16 @@ def _same_part(near: Sequence[Passage], passage: Passage) -> list[Passage]:
     middle = next(i for i, other in enumerate(near) if other.chunk_id == passage.chunk_id)
     place = (passage.page, passage.section)
     first, last = middle, middle
-    while first > 0 and (near[first - 1].page, near[first - 1].section) == place and (
-        near[first - 1].start < near[first].start
+    while (
+        first > 0
+        and (near[first - 1].page, near[first - 1].section) == place
+        and (near[first - 1].start < near[first].start)
     ):
         first -= 1
-    while last + 1 < len(near) and (near[last + 1].page, near[last + 1].section) == place and (
-        near[last + 1].start > near[last].start
+    while (
+        last + 1 < len(near)
+        and (near[last + 1].page, near[last + 1].section) == place
+        and (near[last + 1].start > near[last].start)
     ):
         last += 1
     return list(near[first : last + 1])

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from vpa_desktop.storage.database import Database
 
 _COLUMNS = (
-    "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, modified_ns"
+    "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, "
+    "modified_ns"
 )
 _SQL_VARIABLES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A passage to be stored. ``heading`` is the title and section searched with it; ``text_hash`` of what is embedded."""
+    """A passage to be stored: ``heading`` is searched with it, ``text_hash`` is of what is embedded."""
 
     text: str
     heading: str
@@ -90,7 +91,7 @@ class DocumentStore:
 
         return await self._db.read(work)
 
-    async def list(self, collection: str | None = None) -> list[StoredDocument]:
+    async def all(self, collection: str | None = None) -> list[StoredDocument]:
         """Returns all documents, or a collection's, newest first."""
 
         def work(db: sqlite_utils.Database) -> list[StoredDocument]:
@@ -330,9 +331,7 @@ def _drop_chunks(db: sqlite_utils.Database, document_ids: Sequence[str]) -> list
     return removed
 
 
-def _changed(
-    db: sqlite_utils.Database, removed: Sequence[int], added: Sequence[tuple[int, bytes]]
-) -> VectorChange:
+def _changed(db: sqlite_utils.Database, removed: Sequence[int], added: Sequence[tuple[int, bytes]]) -> VectorChange:
     if removed or added:
         db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'index_generation'")
     return VectorChange(_generation(db), tuple(removed), tuple(added))
