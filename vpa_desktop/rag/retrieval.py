@@ -23,6 +23,7 @@ FEEDBACK_PASSAGES = 3
 FEEDBACK_WEIGHT = 0.5
 POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
+RELEVANCE_FLOOR = 0.25
 
 _WORD = re.compile(r"\w+")
 STOP_WORDS = frozenset(
@@ -111,17 +112,26 @@ def with_feedback(
     ]
 
 
-def capped(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
-    """Keeps the order and at most so many passages of one document; passages without a document are gone."""
+def relevant(found: Sequence[Found]) -> list[Found]:
+    """Leaves out passages that are about something else than the question."""
+    return [item for item in found if item.similarity is None or item.similarity >= RELEVANCE_FLOOR]
+
+
+def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
+    """Keeps the order, but moves what one document has beyond ``per_document`` behind the others.
+
+    Passages without a document are gone: they were removed meanwhile.
+    """
     taken: dict[str, int] = {}
-    kept: list[Found] = []
+    first: list[Found] = []
+    rest: list[Found] = []
     for item in found:
         document = document_of.get(item.chunk_id)
-        if document is None or taken.get(document, 0) >= per_document:
+        if document is None:
             continue
         taken[document] = taken.get(document, 0) + 1
-        kept.append(item)
-    return kept
+        (first if taken[document] <= per_document else rest).append(item)
+    return first + rest
 
 
 def _stretched(ranking: Ranking) -> dict[int, float]:
