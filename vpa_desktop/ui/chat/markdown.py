@@ -22,7 +22,8 @@ MAX_LEVEL = 2 * 16
 BREAK_EVERY = 2_000
 SCHEMES = ("http://", "https://", "mailto:")
 
-BlockKind = Literal["prose", "quote", "table", "code", "note"]
+BlockKind = Literal["prose", "quote", "table", "code", "rule", "note"]
+_KINDS: dict[str, BlockKind] = {"blockquote_open": "quote", "table_open": "table", "hr": "rule"}
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u2028-\u202e\u2060-\u2069\ufeff\ufdd0-\ufdef\ufff9-\ufffc"
     "\U000e0000-\U000e007f]"
@@ -178,7 +179,7 @@ def _block(group: list[Token], text: str, *, is_open: bool = False) -> Block:
     source = _source(text, first.map[0], first.map[1]) if first.map else text
     if max(token.level for token in group) > MAX_LEVEL:
         return _clipped_code(source, "nested too deeply to lay out, so it is shown as it was written", is_open)
-    kind: BlockKind = {"blockquote_open": "quote", "table_open": "table"}.get(first.type, "prose")  # type: ignore[assignment]
+    kind = _KINDS.get(first.type, "prose")
     if len(source) > MAX_BLOCK and kind != "table":
         return Block(kind, tuple(_parse_start(source)), note=_shown_note(MAX_BLOCK, len(source)), is_open=is_open)
     return Block(kind, tuple(group), is_open=is_open)

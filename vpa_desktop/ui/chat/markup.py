@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from markdown_it.token import Token
 
-from vpa_desktop.ui.chat.highlight import highlight
+from vpa_desktop.ui.chat.highlight import highlight, language_name
 from vpa_desktop.ui.chat.markdown import MAX_BLOCK, Block, breakable, is_safe_link, visible
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 MAX_COLUMNS = 40
 MAX_INLINE_DEPTH = 16
+CODE_SPACE = "\u2006"
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _INLINE = {"strong": "b", "em": "i", "s": "s"}
 
@@ -44,6 +45,8 @@ class MarkupWriter:
         """Returns the HTML of a block."""
         if block.kind == "code":
             return self._pre(highlight(breakable(block.code[:MAX_BLOCK]), block.language, self.theme))
+        if block.kind == "rule":
+            return ""
         tokens = block.tokens[1:-1] if block.kind == "quote" else block.tokens
         self._row = 0
         body = "".join(self._token(token) for token in tokens)
@@ -121,7 +124,6 @@ class MarkupWriter:
             return "" if self._row > MAX_ROWS else "</tr>"
         self._column += token.nesting == 1
         if self._is_cut():
-            self._column -= 0
             return ""
         if token.nesting < 0:
             return f"</{token.tag}>"
@@ -138,10 +140,14 @@ class MarkupWriter:
         self.codes.append(code)
         theme, px = self.theme, round(12 * self.scale)
         body = self._pre(highlight(breakable(code[:MAX_BLOCK]), language, theme))
-        link = f'<a href="vpa:copy/{len(self.codes) - 1}" style="color:{theme.dim};text-decoration:none">Copy</a>'
+        look = f"color:{theme.dim};font-size:{px}px;text-decoration:none"
+        link = f'<a href="vpa:copy/{len(self.codes) - 1}" style="{look}">Copy</a>'
+        name = html.escape(visible(language_name(language)))
         return (
-            f'<table width="100%" cellspacing="0" cellpadding="8" bgcolor="{theme.code_bg}"><tr><td>{body}'
-            f'<p align="right" style="margin:0;font-size:{px}px">{link}</p></td></tr></table>'
+            f'<table width="100%" cellspacing="0" cellpadding="7" bgcolor="{theme.code_bg}">'
+            f'<tr><td bgcolor="{theme.code_head}"><span style="{look}">{name}</span></td>'
+            f'<td bgcolor="{theme.code_head}" align="right">{link}</td></tr>'
+            f'<tr><td colspan="2">{body}</td></tr></table>'
         )
 
     def _inline(self, tokens: Sequence[Token]) -> str:
@@ -154,7 +160,9 @@ class MarkupWriter:
             return self._text(token.content)
         if kind == "code_inline":
             body = html.escape(breakable(visible(token.content)), quote=False)
-            return f'<code style="background-color:{self.theme.chip}">\u200a{body}\u200a</code>'
+            ground = f"background-color:{self.theme.chip}"
+            pad = f'<span style="{ground};font-size:{round(10 * self.scale)}px">{CODE_SPACE}</span>'
+            return f'{pad}<code style="{ground}">{body}</code>{pad}'
         if kind in ("link_open", "link_close"):
             return self._link(token)
         if kind == "image":

@@ -91,6 +91,9 @@ class RowPainter:
             self._card(row, segment)
         elif segment.kind == "quote":
             self._bar(segment.rect)
+        elif segment.kind == "rule":
+            middle = round(segment.rect.center().y())
+            self._fill(QRectF(segment.rect.left(), middle, segment.rect.width(), 1), self._t.line, 0)
         context = QAbstractTextDocumentLayout.PaintContext()
         context.palette = state.palette
         context.clip = state.clip.translated(-segment.origin)

@@ -143,7 +143,7 @@ class Row:
         assert isinstance(segment, PlainSegment)
         wide = segment.natural_width(width * 0.76 - 2 * BUBBLE_PAD)
         x = left + width - wide - 2 * BUBBLE_PAD
-        height = segment.place(x + BUBBLE_PAD, 9, wide)
+        height = segment.place(x + BUBBLE_PAD, 12, wide)
         self.bubble = QRectF(x, 0, wide + 2 * BUBBLE_PAD, height + 18)
         return self.bubble.bottom() + 26
 

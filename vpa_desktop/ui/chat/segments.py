@@ -9,7 +9,7 @@ import html
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QUrl
-from PySide6.QtGui import QPixmap, QTextDocument, QTextOption
+from PySide6.QtGui import QColor, QPixmap, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument, QTextOption
 
 from vpa_desktop.ui.chat.markdown import MAX_BLOCK, Block, breakable, visible
 from vpa_desktop.ui.chat.markup import MarkupWriter
@@ -18,6 +18,7 @@ from vpa_desktop.ui.theme import CODE_FAMILY, Theme, code_font, text_font
 CODE_HEAD = 34
 CODE_PAD = 14
 QUOTE_INDENT = 14
+RULE_HEIGHT = 17.0
 TEXT_PX = 15
 CODE_PX = 13
 
@@ -102,7 +103,7 @@ class Segment:
         inner = max(40.0, width - 2 * self._inset)
         if self.document.textWidth() != inner:
             self.document.setTextWidth(inner)
-        height = self.document.size().height()
+        height = self.document.size().height() if self.kind != "rule" else RULE_HEIGHT
         height += CODE_HEAD + 2 * CODE_PAD - 2 if self.kind == "code" else 0
         self.rect = QRectF(x, y, width, height)
         return height
@@ -139,19 +140,28 @@ class PlainSegment(Segment):
         super().__init__(Block("prose"), style)
 
     def update(self, block: Block) -> None:
-        """Writes the text as escaped, unformatted paragraphs."""
+        """Writes the text as it is, a paragraph for each line."""
         self.block = block
-        shown = html.escape(breakable(visible(self._text[:MAX_BLOCK].replace("\r\n", "\n").replace("\r", "\n"))))
-        body = shown.replace("\n", "<br/>")
+        shown = visible(self._text[:MAX_BLOCK].replace("\r\n", "\n").replace("\r", "\n"))
         if len(self._text) > MAX_BLOCK:
-            note = f"The first {MAX_BLOCK:,} of {len(self._text):,} characters are shown. Copy takes them all."
-            body += f'<br/><span style="color:{self.style.theme.dim}">{note}</span>'
-        self.document.setHtml(f'<p style="margin:0;white-space:pre-wrap">{body}</p>')
+            shown += f"\n\n[The first {MAX_BLOCK:,} of {len(self._text):,} characters are shown. Copy takes them all.]"
+        self.document.setPlainText(breakable(shown))
+        _dress(self.document, self.style)
 
     def natural_width(self, most: float) -> float:
         """Returns the width the text wants, at most ``most``."""
         self.document.setTextWidth(-1)
         return min(self.document.idealWidth() + 1, most)
+
+
+def _dress(document: QTextDocument, style: SegmentStyle) -> None:
+    cursor = QTextCursor(document)
+    cursor.select(QTextCursor.SelectionType.Document)
+    lines, letters = QTextBlockFormat(), QTextCharFormat()
+    lines.setLineHeight(148, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+    letters.setForeground(QColor(style.text_colour))
+    cursor.mergeBlockFormat(lines)
+    cursor.mergeCharFormat(letters)
 
 
 def _document(style: SegmentStyle, *, is_code: bool) -> SafeDocument:

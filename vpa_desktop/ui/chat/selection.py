@@ -9,6 +9,7 @@ from PySide6.QtGui import QTextCursor
 
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import ZERO_WIDTH_BREAK
+from vpa_desktop.ui.chat.markup import CODE_SPACE
 from vpa_desktop.ui.chat.rows import Row
 from vpa_desktop.ui.chat.segments import Segment
 
@@ -90,4 +91,4 @@ class Selection:
 
 
 def _clean(text: str) -> str:
-    return text.replace(ZERO_WIDTH_BREAK, "").replace("\u200a", "").replace("\xa0", " ")
+    return text.replace(ZERO_WIDTH_BREAK, "").replace(CODE_SPACE, "").replace("\xa0", " ")
