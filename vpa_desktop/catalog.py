@@ -30,7 +30,7 @@ class LLMProvider(StrEnum):
 
 
 class LLMModel(StrEnum):
-    """Model names known from the source document and the current defaults. Any other name is as good: fields take ``LLMModel | str``."""
+    """Model names of the source document and current defaults; any other is as good (fields take a str too)."""
 
     GPT_4 = "gpt-4"
     GPT_4_TURBO = "gpt-4-turbo"
@@ -108,9 +108,7 @@ KINDS: Final[dict[str, ProviderKind]] = {
             needs_key=False,
             is_local=True,
         ),
-        ProviderKind(
-            LLMProvider.TRANSFORMERS, "Local model (Transformers)", "", "", needs_key=False, is_local=True
-        ),
+        ProviderKind(LLMProvider.TRANSFORMERS, "Local model (Transformers)", "", "", needs_key=False, is_local=True),
         ProviderKind(
             LLMProvider.MOCK, "Mock (for demonstrations)", "", LLMModel.MOCK_MODEL, needs_key=False, is_local=True
         ),

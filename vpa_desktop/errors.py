@@ -141,59 +141,59 @@ class ProviderError(VPAError):
 class AuthenticationFailed(ProviderError):
     """The key is wrong, or may not do this (classes auth, permission)."""
 
-    default_class = "auth"
+    default_class: ClassVar[ErrorClass] = "auth"
 
 
 class RateLimited(ProviderError):
     """Too many requests for now (rate_limit), or no money left there (quota)."""
 
-    default_class = "rate_limit"
-    default_retryable = True
+    default_class: ClassVar[ErrorClass] = "rate_limit"
+    default_retryable: ClassVar[bool] = True
 
 
 class RequestRejected(ProviderError):
     """The request itself was refused; another provider would not help (invalid_request, not_found)."""
 
-    default_class = "invalid_request"
+    default_class: ClassVar[ErrorClass] = "invalid_request"
 
 
 class ContextTooLong(RequestRejected):
     """The conversation does not fit the model's context window."""
 
-    default_class = "context_length"
+    default_class: ClassVar[ErrorClass] = "context_length"
 
 
 class ContentBlocked(RequestRejected):
     """A content filter refused the request or the answer."""
 
-    default_class = "content_filter"
+    default_class: ClassVar[ErrorClass] = "content_filter"
 
 
 class ProviderUnavailable(ProviderError):
     """The provider cannot be reached or cannot answer now (overloaded, server, network)."""
 
-    default_class = "server"
-    default_retryable = True
+    default_class: ClassVar[ErrorClass] = "server"
+    default_retryable: ClassVar[bool] = True
 
 
 class ProviderTimeout(ProviderUnavailable):
     """Nothing came within the time allowed."""
 
-    default_class = "timeout"
+    default_class: ClassVar[ErrorClass] = "timeout"
 
 
 class BadReply(ProviderError):
     """What came back is not what the protocol says."""
 
-    default_class = "malformed"
-    default_retryable = True
+    default_class: ClassVar[ErrorClass] = "malformed"
+    default_retryable: ClassVar[bool] = True
 
 
 class StreamInterrupted(ProviderError):
     """The answer broke off before its terminal signal; ``partial`` is the text until then."""
 
-    default_class = "truncated"
-    default_retryable = True
+    default_class: ClassVar[ErrorClass] = "truncated"
+    default_retryable: ClassVar[bool] = True
 
     def __init__(self, what: str, why: str = "", next_step: str = "", *, partial: str = "", **details: object) -> None:
         super().__init__(what, why, next_step, **details)  # type: ignore[arg-type]

@@ -185,7 +185,7 @@ class EnhancedLLMRequest:
 
     ``use_rag`` None means "when there are documents". ``provider`` and ``model`` override the route.
     ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
-    ``regenerates`` is the id of an answer to be given anew: its question is asked again and the old answer is kept aside.
+    ``regenerates`` is the id of an answer to be given anew; the old one is kept aside.
     """
 
     user_query: str

@@ -1,4 +1,4 @@
-"""What is kept: conversations, messages, documents, usage rows, as values. Storage reads and writes them; the window shows them.
+"""What is kept, as values: conversations, messages, documents, usage. Storage writes them, the window shows them.
 
 Times are aware UTC datetimes. Ids are text: 26-character sortable ids for conversations and messages,
 the person's own or a content hash for documents.
@@ -87,7 +87,7 @@ class SearchWhy:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One passage found. ``score`` is the fused score, 0 to 1; ``similarity`` the cosine with the question, if known."""
+    """One passage found: ``score`` is fused, 0 to 1; ``similarity`` the cosine with the question, if known."""
 
     document_id: str
     document: str

@@ -22,6 +22,9 @@ class BaseLLMProvider(ABC):
     Objects are cheap until used: no connection, file or heavy import in the constructor.
     """
 
+    context_tokens: int | None = None
+    """The model's window, where it is known: older turns are left out to fit it."""
+
     def __init__(self, config: LLMProviderConfig) -> None:
         self.config = config
 
@@ -92,7 +95,7 @@ class BaseLLMProvider(ABC):
         """The models this provider offers; the configured one where it has no list."""
         return [ModelInfo(self.model)]
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - most providers own nothing
         """Give back connections, processes and memory. Safe to call twice."""
 
 
