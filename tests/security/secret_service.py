@@ -38,8 +38,8 @@ async def one_set() -> dict[str, object]:
 
 
 async def hung() -> dict[str, object]:
-    from jeepney.bus_messages import DBus
-    from jeepney.io.blocking import open_dbus_connection
+    from jeepney.bus_messages import DBus  # type: ignore[import-untyped]
+    from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]
 
     service = open_dbus_connection("SESSION")
     request = DBus().RequestName("org.freedesktop.secrets")

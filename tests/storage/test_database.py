@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import sqlite3
 import stat
@@ -20,7 +21,7 @@ import pytest
 
 from vpa_desktop.errors import DatabaseCorrupt, DiskFull, StorageError
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.migrations import MIGRATIONS, Migration, list_backups, row_counts
+from vpa_desktop.storage.migrations import MIGRATIONS, Migration, list_backups, row_counts, schema_version
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -91,7 +92,10 @@ async def test_readers_cannot_write_and_worker_threads_can_do_both(db: Database)
 
 async def test_writes_keep_their_order(db: Database) -> None:
     def add(n: int) -> Work:
-        return lambda c: c.execute("INSERT INTO meta VALUES (?, ?)", (f"n{n}", str(n))) and None
+        def work(c: sqlite_utils.Database) -> None:
+            c.execute("INSERT INTO meta VALUES (?, ?)", (f"n{n}", str(n)))
+
+        return work
 
     await asyncio.gather(*(db.write(add(n)) for n in range(100)))
     rows = await db.read(lambda c: c.execute("SELECT value FROM meta WHERE key LIKE 'n%' ORDER BY rowid").fetchall())
@@ -134,6 +138,9 @@ async def test_full_text_stays_in_step(db: Database) -> None:
     def hits(table: str, words: str) -> Callable[[sqlite_utils.Database], int]:
         return lambda c: len(c.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", [words]).fetchall())
 
+    def check(table: str) -> Callable[[sqlite_utils.Database], object]:
+        return lambda c: c.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
+
     await db.write(document("a", "foxes were running", "熔断器模式在系统中"))
     assert await db.read(hits("chunks_fts", "run fox")) == 1
     assert await db.read(hits("chunks_trigram", "断器模")) == 1
@@ -145,8 +152,7 @@ async def test_full_text_stays_in_step(db: Database) -> None:
     assert await db.read(hits("chunks_fts", "hare")) == 0
     assert await db.read(hits("chunks_trigram", "断器模")) == 0
     for table in ("chunks_fts", "chunks_trigram", "messages_fts", "conversations_fts"):
-        check = f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
-        await db.write(lambda c, check=check: c.execute(check))
+        await db.write(check(table))
 
 
 async def test_a_migration_is_preceded_by_a_verified_backup(tmp_path: Path) -> None:
@@ -255,6 +261,49 @@ async def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path: Path) -
     (tmp_path / "vpa.db").mkdir()
     with pytest.raises(StorageError, match=r"vpa\.db"):
         await open_in(tmp_path)
+
+
+_MIGRATING = """
+import asyncio, sys
+from pathlib import Path
+from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.migrations import MIGRATIONS, Migration
+steps = [f"CREATE TABLE later_{n} (x); " for n in range(150)] + ["UPDATE documents SET title = 'migrated'"]
+async def main():
+    folder = Path(sys.argv[1])
+    print("go", flush=True)
+    new = (*MIGRATIONS, Migration(2, tuple(steps)))
+    await Database.open(folder / "vpa.db", backups=folder / "backups", migrations=new)
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_in_a_migration_leaves_the_old_or_the_new_version(tmp_path: Path) -> None:
+    both = (*MIGRATIONS, Migration(2, ("SELECT 1",)))
+    chance, found = random.Random(5), []
+    for n in range(12):
+        folder = tmp_path / str(n)
+        db = await open_in(folder)
+        await db.write(document("a", "text"))
+        await db.aclose()
+        command = [sys.executable, "-c", _MIGRATING, str(folder)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        await asyncio.sleep(chance.uniform(0.2, 0.5))
+        process.kill()
+        process.stdout.close()
+        await asyncio.to_thread(process.wait)
+        conn = sqlite3.connect(folder / "vpa.db")
+        version, tables = schema_version(conn), row_counts(conn)
+        title = conn.execute("SELECT title FROM documents").fetchone()[0]
+        conn.close()
+        assert (version, sum(name.startswith("later") for name in tables), title) in ((1, 0, "a"), (2, 150, "migrated"))
+        db = await open_in(folder, both)
+        assert db.notices == []
+        await db.aclose()
+        found.append(version)
+    print(found)
 
 
 _WRITER = """
