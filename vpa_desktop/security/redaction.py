@@ -111,10 +111,11 @@ class _Registered:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str) -> None:
-        if len(value.strip()) < _MIN_SECRET_CHARS:
+        value = value.strip()
+        if len(value) < _MIN_SECRET_CHARS or value in self._values:
             return
         with self._lock:
-            self._values.add(value.strip())
+            self._values.add(value)
             longest_first = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(re.escape(each) for each in longest_first))
 
