@@ -56,7 +56,7 @@ def tokenizer_from(path: Path) -> Tokenizer:
 
 
 def chunk_parts(parts: Sequence[Part], tokenizer: Tokenizer, *, max_tokens: int, overlap_tokens: int) -> list[Chunk]:
-    """Cuts every part into passages of at most ``max_tokens`` that share up to ``overlap_tokens`` of whole sentences."""
+    """Cuts every part into passages of at most ``max_tokens`` that share sentences up to ``overlap_tokens``."""
     chunks: list[Chunk] = []
     for part in parts:
         measured = _measured(part.text, tokenizer, max_tokens)

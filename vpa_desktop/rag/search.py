@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,19 +48,21 @@ class Searcher:
         query = query.strip()
         if not query or top_k < 1:
             return []
-        keyword, vector = await asyncio.gather(self._by_words(query, collections), self._vector(query))
+        words = retrieval.query_words(query)
+        frequencies = await self._words.frequencies(words)
+        affordable = retrieval.affordable_words(words, frequencies)
+        keyword, vector = await asyncio.gather(self._by_words(query, affordable, collections), self._vector(query))
         found = await self._fused(query, vector, keyword, collections)
-        if relevant_only:
-            found = retrieval.relevant(found)
         passages = await self._store.passages([item.chunk_id for item in found])
         documents = {chunk_id: passage.document_id for chunk_id, passage in passages.items()}
         spread = retrieval.spread(found, documents, _PER_DOCUMENT)
+        if relevant_only:
+            weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
+            spread = _relevant(query, weights, spread[:_SHOWN_AT_MOST], passages)
         return [_result(item, passages[item.chunk_id]) for item in spread[:top_k]]
 
-    async def _by_words(self, query: str, collections: Sequence[str]) -> Ranking:
-        words = retrieval.query_words(query)
-        affordable = retrieval.affordable_words(words, await self._words.frequencies(words))
-        ranking = await self._words.by_words(affordable, retrieval.CANDIDATES, collections)
+    async def _by_words(self, query: str, words: Sequence[str], collections: Sequence[str]) -> Ranking:
+        ranking = await self._words.by_words(words, retrieval.CANDIDATES, collections)
         if is_unsegmented(query):
             return await self._words.by_characters(query, retrieval.CANDIDATES, collections) or ranking
         return ranking
@@ -123,6 +125,20 @@ def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: 
             )
         )
     return tuple(citations)
+
+
+def _relevant(
+    query: str, weights: Mapping[str, float], found: Sequence[Found], passages: Mapping[int, Passage]
+) -> list[Found]:
+    covered: dict[int, float] = {}
+    for item in found:
+        text = passages[item.chunk_id].text
+        if is_unsegmented(query):
+            covered[item.chunk_id] = retrieval.character_coverage(query, text)
+        else:
+            covered[item.chunk_id] = retrieval.coverage(weights, f"{passages[item.chunk_id].title} {text}")
+    is_exact = len(weights) > 1 or any(char.isdigit() for char in query)
+    return retrieval.relevant(found, covered, is_exact)
 
 
 def _with_vectors(index: VectorIndex, query: Vector, keyword: Ranking, among: Sequence[int] | None) -> list[Found]:
