@@ -70,8 +70,6 @@ async def test_what_was_not_chosen_is_not_sent(http: HttpSession) -> None:
 @pytest.mark.parametrize(
     ("model", "samples"), [("gpt-4o", True), ("gpt-6-luna", False), ("gpt-5.1", False), ("o3", False)]
 )
-    ("model", "samples"), [("gpt-4o", True), ("gpt-6-luna", False), ("gpt-5.1", False), ("o3", False)]
-)
 async def test_openai_gets_sampling_only_where_the_model_takes_it(http: HttpSession, model: str, samples: bool) -> None:
     _, body = await sent(http, "openai", model)
     assert ("temperature" in body, "top_p" in body) == (samples, samples)
