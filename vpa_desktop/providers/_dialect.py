@@ -264,5 +264,9 @@ def _payload(sse: SSEEvent, peer: Peer, reply: Reply) -> Mapping[str, Any] | Non
     except (ValueError, RecursionError) as exc:
         if not sse.whole:
             return None  # the end of the stream cut it: not more than a truncation
+        if sse.event == "error":
+            return {"error": sse.data}
         raise malformed(peer, "An event of the stream is not JSON", status=reply.status, midstream=True) from exc
-    return payload if isinstance(payload, dict) else None
+    if isinstance(payload, dict):
+        return payload
+    return {"error": str(payload)} if sse.event == "error" else None

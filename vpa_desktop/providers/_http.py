@@ -75,7 +75,7 @@ class HttpSession:
                 method,
                 url,
                 headers=_ascii_headers(peer, headers),
-                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(errors="replace"),
             )
             async with asyncio.timeout(peer.timeout_s):
                 response = await _send(client, request)
@@ -95,7 +95,7 @@ class HttpSession:
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https"):
             raise PolicyRefused(
-                f'"{peer.endpoint}" is not an address {peer.name} can be reached at',
+                f'"{peer.address}" is not an address {peer.name} can be reached at',
                 "An endpoint begins with https://, or with http:// on this machine",
                 "Correct the endpoint in Settings, Providers",
                 rule="endpoint",
@@ -184,7 +184,7 @@ class Reply:
         body = await self._read(ANSWER_BYTES)
         try:
             return json.loads(body)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise malformed(self._peer, "It is not JSON", status=self.status) from exc
 
     async def problem(self) -> Problem:
