@@ -30,6 +30,7 @@ from vpa_desktop.messages import (
     ContextFound,
     EnhancedLLMRequest,
     EnhancedLLMResponse,
+    GatewayEvent,
     LLMRequest,
     LLMResponse,
     ReasoningDelta,
@@ -84,6 +85,12 @@ class EnhancedLLMIntegration:
         self._knowledge = knowledge
         self._cache = cache or AnswerCache(settings().cache)
         self._ready = ready
+        self.closes_with: Callable[[], Awaitable[None]] | None = None
+
+    async def aclose(self) -> None:
+        """Close what was opened together with this object, if anything was."""
+        if self.closes_with is not None:
+            await self.closes_with()
 
     async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
         """Yield the turn's events; the last is TurnDone. Raises VPAError; what came until then is stored.
@@ -207,9 +214,7 @@ class EnhancedLLMIntegration:
             return False
         return bool(private & set(request.collections or await self._knowledge.collections()))
 
-    async def _answer(
-        self, request: EnhancedLLMRequest, prepared: _Prepared
-    ) -> AsyncGenerator[RouteStarted | TextDelta | ReasoningDelta | Any, None]:
+    async def _answer(self, request: EnhancedLLMRequest, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
         """The gateway's events, or a kept answer as the same events."""
         key = self._cache.key(prepared.asked, prepared.provider or self.manager.routing.default_provider)
         fresh = request.fresh or request.regenerates is not None
@@ -234,9 +239,7 @@ class EnhancedLLMIntegration:
                     continue
                 yield event
 
-    async def _from_cache(
-        self, kept: LLMResponse, prepared: _Prepared
-    ) -> AsyncGenerator[RouteStarted | TextDelta | RouteDone, None]:
+    async def _from_cache(self, kept: LLMResponse, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
         yield RouteStarted(kept.provider, kept.model)
         yield TextDelta(kept.content)
         row = UsageRow(

@@ -25,6 +25,7 @@ class Answer:
     refused: bool = False
     text: list[str] = field(default_factory=list)
     tools: dict[int, ToolCall] = field(default_factory=dict)
+    counts: dict[str, object] = field(default_factory=dict)
 
     def add_text(self, text: object) -> list[StreamEvent]:
         """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""

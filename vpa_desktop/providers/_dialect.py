@@ -13,12 +13,13 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from vpa_desktop.catalog import KINDS, LLMProviderConfig
-from vpa_desktop.errors import ProviderError, StreamInterrupted
+from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback
+from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._answer import Answer
+from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
-from vpa_desktop.providers._http import HttpSession, Reply, malformed
+from vpa_desktop.providers._http import HttpSession, Reply
 from vpa_desktop.providers._sse import SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -36,8 +37,8 @@ class HttpProvider(BaseLLMProvider):
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
-        self._own = HttpSession() if http is None else None
-        self._http = http or self._own or HttpSession()
+        self._owns_http = http is None
+        self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
         self._base: str | None = None
 
@@ -71,6 +72,10 @@ class HttpProvider(BaseLLMProvider):
             return None
         return read_problem(payload, reply.status, {} if midstream else reply.headers, midstream=midstream)
 
+    def refine(self, problem: Problem) -> Problem:
+        """The problem as this vendor means it."""
+        return problem
+
     def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         """The body without the fields this model refused."""
         return {name: value for name, value in body.items() if name not in refused}
@@ -78,10 +83,11 @@ class HttpProvider(BaseLLMProvider):
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
         kind = KINDS.get(self.config.kind)
-        named = kind is not None and kind.needs_key
-        name = kind.label if kind is not None and named else self.provider_id
-        if named and self.provider_id != self.config.kind:
-            name += f" ({self.provider_id})"
+        name = self.provider_id
+        if kind is not None and kind.needs_key:
+            name = kind.label if name == self.config.kind else f"{kind.label} ({name})"
+        elif kind is not None and name == self.config.kind:
+            name = f"the {kind.label}"
         key = self.config.api_key or ""
         return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key)
 
@@ -109,6 +115,7 @@ class HttpProvider(BaseLLMProvider):
     async def get_json(self, path: str) -> Any:
         """Ask for a list or the like; raises ProviderError."""
         peer = self.peer(self.model)
+        self._require_key(peer)
         first: ProviderError | None = None
         for base in self._candidates():
             async with self._http.open(peer, "GET", base + path, headers=self.headers()) as reply:
@@ -118,7 +125,7 @@ class HttpProvider(BaseLLMProvider):
                     payload = await reply.json()
                     self._base = base
                     return payload
-                problem = await reply.problem()
+                problem = self.refine(await reply.problem())
                 first = first or failure(peer, problem)
                 if problem.status not in (404, 405):
                     raise failure(peer, problem)
@@ -126,11 +133,12 @@ class HttpProvider(BaseLLMProvider):
 
     async def aclose(self) -> None:
         """Close what this provider opened itself; a shared session is its owner's."""
-        if self._own is not None:
-            await self._own.aclose()
+        if self._owns_http:
+            await self._http.aclose()
 
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
         """Send the request; once more without a field the server refuses by name, or at the other base."""
+        self._require_key(peer)
         refused = self._refused.get(peer.model, frozenset())
         body = self.body(request, peer.model)
         bases = list(self._candidates())
@@ -149,7 +157,7 @@ class HttpProvider(BaseLLMProvider):
                     if refused:
                         self._refused[peer.model] = refused
                     return reply
-                problem = await reply.problem()
+                problem = self.refine(await reply.problem())
             name = refused_field(problem, sent, self.optional)
             if name and name not in refused:
                 refused |= {name}
@@ -159,6 +167,19 @@ class HttpProvider(BaseLLMProvider):
                 del bases[0]
                 continue
             raise first
+
+    def _require_key(self, peer: Peer) -> None:
+        """Raise before anything is sent where the vendor would refuse it anyway."""
+        kind = KINDS.get(self.config.kind)
+        if peer.has_key or kind is None or not kind.needs_key or is_loopback(self.config.endpoint):
+            return
+        raise peer.error(
+            AuthenticationFailed,
+            f"There is no key for {peer.name}",
+            "It answers only with one",
+            "Add one in Settings, Keys",
+            code="key_missing",
+        )
 
     def _candidates(self) -> Sequence[str]:
         return [self._base] if self._base is not None else self.bases()
@@ -173,7 +194,7 @@ class HttpProvider(BaseLLMProvider):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
-                raise failure(peer, problem)
+                raise failure(peer, self.refine(problem))
             for event in self.read_whole(payload, answer):
                 yield event
             return
@@ -188,7 +209,7 @@ class HttpProvider(BaseLLMProvider):
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
-                    raise failure(peer, problem)
+                    raise failure(peer, self.refine(problem))
                 for event in self.read_event(payload, answer):
                     yield event
                 if answer.finish is not None:
@@ -196,13 +217,12 @@ class HttpProvider(BaseLLMProvider):
 
     def _cut_short(self, peer: Peer, reply: Reply, answer: Answer) -> StreamInterrupted:
         partial = "".join(answer.text)
-        return StreamInterrupted(
+        return peer.error(
+            StreamInterrupted,
             f"The answer of {peer.name} broke off" if partial else f"{peer.name} sent an empty answer",
             "The stream ended without saying that it was complete",
             "Try again, or choose another provider",
             partial=partial,
-            provider=peer.provider_id,
-            model=peer.model,
             status=reply.status,
             midstream=True,
             usage=answer.usage,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from vpa_desktop.errors import (
@@ -27,6 +27,8 @@ from vpa_desktop.errors import (
     RequestRejected,
     StreamInterrupted,
 )
+
+E = TypeVar("E", bound=ProviderError)
 
 RETRYABLE: Final[frozenset[ErrorClass]] = frozenset(
     ("rate_limit", "overloaded", "server", "timeout", "truncated", "malformed", "network")
@@ -122,6 +124,12 @@ class Peer:
         """The endpoint's host and port."""
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
 
+    def error(self, kind: type[E], what: str, why: str, next_step: str, **details: Any) -> E:
+        """Return an error of this kind about this provider."""
+        if what.startswith("the "):
+            what = "T" + what[1:]
+        return kind(what, why, next_step, provider=self.provider_id, model=self.model, **details)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -187,12 +195,11 @@ def failure(peer: Peer, problem: Problem) -> ProviderError:
     if problem.should_retry is False:
         retryable = False
     what, next_step = _sentences(peer, problem, error_class)
-    return EXCEPTIONS[error_class](
+    return peer.error(
+        EXCEPTIONS[error_class],
         what,
         _why(peer, problem, error_class),
         next_step,
-        provider=peer.provider_id,
-        model=peer.model,
         error_class=error_class,
         retryable=retryable,
         status=problem.status,

@@ -22,6 +22,7 @@ from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.folders import files_in
+from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
@@ -194,6 +195,10 @@ class KnowledgeBase:
         Raises KnowledgeError when the passage is no longer there.
         """
         return await surroundings(self._store, chunk_id)
+
+    async def vector_index(self) -> VectorIndex:
+        """The index that belongs to the database now; loaded, or built from the vectors in it."""
+        return await (await self._open()).keeper.current()
 
     async def aclose(self) -> None:
         """Saves the index and ends the child processes."""
