@@ -17,6 +17,7 @@ from markdown_it.token import Token
 MAX_MESSAGE = 120_000
 MAX_BLOCK = 20_000
 MAX_BLOCKS = 1_500
+MAX_LINES = 5_000
 MAX_PARSER_LEVEL = 60
 MAX_LEVEL = 2 * 16
 MAX_PIPES = 200
@@ -46,8 +47,11 @@ class Block:
 
 
 def visible(text: str) -> str:
-    """Returns ``text`` with control and bidi-override characters spelt out, such as ⟨U+202E⟩."""
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    """Returns ``text`` with control and bidi-override characters spelt out, such as ⟨U+202E⟩.
+
+    No-break spaces become spaces: the only ones in a document are our own padding, which copying leaves out.
+    """
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\xa0", " "))
 
 
 def breakable(text: str) -> str:
@@ -79,6 +83,7 @@ class StreamReader:
         self._waiting = ""
         self._held = ""
         self._taken = 0
+        self._lines = 0
         self._left_out = 0
 
     @property
@@ -91,10 +96,19 @@ class StreamReader:
         piece = self._held + piece
         self._held = "\r" if piece.endswith("\r") else ""
         piece = piece.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-        room = max(0, MAX_MESSAGE - self._taken)
-        self._waiting += piece[:room]
-        self._taken += min(room, len(piece))
-        self._left_out += max(0, len(piece) - room)
+        shown = self._shown_part(piece)
+        self._waiting += shown
+        self._taken += len(shown)
+        self._lines += shown.count("\n")
+        self._left_out += len(piece) - len(shown)
+
+    def _shown_part(self, piece: str) -> str:
+        if self._left_out:
+            return ""
+        shown = piece[: MAX_MESSAGE - self._taken]
+        if self._lines + shown.count("\n") > MAX_LINES:
+            shown = "".join(shown.splitlines(keepends=True)[: MAX_LINES - self._lines])
+        return shown
 
     def advance(self) -> int:
         """Parses the tail, moves what can no longer change to ``stable``, and returns how many blocks moved."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 MAX_COLUMNS = 40
 MAX_INLINE_DEPTH = 16
-CODE_SPACE = "\u2006"
+CODE_SPACE = "\xa0"
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _INLINE = {"strong": "b", "em": "i", "s": "s"}
 
@@ -162,7 +162,7 @@ class MarkupWriter:
         if kind == "code_inline":
             body = html.escape(breakable(visible(token.content)), quote=False)
             ground = f"background-color:{self.theme.chip}"
-            pad = f'<span style="{ground};font-size:{round(10 * self.scale)}px">{CODE_SPACE}</span>'
+            pad = f'<span style="{ground};font-size:{round(9 * self.scale)}px">{CODE_SPACE}</span>'
             return f'{pad}<code style="{ground}">{body}</code>{pad}'
         if kind in ("link_open", "link_close"):
             return self._link(token)
