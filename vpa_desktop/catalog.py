@@ -30,7 +30,7 @@ class LLMProvider(StrEnum):
 
 
 class LLMModel(StrEnum):
-    """Model names of the source document and the current defaults. Any other is as good: fields take ``LLMModel | str``."""
+    """Model names of the source document and current defaults; any other is as good (fields take a str too)."""
 
     GPT_4 = "gpt-4"
     GPT_4_TURBO = "gpt-4-turbo"

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 from vpa_desktop.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vpa_desktop.catalog import LLMProviderConfig
+    from vpa_desktop.providers._http import HttpSession
     from vpa_desktop.providers.base import BaseLLMProvider
 
 CLASSES: Final[dict[str, str]] = {
@@ -31,3 +35,12 @@ def provider_class(kind: str) -> type[BaseLLMProvider]:
         ) from None
     found: type[BaseLLMProvider] = getattr(import_module(module), name)
     return found
+
+
+def build_provider(config: LLMProviderConfig, http: HttpSession | None = None) -> BaseLLMProvider:
+    """Return the provider a configuration describes, on the shared session; raises ConfigError.
+
+    Cheap: nothing is opened or loaded before the first request.
+    """
+    found: Callable[..., BaseLLMProvider] = provider_class(config.kind)
+    return found(config, http=http)

@@ -22,6 +22,9 @@ class BaseLLMProvider(ABC):
     Objects are cheap until used: no connection, file or heavy import in the constructor.
     """
 
+    context_tokens: int | None = None
+    """The model's window, where it is known: older turns are left out to fit it."""
+
     def __init__(self, config: LLMProviderConfig) -> None:
         self.config = config
 

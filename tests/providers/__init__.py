@@ -1,0 +1,1 @@
+"""Tests of the provider dialects; they run without Qt."""

@@ -1,0 +1,318 @@
+"""EnhancedLLMIntegration: one turn of a conversation, from the question to the stored answer.
+
+store the question -> retrieve -> mask -> cache -> route and stream -> settle. Nothing about Qt or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from vpa_desktop.analytics import figures_by_provider
+from vpa_desktop.assistant.cache import AnswerCache
+from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer
+from vpa_desktop.assistant.outgoing import OutgoingGuard
+from vpa_desktop.assistant.prompt import build_messages
+from vpa_desktop.assistant.turn import Turn
+from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
+from vpa_desktop.config import Settings
+from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
+from vpa_desktop.gateway.failover import ReadyAnswer
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import (
+    Citation,
+    ContextFound,
+    EnhancedLLMRequest,
+    EnhancedLLMResponse,
+    LLMRequest,
+    LLMResponse,
+    ReasoningDelta,
+    RouteDone,
+    RouteStarted,
+    TextDelta,
+    TurnDone,
+    TurnEvent,
+)
+from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.records import UsageRow
+from vpa_desktop.storage.conversations import ConversationStore
+
+
+def is_demonstration(config: LLMProviderConfig) -> bool:
+    """True for the small packaged model, which is not trusted with documents."""
+    return config.kind == LLMProvider.LLAMA_CPP and not config.model_path and str(config.model) == LLMModel.SMOLLM2_135M
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A turn that is ready to be sent."""
+
+    asked: LLMRequest
+    provider: str | None
+    citations: tuple[Citation, ...]
+    guard: OutgoingGuard
+    ready: dict[str, ReadyAnswer]
+    warnings: list[str] = field(default_factory=list)
+
+
+class EnhancedLLMIntegration:
+    """Answers questions: with documents, through the gateway, into the conversation.
+
+    ``settings`` is asked at each turn, so that a change counts at once. ``ready`` is awaited before a route is
+    chosen (keys may still be coming from the keyring).
+    """
+
+    def __init__(
+        self,
+        manager: LLMProviderManager,
+        settings: Callable[[], Settings],
+        *,
+        conversations: ConversationStore | None = None,
+        knowledge: KnowledgeBase | None = None,
+        cache: AnswerCache | None = None,
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.manager = manager
+        self._settings = settings
+        self._conversations = conversations
+        self._knowledge = knowledge
+        self._cache = cache or AnswerCache(settings().cache)
+        self._ready = ready
+        self.closes_with: Callable[[], Awaitable[None]] | None = None
+
+    async def aclose(self) -> None:
+        """Close what was opened together with this object, if anything was."""
+        if self.closes_with is not None:
+            await self.closes_with()
+
+    async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
+        """Yield the turn's events; the last is TurnDone. Raises VPAError; what came until then is stored.
+
+        Closing the generator stops the answer at once and keeps its text.
+        """
+        turn = await Turn.begin(self._conversations, request)
+        settled = False
+        try:
+            yield turn.started
+            started = time.perf_counter()
+            prepared = await self._prepare(request, turn)
+            yield ContextFound(prepared.citations, (time.perf_counter() - started) * 1000)
+            answer: LLMResponse | None = None
+            async with aclosing(self._answer(request, prepared)) as events:
+                async for event in events:
+                    if isinstance(event, RouteDone):
+                        answer = event.response
+                        continue
+                    if isinstance(event, TextDelta):
+                        turn.add_text(event.text)
+                    elif isinstance(event, ReasoningDelta):
+                        turn.add_reasoning(event.text)
+                    yield event
+            if answer is None:
+                raise BadReply("The route ended without an answer")
+            response = await turn.done(_enhanced(answer, prepared))
+            settled = True
+            yield TurnDone(response)
+        except VPAError as exc:
+            settled = True
+            attempts = exc.attempts if isinstance(exc, AllProvidersFailed) else ()
+            state = "interrupted" if isinstance(exc, StreamInterrupted) and turn.text else "failed"
+            await turn.broken(state, str(exc), attempts=attempts)  # type: ignore[arg-type]
+            raise
+        finally:
+            if not settled:
+                await asyncio.shield(turn.broken("stopped"))
+
+    async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
+        """Return the whole answer; raises what ``stream_turn`` raises."""
+        async with aclosing(self.stream_turn(request)) as events:
+            async for event in events:
+                if isinstance(event, TurnDone):
+                    return event.response
+        raise BadReply("The turn ended without an answer")
+
+    async def generate_streaming_response(self, request: EnhancedLLMRequest) -> AsyncGenerator[str, None]:
+        """Yield the answer's text as it comes."""
+        async with aclosing(self.stream_turn(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    yield event.text
+
+    # The steps of a turn
+
+    async def _prepare(self, request: EnhancedLLMRequest, turn: Turn) -> _Prepared:
+        if self._ready is not None:
+            await self._ready()
+        settings = self._settings()
+        warnings: list[str] = []
+        provider, model = self._named(request, warnings)
+        citations = await self._context(request, turn.question, warnings)
+        local_only = request.local_only or await self._must_stay(request, settings)
+        messages = build_messages(
+            turn.question, history=turn.history, citations=citations, images=request.images, system=request.system
+        )
+        guard = OutgoingGuard()
+        asked = LLMRequest(
+            messages,
+            model=model,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            conversation_id=turn.started.conversation_id,
+            local_only=local_only,
+            metadata={"message_id": turn.started.message_id},
+        )
+        route = self.manager.route(asked, provider)
+        if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
+            asked = replace(asked, messages=guard.mask(messages))
+        if guard.kinds:
+            warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
+        ready = {}
+        if citations:
+            extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
+            ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
+        return _Prepared(asked, provider, citations, guard, ready, warnings)
+
+    def _named(self, request: EnhancedLLMRequest, warnings: list[str]) -> tuple[str | None, str | None]:
+        """The provider and model to ask first: the person's, else the settings'."""
+        if request.provider is None:
+            return None, request.model or self._settings().default_model or None
+        if self.manager.get_provider(request.provider) is not None:
+            return request.provider, request.model
+        for provider_id in self.manager.provider_ids:
+            found = self.manager.get_provider(provider_id)
+            if found is not None and found.config.kind == request.provider:
+                return provider_id, request.model
+        if not self.manager.routing.fallback_enabled:
+            self.manager.route(LLMRequest(()), request.provider)  # raises the sentence that names the known ones
+        warnings.append(f"There is no provider {request.provider} here, or it has no key; another one was asked")
+        return None, None
+
+    async def _context(self, request: EnhancedLLMRequest, question: str, warnings: list[str]) -> tuple[Citation, ...]:
+        knowledge = self._knowledge
+        if knowledge is None or request.use_rag is False or not question.strip():
+            return ()
+        try:
+            if await knowledge.count() == 0:
+                return ()
+            top_k = request.rag_top_k or self._settings().rag.top_k
+            return await knowledge.context_for(question, top_k, request.collections)
+        except KnowledgeError as exc:
+            warnings.append(f"Your documents could not be searched. {exc}")
+            return ()
+
+    async def _must_stay(self, request: EnhancedLLMRequest, settings: Settings) -> bool:
+        """True where the question reaches into a collection that may not leave this machine."""
+        private = set(settings.privacy.local_only_collections)
+        if not private or request.use_rag is False or self._knowledge is None:
+            return False
+        return bool(private & set(request.collections or await self._knowledge.collections()))
+
+    async def _answer(
+        self, request: EnhancedLLMRequest, prepared: _Prepared
+    ) -> AsyncGenerator[RouteStarted | TextDelta | ReasoningDelta | Any, None]:
+        """The gateway's events, or a kept answer as the same events."""
+        key = self._cache.key(prepared.asked, prepared.provider or self.manager.routing.default_provider)
+        fresh = request.fresh or request.regenerates is not None
+        if not fresh and not prepared.ready and (kept := self._cache.get(key)) is not None:
+            async for event in self._from_cache(kept, prepared):
+                yield event
+            return
+        stream = self.manager.stream(prepared.asked, provider=prepared.provider, ready_answers=prepared.ready)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    if text := prepared.guard.restore(event.text):
+                        yield TextDelta(text)
+                    continue
+                if isinstance(event, RouteDone):
+                    if rest := prepared.guard.rest():
+                        yield TextDelta(rest)
+                    whole = replace(event.response, content=prepared.guard.whole(event.response.content))
+                    if len(whole.attempts) == 1:
+                        self._cache.put(key, whole)
+                    yield RouteDone(whole)
+                    continue
+                yield event
+
+    async def _from_cache(
+        self, kept: LLMResponse, prepared: _Prepared
+    ) -> AsyncGenerator[RouteStarted | TextDelta | RouteDone, None]:
+        yield RouteStarted(kept.provider, kept.model)
+        yield TextDelta(kept.content)
+        row = UsageRow(
+            at=datetime.now(UTC),
+            provider=kept.provider,
+            model=kept.model,
+            outcome="ok",
+            cost_usd=Decimal(),
+            latency_ms=0.0,
+            conversation_id=prepared.asked.conversation_id,
+            message_id=prepared.asked.metadata.get("message_id"),
+            cached=True,
+        )
+        await self.manager.ledger.record(row)
+        yield RouteDone(replace(kept, cached=True, cost_usd=Decimal(), ttft_ms=0.0, latency_ms=0.0))
+
+    # Figures
+
+    async def get_system_stats(self) -> dict[str, Any]:
+        """Return performance, caching and per-provider figures under the source document's names."""
+        rows = await self.manager.ledger.rows()
+        good = [r.latency_ms for r in rows if r.outcome == "ok" and r.latency_ms is not None and not r.cached]
+        cached = sum(1 for r in rows if r.cached)
+        providers = {}
+        for figures in figures_by_provider(rows):
+            provider = self.manager.get_provider(figures.provider)
+            breaker = self.manager.breaker(figures.provider, provider.model).state if provider else "closed"
+            providers[figures.provider] = {
+                "requests": figures.requests,
+                "success_rate": figures.success_rate,
+                "p50_ms": figures.p50_ms,
+                "p95_ms": figures.p95_ms,
+                "ttft_p50_ms": figures.ttft_p50_ms,
+                "cost_usd": figures.cost_usd,
+                "breaker": breaker,
+            }
+        failed = sum(1 for r in rows if r.outcome == "failed")
+        return {
+            "performance": {
+                "total_requests": len(rows),
+                "failed_requests": failed,
+                "avg_response_time": sum(good) / len(good) / 1000 if good else 0.0,
+            },
+            "caching": {
+                "cache_hit_rate": cached / len(rows) if rows else 0.0,
+                "cached_answers": len(self._cache),
+            },
+            "providers": providers,
+        }
+
+    async def clear_cache(self) -> int:
+        """Forget every kept answer; returns how many there were."""
+        return self._cache.clear()
+
+
+def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
+    return EnhancedLLMResponse(
+        content=answer.content,
+        provider=answer.provider,
+        model=answer.model,
+        finish_reason=answer.finish_reason,
+        usage=answer.usage,
+        cost_usd=answer.cost_usd,
+        ttft_ms=answer.ttft_ms,
+        latency_ms=answer.latency_ms,
+        cached=answer.cached,
+        context_used=bool(prepared.citations),
+        citations=prepared.citations,
+        attempts=answer.attempts,
+        redactions=tuple(prepared.guard.kinds),
+        warnings=tuple(prepared.warnings),
+        reasoning=answer.reasoning,
+    )

@@ -1,0 +1,55 @@
+"""Where a provider's key comes from: the environment first, then the vault. Keys pass through, none is kept here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key and where it was found: "environment", "vault", or "" with no key."""
+
+    key: str | None = field(repr=False)
+    source: str
+
+
+NO_KEY = FoundKey(None, "")
+
+
+def environment_names(config: LLMProviderConfig) -> tuple[str, ...]:
+    """Return the variables that may hold this provider's key, the most specific first."""
+    own = "VPA_KEY_" + re.sub(r"[^A-Za-z0-9]", "_", config.provider_id).upper()
+    kind = KINDS.get(config.kind)
+    return (own, *(kind.key_environment if kind else ()))
+
+
+def environment_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> FoundKey:
+    """Return the key the environment holds for this provider."""
+    for name in environment_names(config):
+        if value := environ.get(name, "").strip():
+            return FoundKey(clean_key(value), "environment")
+    return NO_KEY
+
+
+def clean_key(text: str) -> str:
+    """Return a key as typed or pasted, without the quotes and white space around it; raises ConfigError."""
+    key = text.strip().strip("\"'").strip()
+    if not key:
+        raise ConfigError("There is no key in what was typed", "It is empty", "Copy the key from the provider's page")
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise ConfigError(
+            "The key was not stored",
+            "It has spaces, line breaks or other characters that no key has",
+            "Copy it again from the provider's page, in one piece",
+        )
+    return key
+
+
+def hint(key: str) -> str:
+    """Return at most the last four characters, and none of a short key."""
+    return f"…{key[-4:]}" if len(key) >= 12 else "…"

@@ -1,0 +1,331 @@
+"""Providers and keys as a person sets them up: list, save, remove, test; from the window and the command line.
+
+Keys go to the vault and nowhere else; settings.toml never holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from vpa_desktop import providers
+from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint
+from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, LLMProviderConfig
+from vpa_desktop.config import LOCAL_PROVIDER_ID, Settings
+from vpa_desktop.errors import ConfigError, ProviderError, SecretError, VPAError
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import KeyInfo, ProviderDraft, ProviderStatus, ProviderVerdict
+from vpa_desktop.security.vault import KeyVault
+from vpa_desktop.settings_file import provider_table, save_changes
+
+AUTOMATIC_KINDS = (LLMProvider.OPENAI, LLMProvider.ANTHROPIC, LLMProvider.GOOGLE)
+"""Kinds that are there at once when the environment holds their key, under the kind's own name."""
+
+
+class ProviderSetup:
+    """The use-cases of the providers and keys pages. ``build`` makes a provider object from a configuration."""
+
+    def __init__(
+        self,
+        manager: LLMProviderManager,
+        vault: KeyVault,
+        settings: Callable[[], Settings],
+        settings_file: Path,
+        environ: Mapping[str, str],
+        build: Callable[[LLMProviderConfig], BaseLLMProvider],
+    ) -> None:
+        self.notices: dict[str, str] = {}
+        self._manager = manager
+        self._vault = vault
+        self._settings = settings
+        self._file = settings_file
+        self._environ = environ
+        self._build = build
+        self._registered: dict[str, LLMProviderConfig] = {}
+
+    def configs(self) -> dict[str, LLMProviderConfig]:
+        """Every provider in force: those of the settings, those the environment has a key for, the local model."""
+        found = dict(self._settings().providers)
+        kinds = {config.kind for config in found.values()}
+        for kind in AUTOMATIC_KINDS:
+            config = LLMProviderConfig(kind)
+            is_new = kind in providers.CLASSES and kind not in kinds and config.provider_id not in found
+            if is_new and environment_key(config, self._environ).key:
+                found[config.provider_id] = config
+        if LOCAL_PROVIDER_ID not in found:
+            found = dict(replace(self._settings(), providers=found).with_local_model().providers)
+        return found
+
+    # Registration
+
+    def register_at_once(self) -> list[LLMProviderConfig]:
+        """Register what needs no look into the vault; return the configurations that do."""
+        waiting = []
+        for config in self._usable():
+            key = environment_key(config, self._environ)
+            if key.key is not None or KINDS[config.kind].is_local:
+                self._register(config.with_key(key.key))
+            else:
+                waiting.append(config)
+        return waiting
+
+    async def register_from_vault(self, waiting: list[LLMProviderConfig]) -> None:
+        """Register the providers whose key is in the vault, and those that work without one."""
+        for config in waiting:
+            found = await self._vault_key(config.provider_id)
+            if found.key is not None or not KINDS[config.kind].needs_key:
+                self._register(config.with_key(found.key))
+
+    async def refresh(self) -> None:
+        """Bring the manager in line with the settings: added, changed and removed providers."""
+        usable = {config.provider_id: config for config in self._usable()}
+        for provider_id in [i for i in self._registered if i not in usable]:
+            self._manager.remove_provider(provider_id)
+            del self._registered[provider_id]
+        for config in usable.values():
+            found = await self.find_key(config)
+            if found.key is None and KINDS[config.kind].needs_key:
+                if config.provider_id in self._registered:
+                    self._manager.remove_provider(config.provider_id)
+                    del self._registered[config.provider_id]
+                continue
+            self._register(config.with_key(found.key))
+
+    def _usable(self) -> list[LLMProviderConfig]:
+        usable = []
+        for config in self.configs().values():
+            if config.kind in providers.CLASSES:
+                usable.append(config)
+            else:
+                self.notices[config.provider_id] = (
+                    f"{config.provider_id} is left out: this version cannot talk to the kind {config.kind} yet"
+                )
+        return usable
+
+    def _register(self, config: LLMProviderConfig) -> None:
+        if self._registered.get(config.provider_id) != config:
+            self._manager.register_provider(config.provider_id, self._build(config))
+            self._registered[config.provider_id] = config
+
+    # Keys
+
+    async def find_key(self, config: LLMProviderConfig) -> FoundKey:
+        """Return the provider's key and where it is; a vault that does not answer leaves a notice, not an error."""
+        found = environment_key(config, self._environ)
+        if found.key is not None or KINDS[config.kind].is_local:
+            return found
+        return await self._vault_key(config.provider_id)
+
+    async def _vault_key(self, provider_id: str) -> FoundKey:
+        try:
+            key = await self._vault.get(provider_id)
+        except SecretError as exc:
+            self.notices["vault"] = str(exc)
+            return NO_KEY
+        self.notices.pop("vault", None)
+        return FoundKey(key, "vault") if key else NO_KEY
+
+    async def list_keys(self) -> list[KeyInfo]:
+        """Return where each provider's key is, never the key."""
+        found = []
+        for config in self.configs().values():
+            key = await self.find_key(config)
+            if key.key is not None:
+                found.append(KeyInfo(config.provider_id, key.source, hint(key.key)))
+        return found
+
+    async def set_key(self, provider_id: str, key: str) -> None:
+        """Store a key in the vault and use it from now on; raises SecretError, ConfigError."""
+        if provider_id not in self.configs():
+            if provider_id not in KINDS:
+                raise _unknown(provider_id, self.configs())
+            save_changes(self._file, {f"providers.{provider_id}": {"kind": provider_id}})
+        await self._vault.set(provider_id, clean_key(key))
+
+    async def delete_key(self, provider_id: str) -> None:
+        """Remove a key from the vault; one in the environment stays and is said."""
+        config = self.configs().get(provider_id)
+        if config is not None and environment_key(config, self._environ).source:
+            raise ConfigError(
+                f"The key of {provider_id} was not deleted",
+                "It comes from the environment",
+                "Unset its variable where you set it",
+            )
+        await self._vault.delete(provider_id)
+
+    # Providers
+
+    async def list_providers(self) -> list[ProviderStatus]:
+        """Return every provider with what a person needs to see of it."""
+        return [await self._status(config) for config in self.configs().values()]
+
+    async def _status(self, config: LLMProviderConfig) -> ProviderStatus:
+        kind = KINDS[config.kind]
+        key = await self.find_key(config)
+        note = self.notices.get(config.provider_id, "")
+        if not note and kind.needs_key and key.key is None:
+            note = self.notices.get("vault") or "No key yet"
+        return ProviderStatus(
+            id=config.provider_id,
+            kind=config.kind,
+            kind_label=kind.label,
+            model=str(config.model),
+            endpoint=config.endpoint,
+            enabled=config.enabled,
+            is_local=config.is_local,
+            is_default=config.provider_id == self._manager.routing.default_provider,
+            needs_key=kind.needs_key,
+            key_source=key.source,
+            weight=config.weight,
+            breaker=self._manager.breaker(config.provider_id, str(config.model)).state,
+            note=note,
+        )
+
+    async def save(self, draft: ProviderDraft) -> None:
+        """Write a provider into settings.toml and its key into the vault; raises ConfigError, SecretError.
+
+        A new address asks for the key again: a key belongs to the host it was typed for.
+        """
+        config = self.config_of(draft)
+        old = self.configs().get(draft.id)
+        moved = old is not None and draft.key is None and _origin(old) != _origin(config)
+        if old is not None and moved and (await self.find_key(old)).source == "vault":
+            raise ConfigError(
+                f"The address of {draft.id} was not changed",
+                "Its key was typed for another host and is not sent to a new one unasked",
+                "Type the key again together with the new address",
+            )
+        if draft.key:
+            await self._vault.set(draft.id, clean_key(draft.key))
+        changes: dict[str, object] = {f"providers.{draft.id}": provider_table(config)}
+        if draft.make_default:
+            changes["routing.default_provider"] = draft.id
+        save_changes(self._file, changes)
+
+    def config_of(self, draft: ProviderDraft) -> LLMProviderConfig:
+        """Return the configuration a draft describes, over what is stored under its id; raises ConfigError."""
+        if not PROVIDER_ID.fullmatch(draft.id):
+            raise ConfigError(
+                f'"{draft.id}" cannot be a provider\'s name',
+                "It may have letters, digits, - and _, and begins with a letter or digit",
+                "Choose another name",
+            )
+        if draft.kind not in providers.CLASSES:
+            providers.provider_class(draft.kind)
+        _check_endpoint(draft)
+        base = self._settings().providers.get(draft.id)
+        if base is None or base.kind != draft.kind:
+            base = LLMProviderConfig(LLMProvider(draft.kind), provider_id=draft.id)
+        return replace(
+            base,
+            model=draft.model or base.model,
+            api_endpoint=draft.endpoint or None,
+            enabled=draft.enabled,
+            weight=draft.weight,
+        )
+
+    async def remove(self, provider_id: str) -> None:
+        """Take a provider out of settings.toml, and its key out of the vault; raises ConfigError."""
+        settings = self._settings()
+        if provider_id not in settings.providers:
+            raise _unknown(provider_id, settings.providers)
+        changes: dict[str, object] = {f"providers.{provider_id}": None}
+        routing = settings.routing
+        if routing.default_provider == provider_id:
+            changes["routing.default_provider"] = None
+        if provider_id in routing.failover_chain:
+            changes["routing.failover_chain"] = [i for i in routing.failover_chain if i != provider_id]
+        save_changes(self._file, changes)
+        try:
+            await self._vault.delete(provider_id)
+        except SecretError as exc:
+            self.notices["vault"] = f"The key of {provider_id} may still be in the vault. {exc}"
+
+    async def test(self, draft: ProviderDraft) -> ProviderVerdict:
+        """Ask the provider something that costs nothing and say in words what came of it."""
+        started = time.perf_counter()
+        try:
+            config = self.config_of(draft)
+            key = clean_key(draft.key) if draft.key else (await self._test_key(config)).key
+            if key is None and KINDS[config.kind].needs_key:
+                raise ConfigError(f"{draft.id} has no key", "", "Type or paste its key")
+            provider = self._build(config.with_key(key))
+            try:
+                models = [m.id for m in await provider.list_models()]
+                if KINDS[config.kind].is_local:
+                    await provider.connect()
+            finally:
+                await provider.aclose()
+        except VPAError as exc:
+            ms = (time.perf_counter() - started) * 1000
+            error_class = exc.error_class if isinstance(exc, ProviderError) else ""
+            return ProviderVerdict(draft.id, False, str(exc), ms, error_class=error_class)
+        ms = (time.perf_counter() - started) * 1000
+        return ProviderVerdict(draft.id, True, _praise(config, models, ms), ms, tuple(models))
+
+    async def _test_key(self, config: LLMProviderConfig) -> FoundKey:
+        old = self.configs().get(config.provider_id)
+        if old is not None and _origin(old) != _origin(config):
+            return NO_KEY
+        return await self.find_key(config)
+
+    async def test_all(self) -> list[ProviderVerdict]:
+        """Test every enabled provider at once."""
+        drafts = [draft_of(c) for c in self.configs().values() if c.enabled and c.kind in providers.CLASSES]
+        return list(await asyncio.gather(*(self.test(draft) for draft in drafts)))
+
+
+def draft_of(config: LLMProviderConfig) -> ProviderDraft:
+    """Return a stored provider as a draft without its key."""
+    return ProviderDraft(
+        config.provider_id,
+        config.kind,
+        str(config.model),
+        config.api_endpoint or "",
+        enabled=config.enabled,
+        weight=config.weight,
+    )
+
+
+def _praise(config: LLMProviderConfig, models: list[str], ms: float) -> str:
+    if KINDS[config.kind].is_local:
+        return f"The local model is loaded and answers ({ms / 1000:.1f} s)."
+    model = str(config.model)
+    known = f"{len(models)} model{'s' if len(models) != 1 else ''} offered"
+    if not models:
+        return f"It answers ({ms:.0f} ms)."
+    if not model:
+        return f"It answers ({ms:.0f} ms), {known}. Choose a model before the first question."
+    if model in models:
+        return f"It answers ({ms:.0f} ms), {known}, {model} among them."
+    return f"It answers ({ms:.0f} ms), but {model} is not among the {known}. Choose another model."
+
+
+def _check_endpoint(draft: ProviderDraft) -> None:
+    if not draft.endpoint:
+        return
+    parts = urlsplit(draft.endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f'"{draft.endpoint}" is not an address of a provider',
+            "It begins with https:// (or http:// on this machine) and a host name",
+            "Copy the base URL from the provider's page",
+        )
+
+
+def _origin(config: LLMProviderConfig) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(config.endpoint)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _unknown(provider_id: str, known: Mapping[str, LLMProviderConfig]) -> ConfigError:
+    return ConfigError(
+        f"There is no provider {provider_id}",
+        f"Known: {', '.join(known)}",
+        "vpa-desktop providers list shows them; vpa-desktop providers add makes one",
+    )

@@ -1,0 +1,166 @@
+"""One turn as it is kept: the person's message first, the answer journaled while it streams, settled at its end.
+
+A turn without a conversation is kept nowhere. A journal that cannot be written is said once and stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from vpa_desktop.assistant.prompt import title_from
+from vpa_desktop.errors import ConfigError, StorageError
+from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, TurnStarted
+from vpa_desktop.records import MessageRecord, MessageState
+from vpa_desktop.storage.conversations import ConversationStore
+
+JOURNAL_EVERY_S: Final = 0.25
+JOURNAL_EVERY_PIECES: Final = 64
+
+
+class Turn:
+    """The stored side of one turn. Made by ``begin``; ended by exactly one of ``done`` and ``broken``."""
+
+    def __init__(self, store: ConversationStore | None, question: str) -> None:
+        self.question = question
+        self.history: list[MessageRecord] = []
+        self.answer: MessageRecord | None = None
+        self.started = TurnStarted(None, None, None)
+        self.warnings: list[str] = []
+        self._store = store
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._unwritten = 0
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def begin(cls, store: ConversationStore | None, request: EnhancedLLMRequest) -> Turn:
+        """Store the question, before anything is sent; raises StorageError, ConfigError for an unknown id."""
+        if store is None or (request.conversation_id is None and request.regenerates is None):
+            return cls(None, request.user_query)
+        if request.regenerates is not None:
+            return await cls._again(store, request.regenerates)
+        conversation_id = request.conversation_id or "new"
+        if conversation_id == "new":
+            conversation_id = (await store.create(title_from(request.user_query))).id
+        elif await store.get(conversation_id) is None:
+            raise _unknown("conversation", conversation_id)
+        turn = cls(store, request.user_query)
+        turn.history = await store.messages(conversation_id)
+        asked, turn.answer = await store.begin_turn(conversation_id, request.user_query)
+        turn.started = TurnStarted(conversation_id, asked.id, turn.answer.id)
+        turn._start_journal()
+        return turn
+
+    @classmethod
+    async def _again(cls, store: ConversationStore, message_id: str) -> Turn:
+        old = await store.message(message_id)
+        if old is None:
+            raise _unknown("answer", message_id)
+        before: list[MessageRecord] = []
+        for record in await store.messages(old.conversation_id):
+            if record.id == old.id:
+                break
+            before.append(record)
+        questions = [r for r in before if r.role == "user"]
+        turn = cls(store, questions[-1].content if questions else "")
+        turn.history = before[: before.index(questions[-1])] if questions else before
+        turn.answer = await store.begin_answer(old.id)
+        turn.started = TurnStarted(old.conversation_id, questions[-1].id if questions else None, turn.answer.id)
+        turn._start_journal()
+        return turn
+
+    def add_text(self, text: str) -> None:
+        """Note a piece of the answer; it is written within a quarter of a second or 64 pieces."""
+        self._text.append(text)
+        self._noted()
+
+    def add_reasoning(self, text: str) -> None:
+        """Note a piece of the reasoning."""
+        self._reasoning.append(text)
+        self._noted()
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    def _noted(self) -> None:
+        self._unwritten += 1
+        self._wake.set()
+
+    def _start_journal(self) -> None:
+        self._writer = asyncio.get_running_loop().create_task(self._write_journal(), name="journal")
+
+    async def _write_journal(self) -> None:
+        while True:
+            await self._wake.wait()
+            waited = 0.0
+            while waited < JOURNAL_EVERY_S and self._unwritten < JOURNAL_EVERY_PIECES:
+                await asyncio.sleep(JOURNAL_EVERY_S / 10)
+                waited += JOURNAL_EVERY_S / 10
+            self._wake.clear()
+            self._unwritten = 0
+            if self._store is not None and self.answer is not None:
+                try:
+                    await self._store.journal(self.answer.id, self.text, "".join(self._reasoning))
+                except StorageError as exc:
+                    self.warnings.append(f"The answer could not be stored while it came: {exc}")
+                    return
+
+    async def _stop_journal(self) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+            self._writer = None
+
+    async def done(self, response: EnhancedLLMResponse) -> EnhancedLLMResponse:
+        """Settle the whole answer; a disk that refuses is a warning on the answer, which is not lost to the reader."""
+        await self._stop_journal()
+        named = replace(response, conversation_id=self.started.conversation_id, message_id=self.started.message_id)
+        if self._store is not None and self.answer is not None:
+            state: MessageState = "done"
+            record = replace(
+                self.answer,
+                content=named.content,
+                state=state,
+                provider=named.provider,
+                model=named.model,
+                finish_reason=named.finish_reason,
+                usage=named.usage,
+                cost_usd=named.cost_usd,
+                ttft_ms=named.ttft_ms,
+                latency_ms=named.latency_ms,
+                citations=named.citations,
+                attempts=named.attempts,
+                warnings=named.warnings,
+                reasoning=named.reasoning,
+            )
+            try:
+                await self._store.settle(record)
+            except StorageError as exc:
+                self.warnings.append(f"The answer could not be stored. {exc}")
+        return replace(named, warnings=(*named.warnings, *self.warnings))
+
+    async def broken(self, state: MessageState, error: str = "", **facts: object) -> None:
+        """Settle what there is of an answer that was stopped or failed."""
+        await self._stop_journal()
+        if self._store is None or self.answer is None:
+            return
+        record = replace(
+            self.answer,
+            content=self.text,
+            reasoning="".join(self._reasoning),
+            state=state,
+            error=error,
+            **facts,  # type: ignore[arg-type]
+        )
+        await self._store.settle(record)
+
+
+def _unknown(noun: str, wanted: str) -> ConfigError:
+    return ConfigError(
+        f"There is no {noun} {wanted}", "It was deleted, or the id is mistyped", "vpa-desktop chats list shows them all"
+    )

@@ -1,0 +1,43 @@
+"""The command line: arguments in, one call into ``system``, text or one JSON document out.
+
+Errors are one line on stderr and an exit code: 0 done, 1 failed, 2 usage, 3 settings, 4 provider, 5 limit,
+6 policy, 7 document unreadable, 8 storage, 130 interrupted. No traceback reaches a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from vpa_desktop.cli.output import Output
+from vpa_desktop.cli.parser import build_parser
+from vpa_desktop.config import find_paths
+from vpa_desktop.errors import VPAError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, or open the window where there is none; returns the exit code."""
+    options = build_parser().parse_args(argv)
+    out = Output(as_json=getattr(options, "json", False))
+    paths = find_paths(options.home)
+    try:
+        if options.run is None:
+            from vpa_desktop.app import run_window
+
+            return run_window(paths, environ=os.environ)
+        code: int = asyncio.run(options.run(options, paths, out))
+        return code
+    except VPAError as exc:
+        out.error(exc)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("error: Interrupted. What came until then is kept.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (``| head``): nothing more can be said, and that is fine.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,128 @@
+"""``ask``: one question, one answer, with its sources."""
+
+from __future__ import annotations
+
+import argparse
+import stat
+import sys
+from contextlib import aclosing
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.cli.session import opened
+from vpa_desktop.config import Paths
+from vpa_desktop.errors import ConfigError
+from vpa_desktop.messages import (
+    Citation,
+    EnhancedLLMRequest,
+    EnhancedLLMResponse,
+    ImageData,
+    Seam,
+    TextDelta,
+    TurnDone,
+    Usage,
+)
+
+_MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_CITATION_KEYS = ("n", "document", "path", "title", "page", "section", "score", "text")
+
+
+async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print the answer as it comes, or one JSON document."""
+    text = _question(options.text)
+    request = EnhancedLLMRequest(
+        user_query=text,
+        use_rag=True if options.collection and options.docs is None else options.docs,
+        provider=options.provider,
+        model=options.model,
+        rag_top_k=options.top_k,
+        conversation_id=options.conversation,
+        collections=tuple(options.collection),
+        images=tuple(_image(path) for path in options.image),
+        system=options.system,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        local_only=options.local_only,
+        fresh=options.fresh,
+    )
+    async with opened(paths, out) as system, aclosing(system.stream_turn(request)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta) and options.stream:
+                out.piece(event.text)
+            elif isinstance(event, Seam):
+                out.note(f"[{event.from_provider} broke off; {event.to_provider} goes on]")
+            elif isinstance(event, TurnDone):
+                _finish(event.response, out, options.stream)
+    return 0
+
+
+def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool) -> None:
+    out.line("" if streamed else response.content)
+    if response.citations:
+        out.line("\nSources:")
+        for citation in response.citations:
+            page = f", page {citation.page}" if citation.page is not None else ""
+            out.line(f"  [{citation.n}] {citation.document}{page}")
+    for warning in response.warnings:
+        out.note(f"warning: {warning}")
+    out.document(answer_document(response))
+
+
+def answer_document(response: EnhancedLLMResponse) -> dict[str, Any]:
+    """Return the document ``ask --json`` prints."""
+    document = {
+        f.name: to_plain(getattr(response, f.name))
+        for f in fields(response)
+        if f.name not in ("citations", "usage", "reasoning")
+    }
+    document["usage"] = _usage(response.usage)
+    document["citations"] = [citation_document(c) for c in response.citations]
+    return document
+
+
+def citation_document(citation: Citation) -> dict[str, Any]:
+    """Return one citation as the outside contract has it."""
+    return {key: to_plain(getattr(citation, key)) for key in _CITATION_KEYS}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+def _question(words: list[str]) -> str:
+    parts = [" ".join(words).strip(), _piped()]
+    text = "\n\n".join(part for part in parts if part)
+    if not text:
+        raise ConfigError("There is no question", "Nothing was given or piped in", 'Try: vpa-desktop ask "Hello"')
+    return text
+
+
+def _piped() -> str:
+    """What is piped in or redirected from a file; a terminal or the null device is not read."""
+    try:
+        mode = Path(f"/dev/fd/{sys.stdin.fileno()}").stat().st_mode if sys.platform != "win32" else 0
+    except (OSError, ValueError):
+        return ""
+    if sys.platform == "win32":
+        return "" if sys.stdin.isatty() else sys.stdin.read().strip()
+    if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
+        return ""
+    return sys.stdin.read().strip()
+
+
+def _image(path: Path) -> ImageData:
+    media_type = _MEDIA_TYPES.get(path.suffix.lower())
+    if media_type is None:
+        raise ConfigError(f"{path} was not sent", "It is not a PNG, JPEG or WebP image", "Convert it first")
+    try:
+        return ImageData(media_type, path.read_bytes(), path.name)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read", exc.strerror or str(exc), "Check the path") from exc

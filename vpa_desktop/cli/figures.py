@@ -1,0 +1,84 @@
+"""``costs`` and ``stats``: figures from the usage rows."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from vpa_desktop.cli.output import Output
+from vpa_desktop.cli.session import opened
+from vpa_desktop.config import Paths
+from vpa_desktop.records import UsageRow
+
+
+async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print what was spent, the limits, and rows by provider, model or day."""
+    async with opened(paths, out) as system:
+        dashboard = await system.dashboard()
+        rows = await system.manager.ledger.rows()
+    grouped = _grouped(rows, options.by)
+    limit = dashboard.daily_limit_usd
+    out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
+    limit = dashboard.monthly_limit_usd
+    out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
+    head = (options.by, "requests", "cost_usd", "input_tokens", "output_tokens", "price unknown")
+    out.table(head, [tuple(row.values()) for row in grouped])
+    out.document(
+        {
+            "daily_cost": dashboard.spent_today_usd,
+            "monthly_cost": dashboard.spent_month_usd,
+            "daily_limit": dashboard.daily_limit_usd,
+            "monthly_limit": dashboard.monthly_limit_usd,
+            "forecast_month": dashboard.forecast_month_usd,
+            "rows": grouped,
+        }
+    )
+    return 0
+
+
+def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
+    groups: dict[str, list[UsageRow]] = defaultdict(list)
+    for row in rows:
+        # One key per provider in this version: by key is by provider.
+        name = {"model": row.model, "day": row.at.astimezone().date().isoformat()}.get(by, row.provider)
+        groups[name].append(row)
+    return [
+        {
+            by: name,
+            "requests": len(group),
+            "cost_usd": sum((r.cost_usd for r in group if r.cost_usd is not None), Decimal()),
+            "input_tokens": sum(r.input_tokens or 0 for r in group),
+            "output_tokens": sum(r.output_tokens or 0 for r in group),
+            "price_unknown": sum(1 for r in group if r.cost_usd is None),
+        }
+        for name, group in sorted(groups.items())
+    ]
+
+
+async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print requests, times and success per provider."""
+    async with opened(paths, out) as system:
+        found = await system.integration.get_system_stats()
+    performance = found["performance"]
+    out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
+    head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "cost usd", "breaker")
+    out.table(
+        head,
+        [
+            (
+                name,
+                p["requests"],
+                p["success_rate"],
+                p["p50_ms"],
+                p["p95_ms"],
+                p["ttft_p50_ms"],
+                p["cost_usd"],
+                p["breaker"],
+            )
+            for name, p in found["providers"].items()
+        ],
+    )
+    out.document(found)
+    return 0

@@ -1,0 +1,113 @@
+"""``providers`` and ``keys`` from the command line. Keys come from a prompt or standard input, never an argument."""
+
+from __future__ import annotations
+
+import argparse
+
+from vpa_desktop.assistant.provider_setup import draft_of
+from vpa_desktop.cli.output import Output
+from vpa_desktop.cli.session import opened, read_secret
+from vpa_desktop.config import Paths
+from vpa_desktop.errors import ConfigError
+from vpa_desktop.records import ProviderDraft, ProviderVerdict
+from vpa_desktop.system import System
+
+
+async def list_providers(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print the providers."""
+    async with opened(paths, out) as system:
+        found = await system.list_providers()
+    head = ("id", "kind", "model", "key", "default", "note")
+    out.table(head, [(p.id, p.kind, p.model, p.key_source or "-", p.is_default, p.note) for p in found])
+    out.document({"providers": found})
+    return 0
+
+
+async def add(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Add or change a provider."""
+    key = read_secret(f"API key of {options.id}: ") if options.key_from_stdin else None
+    draft = ProviderDraft(
+        options.id, options.kind, options.model, options.endpoint, key=key, make_default=options.default
+    )
+    async with opened(paths, out) as system:
+        await system.save_provider(draft)
+    out.line(f"Saved {options.id}. Test it with: vpa-desktop providers test {options.id}")
+    out.document({"saved": options.id})
+    return 0
+
+
+async def remove(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Remove a provider and its key."""
+    async with opened(paths, out) as system:
+        await system.remove_provider(options.id)
+    out.line(f"Removed {options.id}.")
+    out.document({"removed": options.id})
+    return 0
+
+
+async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Say in words whether providers answer; exit code 4 when one does not."""
+    async with opened(paths, out) as system:
+        if options.id is None:
+            verdicts = await system.setup.test_all()
+        else:
+            verdicts = [await _verdict(system, options.id)]
+    for verdict in verdicts:
+        out.line(f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.provider}: {verdict.sentence}")
+    out.document({"providers": verdicts})
+    return 0 if all(v.ok for v in verdicts) else 4
+
+
+async def models(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print the models a provider offers."""
+    async with opened(paths, out) as system:
+        verdict = await _verdict(system, options.id)
+    if not verdict.ok:
+        out.note(f"error: {verdict.sentence}")
+        return 4
+    for name in verdict.models:
+        out.line(name)
+    out.document({"provider": options.id, "models": verdict.models})
+    return 0
+
+
+async def _verdict(system: System, provider_id: str) -> ProviderVerdict:
+    config = system.setup.configs().get(provider_id)
+    if config is None:
+        known = ", ".join(system.setup.configs())
+        raise ConfigError(
+            f"There is no provider {provider_id}", f"Known: {known}", "Add it with: vpa-desktop providers add"
+        )
+    return await system.test_provider(draft_of(config))
+
+
+async def set_key(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Store a key."""
+    key = read_secret(f"API key of {options.id}: ")
+    async with opened(paths, out) as system:
+        await system.set_key(options.id, key)
+        place = system.vault.name
+    out.line(f"The key of {options.id} is stored: {place}.")
+    out.document({"stored": options.id, "place": place})
+    return 0
+
+
+async def list_keys(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Say where keys are."""
+    async with opened(paths, out) as system:
+        found = await system.list_keys()
+        notice = system.setup.notices.get("vault")
+    out.table(("provider", "where", "key"), [(k.provider, k.source, k.hint) for k in found])
+    if notice:
+        out.note(f"warning: {notice}")
+    out.document({"keys": found})
+    return 0
+
+
+async def delete_key(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Delete a key."""
+    async with opened(paths, out) as system:
+        await system.delete_key(options.id)
+    out.line(f"The key of {options.id} is deleted.")
+    out.document({"deleted": options.id})
+    return 0

@@ -1,0 +1,39 @@
+"""Opens the system for one command and closes it again."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from vpa_desktop.cli.output import Output
+from vpa_desktop.config import Paths
+from vpa_desktop.errors import ConfigError
+from vpa_desktop.security.redaction import install_log_redaction
+from vpa_desktop.system import System, build_system
+
+
+@asynccontextmanager
+async def opened(paths: Paths, out: Output) -> AsyncIterator[System]:
+    """Yield the system; mistakes in the settings and notices of the database are said on stderr."""
+    install_log_redaction()
+    environ = dict(os.environ)
+    if environ.get("VPA_VAULT") == "file" and not environ.get("VPA_VAULT_PASSPHRASE") and sys.stdin.isatty():
+        environ["VPA_VAULT_PASSPHRASE"] = getpass.getpass("Passphrase of the key file: ")
+    system = await build_system(paths, environ=environ)
+    try:
+        for problem in (*system.problems, *system.db.notices):
+            out.note(f"warning: {problem}.")
+        yield system
+    finally:
+        await system.aclose()
+
+
+def read_secret(prompt: str) -> str:
+    """Return a key from a prompt that does not echo, or from what is piped in; raises ConfigError for nothing."""
+    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.read()
+    if not text.strip():
+        raise ConfigError("No key was given", "Nothing was typed or piped in", "Type it at the prompt, or pipe it in")
+    return text

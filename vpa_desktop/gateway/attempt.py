@@ -1,0 +1,154 @@
+"""One attempt at one provider: what came, how long it took, what it cost, and what its failure means for the route."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from vpa_desktop import prices
+from vpa_desktop.errors import ErrorClass, ProviderError
+from vpa_desktop.messages import (
+    Attempt,
+    AttemptOutcome,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    ReasoningDelta,
+    StreamDone,
+    TextDelta,
+    Usage,
+)
+from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import UsageRow
+from vpa_desktop.tokens import estimate_prompt_tokens, estimate_tokens
+
+CALLERS_FAULT: Final[frozenset[ErrorClass]] = frozenset({"invalid_request", "content_filter", "context_length"})
+"""Failures that another provider would repeat, or that must not be routed around: they stop the route."""
+
+SILENT_ABOUT_HEALTH: Final[frozenset[ErrorClass]] = CALLERS_FAULT | {"not_found"}
+"""Failures that say nothing about whether the provider works: they never open a breaker."""
+
+CONTINUE: Final = (
+    "Your last answer was cut off. Go on exactly where it stopped, without repeating anything and without a preface."
+)
+
+
+@dataclass(slots=True)
+class AttemptRun:
+    """Collects one attempt as it goes. Times in milliseconds since it started."""
+
+    provider: BaseLLMProvider
+    request: LLMRequest
+    started: float = field(default_factory=time.perf_counter)
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    ttft_ms: float | None = None
+    done: StreamDone | None = None
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as far as known."""
+        return (self.done and self.done.model) or self.request.model or self.provider.model
+
+    @property
+    def ms(self) -> float:
+        """How long it has taken so far."""
+        return (time.perf_counter() - self.started) * 1000
+
+    def take(self, event: TextDelta | ReasoningDelta) -> None:
+        """Note a piece of the answer."""
+        if self.ttft_ms is None:
+            self.ttft_ms = self.ms
+        (self.text if isinstance(event, TextDelta) else self.reasoning).append(event.text)
+
+    def receipt(self, outcome: AttemptOutcome, reason: str = "") -> Attempt:
+        """The attempt as a line of the route receipt."""
+        return Attempt(self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1))
+
+    def usage(self) -> Usage:
+        """What was counted; estimated from the text where the provider did not say."""
+        counted = self.done.usage if self.done else None
+        if counted is not None and counted.output_tokens is not None:
+            return counted
+        return Usage(
+            input_tokens=estimate_prompt_tokens(self.request.messages).tokens,
+            output_tokens=estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens,
+            estimated=True,
+        )
+
+    async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
+        """The attempt as booked, and its cost. A refusal before any text costs nothing."""
+        billed = outcome == "ok" or bool(self.text or self.reasoning)
+        usage = (error.usage if error and error.usage else self.usage()) if billed else Usage()
+        config = self.provider.config
+        if not billed:
+            cost: Decimal | None = Decimal()
+        elif prices.is_free(config):
+            cost = Decimal()
+        else:
+            cost = await asyncio.to_thread(prices.cost_usd, config, self.model, usage)
+        row = UsageRow(
+            at=datetime.now(UTC),
+            provider=self.provider.provider_id,
+            model=self.model,
+            outcome=outcome,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            cost_usd=cost,
+            ttft_ms=self.ttft_ms,
+            latency_ms=self.ms,
+            error_class=error.error_class if error else "",
+            conversation_id=self.request.conversation_id,
+            message_id=self.request.metadata.get("message_id"),
+            estimated=usage.estimated,
+        )
+        return row, cost
+
+    def response(self, attempts: tuple[Attempt, ...], cost: Decimal | None, before: str) -> LLMResponse:
+        """The whole answer; ``before`` is what earlier providers had given of it."""
+        return LLMResponse(
+            content=before + "".join(self.text),
+            provider=self.provider.provider_id,
+            model=self.model,
+            finish_reason=self.done.finish_reason if self.done else None,
+            usage=self.usage(),
+            reasoning="".join(self.reasoning),
+            tool_calls=self.done.tool_calls if self.done else (),
+            cost_usd=cost,
+            ttft_ms=self.ttft_ms,
+            latency_ms=self.ms,
+            attempts=attempts,
+            request_id=self.done.request_id if self.done else None,
+        )
+
+
+def worst_case_usd(provider: BaseLLMProvider, request: LLMRequest) -> Decimal | None:
+    """Return what the answer could cost at most; None where the price is unknown. May import the price catalogue."""
+    limit = request.max_tokens or provider.config.max_tokens or 4_096
+    prompt = estimate_prompt_tokens(request.messages).tokens
+    worst = Usage(input_tokens=prompt + prompt // 4, output_tokens=limit)
+    return prices.cost_usd(provider.config, request.model or provider.model, worst)
+
+
+def fit_to_window(messages: tuple[Message, ...], context_tokens: int | None, answer_tokens: int) -> tuple[Message, ...]:
+    """Leave out the oldest turns until the rest fits; instructions and the last question always stay."""
+    if context_tokens is None:
+        return messages
+    room = context_tokens - answer_tokens
+    system = [m for m in messages if m.role == "system"]
+    turns = [m for m in messages if m.role != "system"]
+    while len(turns) > 1 and estimate_prompt_tokens([*system, *turns]).tokens > room:
+        turns.pop(0)
+    while len(turns) > 1 and turns[0].role == "assistant":
+        turns.pop(0)
+    return (*system, *turns)
+
+
+def continuation(request: LLMRequest, partial: str) -> LLMRequest:
+    """The request that goes on with an answer that broke off after ``partial``."""
+    return replace(request, messages=(*request.messages, Message("assistant", partial), Message("user", CONTINUE)))

@@ -1,0 +1,326 @@
+"""LLMProviderManager: the registry of providers, and the one door through which every answer comes.
+
+Choosing is ``routing``, surviving is ``failover``; this file holds what both need and the source document's API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
+from vpa_desktop.errors import BadReply, ConfigError, ProviderError
+from vpa_desktop.gateway.breaker import CircuitBreaker
+from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.failover import Failover, ReadyAnswer
+from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.routing import Candidate, order
+from vpa_desktop.messages import (
+    EnhancedLLMRequest,
+    EnhancedLLMResponse,
+    GatewayEvent,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    RouteDone,
+)
+from vpa_desktop.providers.base import BaseLLMProvider
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Who answered a conversation last, and when (monotonic seconds)."""
+
+    provider_id: str
+    at: float
+
+
+class LLMProviderManager:
+    """Chooses a provider for each request and survives its failures.
+
+    Providers can be registered, replaced and removed at any time; answers under way keep the one they have.
+    """
+
+    def __init__(
+        self,
+        routing: RoutingSettings | None = None,
+        budget: BudgetSettings | None = None,
+        *,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: random.Random | None = None,
+    ) -> None:
+        self.routing = routing or RoutingSettings()
+        self.ledger: Ledger = ledger or MemoryLedger()
+        self.budget = Budget(budget or BudgetSettings(), self.ledger)
+        self.health = HealthBook()
+        self.enable_cost_tracking = self.budget.settings.cost_tracking
+        self._clock = clock
+        self._draw = draw or random.Random()
+        self._providers: dict[str, BaseLLMProvider] = {}
+        self._weights: dict[str, float] = {}
+        self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self._sticky: dict[str, _Answered] = {}
+        self._retired: list[BaseLLMProvider] = []
+
+    # The registry
+
+    def register_provider(self, provider_id: str, provider: BaseLLMProvider) -> None:
+        """Add a provider under this id, or put it in the place of the one that has it."""
+        if provider.provider_id != provider_id:
+            provider.config = replace(provider.config, provider_id=provider_id)
+        if (old := self._providers.get(provider_id)) is not None and old is not provider:
+            self._retired.append(old)
+        self._providers[provider_id] = provider
+        for key in [k for k in self._breakers if k[0] == provider_id]:
+            del self._breakers[key]
+
+    def remove_provider(self, provider_id: str) -> None:
+        """Take a provider out of every route; nothing happens where there is none of that id."""
+        if (provider := self._providers.pop(provider_id, None)) is not None:
+            self._retired.append(provider)
+
+    def get_provider(self, provider_id: str) -> BaseLLMProvider | None:
+        """Return the provider with this id, None where there is none."""
+        return self._providers.get(provider_id)
+
+    @property
+    def provider_ids(self) -> tuple[str, ...]:
+        """The ids in the order of registration."""
+        return tuple(self._providers)
+
+    async def connect_all_providers(self) -> dict[str, bool]:
+        """Check every enabled provider at once; True where it answered."""
+        ids = [i for i, p in self._providers.items() if p.config.enabled]
+        results = await asyncio.gather(*(self._connects(self._providers[i]) for i in ids))
+        return dict(zip(ids, results, strict=True))
+
+    async def _connects(self, provider: BaseLLMProvider) -> bool:
+        try:
+            await provider.connect()
+        except ProviderError as exc:
+            self.health[provider.provider_id].last_error = str(exc)
+            return False
+        return True
+
+    # How providers are chosen
+
+    def set_default_provider(self, provider_id: str) -> None:
+        """Ask this provider first; raises ConfigError where there is none of that id."""
+        self._must_exist([provider_id])
+        self.routing = replace(self.routing, default_provider=provider_id)
+
+    def set_failover_chain(self, provider_ids: Sequence[str]) -> None:
+        """Try providers in this order; ids that are not registered yet are passed over until they are."""
+        self.routing = replace(self.routing, failover_chain=tuple(provider_ids))
+
+    @property
+    def load_balancing_enabled(self) -> bool:
+        """True where requests are spread by weight; setting it chooses the weighted or the failover strategy."""
+        return self.routing.strategy == "weighted"
+
+    @load_balancing_enabled.setter
+    def load_balancing_enabled(self, enabled: bool) -> None:
+        self.routing = replace(self.routing, strategy="weighted" if enabled else "failover")
+
+    def set_provider_weights(self, weights: Mapping[str, float]) -> None:
+        """Set the shares of load balancing; they need not add up to 1. Raises ConfigError for a negative one."""
+        if bad := [i for i, weight in weights.items() if weight < 0]:
+            raise ConfigError(f"The weight of {bad[0]} is negative", "A weight is 0 or more", "Change it")
+        self._weights.update(weights)
+
+    def enable_circuit_breaker(self, failure_threshold: int = 5, recovery_timeout: float = 300) -> None:
+        """Leave a provider alone after this many failures in a row, for at most ``recovery_timeout`` seconds."""
+        breaker = replace(
+            self.routing.circuit_breaker,
+            failure_threshold=failure_threshold,
+            recovery_timeout_s=float(recovery_timeout),
+        )
+        self.routing = replace(self.routing, circuit_breaker=breaker)
+        self._breakers.clear()
+
+    def set_cost_limit(self, daily_limit: float | Decimal | None, monthly_limit: float | Decimal | None) -> None:
+        """Set the limits in US dollars; None is no limit."""
+        self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
+
+    def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
+        """Return the breaker of one provider and model."""
+        settings = self.routing.circuit_breaker
+        key = (provider_id, model)
+        if key not in self._breakers:
+            self._breakers[key] = CircuitBreaker(
+                settings.failure_threshold, settings.recovery_timeout_s, clock=self._clock
+            )
+        return self._breakers[key]
+
+    # Answers
+
+    def route(self, request: LLMRequest, provider_id: str | None = None) -> list[BaseLLMProvider]:
+        """Return the providers that would be tried for this request, in order.
+
+        A provider the person named comes first; without failover it is the only one.
+        """
+        wanted = provider_id or self._default_id()
+        if provider_id is not None:
+            self._must_exist([provider_id])
+        pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
+        if request.local_only:
+            pool = [p for p in pool if p.is_local]
+        strategy = self.routing.strategy if provider_id is None else "failover"
+        found = order(
+            strategy,
+            [self._candidate(p) for p in pool],
+            preferred=wanted,
+            sticky=self._sticky_id(request.conversation_id),
+            draw=self._draw,
+        )
+        by_id = {p.provider_id: p for p in pool}
+        ordered = [by_id[c.provider_id] for c in found]
+        return ordered if self.routing.fallback_enabled else ordered[:1]
+
+    def _chain(self, wanted: str) -> list[BaseLLMProvider]:
+        """Every provider once: the chain's order, then the others, the local demonstration model last."""
+        chain = [i for i in self.routing.failover_chain if i in self._providers]
+        rest = sorted((i for i in self._providers if i not in chain), key=lambda i: i == LOCAL_PROVIDER_ID)
+        return [self._providers[i] for i in (*chain, *rest)]
+
+    def _default_id(self) -> str:
+        wanted = self.routing.default_provider
+        if wanted in self._providers:
+            return wanted
+        kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
+        return kinds[0] if kinds else ""
+
+    def _candidate(self, provider: BaseLLMProvider) -> Candidate:
+        health = self.health[provider.provider_id]
+        return Candidate(
+            provider.provider_id,
+            provider.is_local,
+            self._weights.get(provider.provider_id, provider.config.weight),
+            health.ttft_p50_ms,
+            health.in_flight,
+            Decimal() if provider.is_local else provider.config.input_cost_per_million,
+        )
+
+    def _sticky_id(self, conversation_id: str | None) -> str:
+        answered = self._sticky.get(conversation_id or "")
+        if answered is None or self._clock() - answered.at > self.routing.sticky_minutes * 60:
+            return ""
+        return answered.provider_id
+
+    async def stream(
+        self,
+        request: LLMRequest,
+        *,
+        provider: str | None = None,
+        ready_answers: Mapping[str, ReadyAnswer] | None = None,
+    ) -> AsyncGenerator[GatewayEvent, None]:
+        """Yield the answer as it comes, from whichever provider gives it; the last event is RouteDone.
+
+        ``request.model`` counts for the first provider only: a fallback answers with its own model.
+        ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
+        """
+        failover = Failover(self, self.route(request, provider), request, ready_answers or {})
+        async with aclosing(failover.run()) as events:
+            async for event in events:
+                if isinstance(event, RouteDone) and request.conversation_id:
+                    self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
+                yield event
+
+    async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
+        """Return the whole answer; raises what ``stream`` raises."""
+        async with aclosing(self.stream(request, provider=provider)) as events:
+            async for event in events:
+                if isinstance(event, RouteDone):
+                    return event.response
+        raise BadReply("The route ended without an answer")
+
+    async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
+        """Answer one question without documents and without storing it; a warning says so where they were asked for."""
+        turns = [Message("system", request.system)] if request.system else []
+        asked = LLMRequest(
+            (*turns, Message("user", request.user_query, request.images)),
+            model=request.model,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            local_only=request.local_only,
+        )
+        wanted = request.provider if request.provider in self._providers else None
+        warnings = []
+        if request.provider and wanted is None:
+            warnings.append(f"There is no provider {request.provider} here, or it has no key; another one was asked")
+            asked = replace(asked, model=None)
+        if request.use_rag:
+            warnings.append("Documents were not searched: create_complete_vpa_system() does that")
+        answer = await self.generate(asked, provider=wanted)
+        return EnhancedLLMResponse(
+            content=answer.content,
+            provider=answer.provider,
+            model=answer.model,
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
+            cost_usd=answer.cost_usd,
+            ttft_ms=answer.ttft_ms,
+            latency_ms=answer.latency_ms,
+            attempts=answer.attempts,
+            warnings=tuple(warnings),
+            reasoning=answer.reasoning,
+        )
+
+    # Figures
+
+    async def get_cost_statistics(self) -> dict[str, Any]:
+        """Return what today and this month cost, and the limits; US dollars."""
+        state = await self.budget.state()
+        return {
+            "daily_cost": state.spent_today_usd,
+            "monthly_cost": state.spent_month_usd,
+            "daily_limit": state.daily_limit_usd,
+            "monthly_limit": state.monthly_limit_usd,
+        }
+
+    async def get_provider_stats(self) -> dict[str, dict[str, Any]]:
+        """Return each provider's record since the start: requests, success rate, times, breaker."""
+        from vpa_desktop.analytics import percentile
+
+        found = {}
+        for provider_id, provider in self._providers.items():
+            health = self.health[provider_id]
+            latencies = list(health.latencies_ms)
+            found[provider_id] = {
+                "requests": health.requests,
+                "success_rate": health.success_rate,
+                "p50_ms": percentile(latencies, 0.5),
+                "p95_ms": percentile(latencies, 0.95),
+                "ttft_p50_ms": health.ttft_p50_ms,
+                "breaker": self.breaker(provider_id, provider.model).state,
+                "last_error": health.last_error,
+            }
+        return found
+
+    async def aclose(self) -> None:
+        """Close every provider, also those replaced or removed before."""
+        every = [*self._providers.values(), *self._retired]
+        self._providers.clear()
+        self._retired.clear()
+        await asyncio.gather(*(provider.aclose() for provider in every))
+
+    def _must_exist(self, provider_ids: Sequence[str]) -> None:
+        for provider_id in provider_ids:
+            if provider_id not in self._providers:
+                known = ", ".join(self._providers) or "none"
+                raise ConfigError(
+                    f"There is no provider {provider_id}",
+                    f"Known and with a key where one is needed: {known}",
+                    "Add it in Settings, Providers, or with: vpa-desktop providers add",
+                )
+
+
+def _money(value: float | Decimal | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))

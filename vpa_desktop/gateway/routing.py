@@ -1,0 +1,69 @@
+"""Strategies as pure functions: candidates in, the same candidates in the order to try them out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+
+from vpa_desktop.config import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider that could answer. Unknown time or price is None; ``weight`` 0 is only ever a fallback."""
+
+    provider_id: str
+    is_local: bool = False
+    weight: float = 1.0
+    ttft_ms: float | None = None
+    in_flight: int = 0
+    price_usd: Decimal | None = None
+
+
+def order(
+    strategy: Strategy,
+    candidates: Sequence[Candidate],
+    *,
+    preferred: str = "",
+    sticky: str = "",
+    draw: random.Random | None = None,
+) -> list[Candidate]:
+    """Return the candidates in the order to try them.
+
+    ``candidates`` come in the failover chain's order. ``preferred`` (the person's choice or the default) stands
+    first where the strategy is fixed or failover; ``sticky`` (who answered this conversation last) where it is
+    weighted or fastest.
+    """
+    pool = list(candidates)
+    if strategy == "weighted":
+        return _front(_by_weight(pool, draw or random.Random()), sticky)
+    if strategy == "fastest":
+        return _front(_by_speed(pool), sticky)
+    if strategy == "cheapest":
+        return sorted(pool, key=_price_key)
+    ordered = _front(pool, preferred)
+    return ordered[:1] if strategy == "fixed" else ordered
+
+
+def _front(pool: list[Candidate], provider_id: str) -> list[Candidate]:
+    return sorted(pool, key=lambda candidate: candidate.provider_id != provider_id) if provider_id else pool
+
+
+def _by_weight(pool: list[Candidate], draw: random.Random) -> list[Candidate]:
+    """A weighted shuffle (Efraimidis and Spirakis 2006: the key u^(1/w)); weight 0 comes last, in order."""
+    keyed = [(draw.random() ** (1 / c.weight) if c.weight > 0 else -1.0, c) for c in pool]
+    return [candidate for _, candidate in sorted(keyed, key=lambda pair: -pair[0])]
+
+
+def _by_speed(pool: list[Candidate]) -> list[Candidate]:
+    """By median time to first token, times the queue; one never tried counts as the median of the others."""
+    known = [c.ttft_ms for c in pool if c.ttft_ms is not None]
+    middle = median(known) if known else 0.0
+    return sorted(pool, key=lambda c: (c.ttft_ms if c.ttft_ms is not None else middle) * (1 + c.in_flight))
+
+
+def _price_key(candidate: Candidate) -> tuple[bool, Decimal]:
+    return candidate.price_usd is None, candidate.price_usd or Decimal()

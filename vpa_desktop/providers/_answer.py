@@ -1,0 +1,59 @@
+"""What has come of one answer so far: text, tool calls, usage and how it ended. Shared by the HTTP dialects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from vpa_desktop.messages import (
+    FinishReason,
+    ReasoningDelta,
+    StreamDone,
+    StreamEvent,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+
+
+@dataclass(slots=True)
+class Answer:
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen."""
+
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    refused: bool = False
+    text: list[str] = field(default_factory=list)
+    tools: dict[int, ToolCall] = field(default_factory=dict)
+    counts: dict[str, object] = field(default_factory=dict)
+
+    def add_text(self, text: object) -> list[StreamEvent]:
+        """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""
+        if not isinstance(text, str) or not text:
+            return []
+        self.text.append(text)
+        return [TextDelta(text)]
+
+    def add_reasoning(self, text: object) -> list[StreamEvent]:
+        """Return a piece of reasoning as an event."""
+        return [ReasoningDelta(text)] if isinstance(text, str) and text else []
+
+    def add_tool(self, index: int, *, call_id: object = None, name: object = None, arguments: object = None) -> None:
+        """Add a fragment of the tool call at ``index``; fragments of several calls may interleave."""
+        call = self.tools.get(index, ToolCall("", "", ""))
+        self.tools[index] = replace(
+            call,
+            id=call_id if isinstance(call_id, str) and call_id else call.id,
+            name=name if isinstance(name, str) and name else call.name,
+            arguments=call.arguments + (arguments if isinstance(arguments, str) else ""),
+        )
+
+    def done(self, request_id: str | None) -> StreamDone | None:
+        """The last event, or None where the terminal signal never came."""
+        if self.finish is None:
+            return None
+        finish = self.finish
+        if finish == "stop" and (self.refused or self.tools):
+            finish = "refusal" if self.refused else "tool_calls"
+        calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
+        return StreamDone(finish, self.usage, calls, self.model, request_id)

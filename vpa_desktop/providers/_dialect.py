@@ -1,0 +1,266 @@
+"""What the HTTP dialects share: one request, its refusals, and the loop that reads a stream to its end.
+
+A dialect says where to post, what to send and what one event means; nothing here knows a vendor's fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback
+from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
+from vpa_desktop.messages import LLMRequest, StreamEvent
+from vpa_desktop.providers._answer import Answer
+from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
+from vpa_desktop.providers._http import HttpSession, Reply, malformed
+from vpa_desktop.providers._sse import SSEEvent
+from vpa_desktop.providers.base import BaseLLMProvider
+
+AFTER_FINISH_S: Final = 5.0
+"""How long the usage may take after the finish reason: the answer itself is complete."""
+
+END: Final = "[DONE]"
+
+
+class HttpProvider(BaseLLMProvider):
+    """A provider behind HTTP. ``http`` is shared with the others; without one it opens its own and closes it."""
+
+    optional: tuple[str, ...] = ()
+    """Fields of the body that may be left out, or swapped, when a server refuses them by name."""
+
+    def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
+        super().__init__(config)
+        self._own = HttpSession() if http is None else None
+        self._http = http or self._own or HttpSession()
+        self._refused: dict[str, frozenset[str]] = {}
+        self._base: str | None = None
+
+    @abstractmethod
+    def bases(self) -> Sequence[str]:
+        """The base URLs to try, in order; the first that is there is remembered."""
+
+    @abstractmethod
+    def path(self) -> str:
+        """Where an answer is asked for, below the base."""
+
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]:
+        """The headers that carry the key and the version."""
+
+    @abstractmethod
+    def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
+        """The request as this wire wants it."""
+
+    @abstractmethod
+    def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
+        """Take one event's JSON into the answer and return what to hand on."""
+
+    @abstractmethod
+    def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
+        """The same for an answer that came in one piece."""
+
+    def find_problem(self, payload: Mapping[str, Any], reply: Reply, *, midstream: bool) -> Problem | None:
+        """The error inside a payload that came with status 200, if there is one."""
+        if not payload.get("error"):
+            return None
+        return read_problem(payload, reply.status, {} if midstream else reply.headers, midstream=midstream)
+
+    def refine(self, problem: Problem) -> Problem:
+        """The problem as this vendor means it."""
+        return problem
+
+    def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
+        """The body without the fields this model refused."""
+        return {name: value for name, value in body.items() if name not in refused}
+
+    def peer(self, model: str) -> Peer:
+        """Whom error sentences name."""
+        kind = KINDS.get(self.config.kind)
+        named = kind is not None and kind.needs_key
+        name = kind.label if kind is not None and named else self.provider_id
+        if named and self.provider_id != self.config.kind:
+            name += f" ({self.provider_id})"
+        key = self.config.api_key or ""
+        return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key)
+
+    async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
+        peer = self.peer(str(request.model or self.model))
+        answer = Answer()
+        async with AsyncExitStack() as stack:
+            reply = await self._post(stack, peer, request)
+            try:
+                async with aclosing(self._read(reply, peer, answer)) as events:
+                    async for event in events:
+                        yield event
+            except ProviderError as exc:
+                if answer.finish is None:
+                    exc.usage = answer.usage
+                    exc.request_id = exc.request_id or reply.request_id
+                    raise
+            done = answer.done(reply.request_id)
+            if done is None:
+                raise self._cut_short(peer, reply, answer)
+            yield done
+            await reply.drain()
+
+    async def get_json(self, path: str) -> Any:
+        """Ask for a list or the like; raises ProviderError."""
+        peer = self.peer(self.model)
+        self._require_key(peer)
+        first: ProviderError | None = None
+        for base in self._candidates():
+            async with self._http.open(peer, "GET", base + path, headers=self.headers()) as reply:
+                if reply.status < 300:
+                    if await reply.shape() == "html":
+                        raise web_page(peer, reply)
+                    payload = await reply.json()
+                    self._base = base
+                    return payload
+                problem = self.refine(await reply.problem())
+                first = first or failure(peer, problem)
+                if problem.status not in (404, 405):
+                    raise failure(peer, problem)
+        raise first or malformed(peer, "There is no endpoint to ask")
+
+    async def aclose(self) -> None:
+        """Close what this provider opened itself; a shared session is its owner's."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
+        """Send the request; once more without a field the server refuses by name, or at the other base."""
+        self._require_key(peer)
+        refused = self._refused.get(peer.model, frozenset())
+        body = self.body(request, peer.model)
+        bases = list(self._candidates())
+        first: ProviderError | None = None
+        while True:
+            sent = self.without(body, refused)
+            attempt = AsyncExitStack()
+            url = bases[0] + self.path()
+            reply = await attempt.enter_async_context(
+                self._http.open(peer, "POST", url, headers=self.headers(), body=sent)
+            )
+            async with attempt:
+                if reply.status < 300:
+                    stack.push_async_exit(attempt.pop_all())
+                    self._base = bases[0]
+                    if refused:
+                        self._refused[peer.model] = refused
+                    return reply
+                problem = self.refine(await reply.problem())
+            name = refused_field(problem, sent, self.optional)
+            if name and name not in refused:
+                refused |= {name}
+                continue
+            first = first or failure(peer, problem)
+            if problem.status in (404, 405) and problem.code != "model_not_found" and len(bases) > 1:
+                del bases[0]
+                continue
+            raise first
+
+    def _require_key(self, peer: Peer) -> None:
+        """Raise before anything is sent where the vendor would refuse it anyway."""
+        kind = KINDS.get(self.config.kind)
+        if peer.has_key or kind is None or not kind.needs_key or is_loopback(self.config.endpoint):
+            return
+        raise peer.error(
+            AuthenticationFailed,
+            f"There is no key for {peer.name}",
+            "It answers only with one",
+            "Add one in Settings, Keys",
+            code="key_missing",
+        )
+
+    def _candidates(self) -> Sequence[str]:
+        return [self._base] if self._base is not None else self.bases()
+
+    async def _read(self, reply: Reply, peer: Peer, answer: Answer) -> AsyncGenerator[StreamEvent, None]:
+        shape = await reply.shape()
+        if shape == "html":
+            raise web_page(peer, reply)
+        if shape == "json":
+            payload = await reply.json()
+            if not isinstance(payload, dict):
+                raise malformed(peer, "It is JSON of another kind", status=reply.status)
+            problem = self.find_problem(payload, reply, midstream=False)
+            if problem is not None:
+                raise failure(peer, self.refine(problem))
+            for event in self.read_whole(payload, answer):
+                yield event
+            return
+        async with aclosing(reply.events()) as events:
+            async for sse in events:
+                if sse.data.strip() == END:
+                    return
+                payload = _payload(sse, peer, reply)
+                if payload is None:
+                    continue
+                problem = self.find_problem(payload, reply, midstream=True)
+                if problem is None and sse.event == "error":
+                    problem = read_problem(payload, reply.status, {}, midstream=True)
+                if problem is not None:
+                    raise failure(peer, self.refine(problem))
+                for event in self.read_event(payload, answer):
+                    yield event
+                if answer.finish is not None:
+                    reply.hurry(AFTER_FINISH_S)
+
+    def _cut_short(self, peer: Peer, reply: Reply, answer: Answer) -> StreamInterrupted:
+        partial = "".join(answer.text)
+        return peer.error(
+            StreamInterrupted,
+            f"The answer of {peer.name} broke off" if partial else f"{peer.name} sent an empty answer",
+            "The stream ended without saying that it was complete",
+            "Try again, or choose another provider",
+            partial=partial,
+            status=reply.status,
+            midstream=True,
+            usage=answer.usage,
+            request_id=reply.request_id,
+        )
+
+
+def with_and_without_v1(endpoint: str) -> list[str]:
+    """The bases an endpoint may mean: as written, and with or without the customary /v1."""
+    endpoint = endpoint.rstrip("/")
+    last = urlsplit(endpoint).path.rpartition("/")[2]
+    if re.fullmatch(r"v\d+\w*", last):
+        return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
+    return [endpoint + "/v1", endpoint]
+
+
+def refused_field(problem: Problem, sent: Mapping[str, Any], optional: Sequence[str]) -> str | None:
+    """The optional field a 400 or 422 names as unwelcome, by its parameter or by its literal name."""
+    if problem.status not in (400, 422) or problem.classify() != "invalid_request":
+        return None
+    names = [name for name in optional if name in sent]
+    if problem.param is not None:
+        return next((name for name in names if problem.param.partition(".")[0] == name), None)
+    return next((name for name in names if re.search(rf"(?<![\w.]){name}(?!\w)", problem.message)), None)
+
+
+def web_page(peer: Peer, reply: Reply) -> ProviderError:
+    """The error for HTML where an answer should be: a sign-in page of the network, or a wrong address."""
+    return malformed(
+        peer,
+        f"A web page came back from {peer.host} instead of data; on a guest network that is its sign-in page",
+        status=reply.status,
+    )
+
+
+def _payload(sse: SSEEvent, peer: Peer, reply: Reply) -> Mapping[str, Any] | None:
+    try:
+        payload = json.loads(sse.data)
+    except (ValueError, RecursionError) as exc:
+        if not sse.whole:
+            return None  # the end of the stream cut it: not more than a truncation
+        raise malformed(peer, "An event of the stream is not JSON", status=reply.status, midstream=True) from exc
+    return payload if isinstance(payload, dict) else None

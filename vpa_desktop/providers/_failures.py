@@ -1,0 +1,331 @@
+"""What a provider's refusal means: status and code in, one of our errors with its sentences out. No network.
+
+Classification reads the HTTP status and the vendor's code fields, never the prose of a message, with the two
+exceptions that have no code: a prompt that is too long at Anthropic, and the flat error body of older vLLM.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from vpa_desktop.errors import (
+    AuthenticationFailed,
+    BadReply,
+    ContentBlocked,
+    ContextTooLong,
+    ErrorClass,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRejected,
+    StreamInterrupted,
+)
+
+E = TypeVar("E", bound=ProviderError)
+
+RETRYABLE: Final[frozenset[ErrorClass]] = frozenset(
+    ("rate_limit", "overloaded", "server", "timeout", "truncated", "malformed", "network")
+)
+EXCEPTIONS: Final[dict[ErrorClass, type[ProviderError]]] = {
+    "auth": AuthenticationFailed,
+    "permission": AuthenticationFailed,
+    "not_found": RequestRejected,
+    "invalid_request": RequestRejected,
+    "context_length": ContextTooLong,
+    "content_filter": ContentBlocked,
+    "rate_limit": RateLimited,
+    "quota": RateLimited,
+    "overloaded": ProviderUnavailable,
+    "server": ProviderUnavailable,
+    "network": ProviderUnavailable,
+    "timeout": ProviderTimeout,
+    "malformed": BadReply,
+    "truncated": StreamInterrupted,
+}
+STATUS: Final[dict[int, ErrorClass]] = {
+    401: "auth",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    405: "not_found",
+    407: "network",
+    408: "timeout",
+    409: "server",
+    410: "not_found",
+    413: "context_length",
+    425: "server",
+    429: "rate_limit",
+    451: "permission",
+    498: "overloaded",
+    503: "overloaded",
+    504: "timeout",
+    522: "timeout",
+    524: "timeout",
+    529: "overloaded",
+}
+CODES: Final[dict[str, ErrorClass]] = {
+    "invalid_api_key": "auth",
+    "authentication_error": "auth",
+    "permission_error": "permission",
+    "insufficient_quota": "quota",
+    "credit_balance_exhausted": "quota",
+    "organization_spend_limit_exceeded": "quota",
+    "project_spend_limit_exceeded": "quota",
+    "organization_usage_limit_exceeded": "quota",
+    "enforced_spend_limit_reached": "quota",
+    "contract_spend_limit_reached": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "billing_error": "quota",
+    "context_length_exceeded": "context_length",
+    "exceed_context_size_error": "context_length",
+    "request_too_large": "context_length",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+    "moderation_blocked": "content_filter",
+    "model_not_found": "not_found",
+    "not_found_error": "not_found",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "slow_down": "rate_limit",
+    "server_is_overloaded": "overloaded",
+    "overloaded_error": "overloaded",
+    "capacity_exceeded": "overloaded",
+    "over_capacity": "overloaded",
+    "timeout_error": "timeout",
+}
+"""Codes and types that say more than the status they come with."""
+
+TOO_LONG: Final = ("prompt is too long", "maximum context length")
+DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom a request goes to, as error sentences name it."""
+
+    provider_id: str
+    name: str
+    model: str
+    endpoint: str
+    has_key: bool
+    timeout_s: float
+    secret: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The endpoint's host and port."""
+        return urlsplit(self.endpoint).netloc.rpartition("@")[2]
+
+    def error(self, kind: type[E], what: str, why: str, next_step: str, **details: Any) -> E:
+        """Return an error of this kind about this provider."""
+        return kind(what[:1].upper() + what[1:], why, next_step, provider=self.provider_id, model=self.model, **details)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as the wire carried it, still without a verdict."""
+
+    status: int
+    code: str | None = None
+    kind: str | None = None
+    param: str | None = None
+    message: str = ""
+    is_html: bool = False
+    midstream: bool = False
+    retry_after_s: float | None = None
+    request_id: str | None = None
+    should_retry: bool | None = None
+
+    def classify(self) -> ErrorClass:
+        """Say what went wrong, from the codes first and the status after."""
+        for word in (self.code, self.kind):
+            if word in CODES:
+                return CODES[word]
+        status = self.status
+        if status < 400:  # an error inside a 200: its code may be a status
+            status = int(self.code) if self.code and self.code.isdigit() else 0
+            if self.kind == "invalid_request_error" and not status:
+                status = 400
+        if status in (400, 422) and any(words in self.message for words in TOO_LONG):
+            return "context_length"
+        if status in STATUS:
+            return STATUS[status]
+        return "invalid_request" if 400 <= status < 500 else "server"
+
+
+def read_problem(payload: Any, status: int, headers: Mapping[str, str], *, midstream: bool = False) -> Problem:
+    """Find the error fields in any of the shapes servers use: nested, flat, a bare string, or a one-element list."""
+    if isinstance(payload, list) and payload:
+        payload = payload[0]
+    outer = payload if isinstance(payload, dict) else {}
+    error = outer.get("error", outer)
+    message = error if isinstance(error, str) else ""
+    fields: dict[str, Any] = error if isinstance(error, dict) else {}
+    details = fields.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    if code is None:
+        code = fields.get("code")
+    return Problem(
+        status=status,
+        code=None if code is None else str(code),
+        kind=_text(fields.get("type")),
+        param=_text(fields.get("param")) or _refused_field(fields.get("message")) or _refused_field(outer),
+        message=message or _message(fields.get("message")) or _message(outer.get("detail")),
+        midstream=midstream,
+        retry_after_s=retry_after_s(headers),
+        request_id=request_id(headers) or _text(outer.get("request_id")),
+        should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+    )
+
+
+def failure(peer: Peer, problem: Problem) -> ProviderError:
+    """Turn a problem into the error to raise, with its three sentences."""
+    error_class = problem.classify()
+    retryable = error_class in RETRYABLE
+    if problem.should_retry is False:
+        retryable = False
+    what, next_step = _sentences(peer, problem, error_class)
+    return peer.error(
+        EXCEPTIONS[error_class],
+        what,
+        _why(peer, problem, error_class),
+        next_step,
+        error_class=error_class,
+        retryable=retryable,
+        status=problem.status,
+        code=problem.code,
+        retry_after_s=problem.retry_after_s if error_class in RETRYABLE else None,
+        request_id=problem.request_id,
+        midstream=problem.midstream,
+    )
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Read how long to wait: retry-after-ms, retry-after in seconds or as a date, or an exhausted limit's reset."""
+    now = now or datetime.now(UTC)
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "").strip()
+        if value:
+            return max(0.0, float(value) if value[0].isdigit() else _until(parsedate_to_datetime(value), now))
+    except ValueError:
+        pass  # not one of the three forms: as good as not sent
+    waits = [_reset_s(headers[name.replace("remaining", "reset")], now) for name in _exhausted(headers)]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id to quote to the provider's support."""
+    return headers.get("x-request-id") or headers.get("request-id") or None
+
+
+def _exhausted(headers: Mapping[str, str]) -> list[str]:
+    """Names of the "remaining" headers that stand at zero and whose reset is known."""
+    return [
+        name
+        for name, value in headers.items()
+        if "ratelimit" in name
+        and "remaining" in name
+        and value == "0"
+        and name.replace("remaining", "reset") in headers
+    ]
+
+
+def _reset_s(value: str, now: datetime) -> float | None:
+    found = DURATION.fullmatch(value.strip())
+    if value and found:
+        hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
+        return hours * 3600 + minutes * 60 + seconds + ms / 1000
+    try:
+        return max(0.0, _until(datetime.fromisoformat(value), now))
+    except ValueError:
+        return None
+
+
+def _until(then: datetime, now: datetime) -> float:
+    return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _message(value: Any) -> str:
+    """The human part of an error, whatever it is wrapped in."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return _message(value.get("detail") or value.get("msg") or "")
+    if isinstance(value, list) and value:
+        return _message(value[0])
+    return ""
+
+
+def _refused_field(value: Any) -> str | None:
+    """The body field named by a validation error of the FastAPI kind (``loc: ["body", "stream_options"]``)."""
+    detail = value.get("detail") if isinstance(value, dict) else None
+    first = detail[0] if isinstance(detail, list) and detail else None
+    loc = first.get("loc") if isinstance(first, dict) else None
+    if isinstance(loc, list) and len(loc) > 1 and loc[0] == "body":
+        return str(loc[1])
+    return None
+
+
+def _why(peer: Peer, problem: Problem, error_class: ErrorClass) -> str:
+    answered = "The answer carried an error" if problem.midstream else f"It answered {problem.status}"
+    if problem.is_html:
+        return f"{answered} with a web page instead of data"
+    code = problem.code or problem.kind
+    if code and code != str(problem.status):
+        answered += f" ({code[:80]})"
+    said = " ".join(problem.message.split())[:240]
+    if not said or error_class == "auth":  # a vendor may echo the key it refuses
+        return answered
+    if peer.secret:
+        said = said.replace(peer.secret, "***")
+    return f"{answered}: {said}"
+
+
+def _sentences(peer: Peer, problem: Problem, error_class: ErrorClass) -> tuple[str, str]:
+    """What happened, and what the person can do next."""
+    name, model = peer.name, peer.model or "this model"
+    settings = "Settings, Providers"
+    wait = f"in {problem.retry_after_s:.0f} s" if problem.retry_after_s else "in a minute"
+    if error_class == "auth":
+        if peer.has_key:
+            return f"{name} refused the key", "Check the key in Settings, Keys"
+        return f"{name} asks for a key and none is stored for it", "Add one in Settings, Keys"
+    if error_class == "not_found":
+        if (
+            problem.code == "model_not_found"
+            or problem.param == "model"
+            or (peer.model and peer.model in problem.message)
+        ):
+            return f'{name} does not know the model "{model}"', f"Choose another model in {settings}"
+        return f"{name} has nothing at {peer.endpoint}", f"Check the endpoint and the model's name in {settings}"
+    return {
+        "permission": (f"{name} does not allow this", "Check what the key may do at the provider, or choose another"),
+        "invalid_request": (f"{name} did not accept the request", f"Choose another model, or check {settings}"),
+        "context_length": (
+            f"The conversation is too long for {model}",
+            "Start a new conversation, or choose a model with a larger context window",
+        ),
+        "content_filter": (f"{name} blocked this with its content filter", "Put it in other words"),
+        "rate_limit": (f"{name} takes no more requests for now", f"Try again {wait}, or choose another provider"),
+        "quota": (
+            f"There is no credit left at {name}",
+            "Add credit or raise the limit at the provider, or choose another provider",
+        ),
+        "overloaded": (f"{name} is overloaded", f"Try again {wait}, or choose another provider"),
+        "timeout": (f"{name} did not answer in time", f"Try again {wait}, or choose another provider"),
+        "network": (f"{name} could not be reached", "Check the network and its proxy"),
+    }.get(error_class, (f"{name} had a fault of its own", f"Try again {wait}, or choose another provider"))

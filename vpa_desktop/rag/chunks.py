@@ -1,0 +1,150 @@
+"""Text cut into passages of whole sentences, measured in the embedder's tokens. Runs inside the parser process.
+
+A passage never crosses a part, so it has one page or section to cite; ``start`` and ``end`` are character offsets
+in the text of its part. One pass of the tokenizer measures everything.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vpa_desktop.rag.loaders import Part
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_SLICE_CHARS = 64 * 1024
+_CHARS_PER_TOKEN_AT_MOST = 8
+# A sentence ends at .!? (with what closes it) before a blank, at a CJK full stop, or where a line ends that is not
+# wrapped prose: before a blank line, a list item, a table row or a heading.
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n[ \t]*\n\s*|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)])\s?)"
+)
+_NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One passage: ``text`` is ``part.text[start:end]``; ``tokens`` does not count the model's own marks."""
+
+    ordinal: int
+    text: str
+    page: int | None
+    section: str
+    start: int
+    end: int
+    tokens: int
+
+
+@lru_cache(maxsize=2)
+def tokenizer_from(path: Path) -> Tokenizer:
+    """Loads a tokenizer with the padding and truncation that come in its file switched off."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def chunk_parts(parts: Sequence[Part], tokenizer: Tokenizer, *, max_tokens: int, overlap_tokens: int) -> list[Chunk]:
+    """Cuts every part into passages of at most ``max_tokens`` that share up to ``overlap_tokens`` of whole sentences."""
+    chunks: list[Chunk] = []
+    for part in parts:
+        measured = _measured(part.text, tokenizer, max_tokens)
+        for start, end, tokens in _packed(measured, max_tokens, overlap_tokens):
+            text = part.text[start:end]
+            left = len(text) - len(text.lstrip())
+            text = text.strip()
+            if text:
+                begin = start + left
+                chunks.append(
+                    Chunk(len(chunks), text, part.page, part.section, begin, begin + len(text), max(tokens, 1))
+                )
+    return chunks
+
+
+def is_unsegmented(text: str) -> bool:
+    """True where most of the text is in a script written without spaces, which a word index cannot split."""
+    letters = sum(1 for char in text if char.isalpha())
+    return letters > 0 and len(_NO_SPACES.findall(text)) * 2 > letters
+
+
+def _measured(text: str, tokenizer: Tokenizer, max_tokens: int) -> Iterator[tuple[int, int, int]]:
+    """Yields the sentences as (start, end, tokens), those over ``max_tokens`` cut at token borders."""
+    longest_chars = max_tokens * _CHARS_PER_TOKEN_AT_MOST
+    for base, piece in _slices(text):
+        # Encoding.offsets builds its list anew at every access.
+        token_starts = [offset[0] for offset in tokenizer.encode(piece, add_special_tokens=False).offsets]
+        for start, end in _sentences(piece):
+            first, after = bisect.bisect_left(token_starts, start), bisect.bisect_left(token_starts, end)
+            while after - first > max_tokens or end - start > longest_chars:
+                cut = token_starts[first + max_tokens] if after - first > max_tokens else end
+                cut = min(cut, start + longest_chars)
+                middle = bisect.bisect_left(token_starts, cut)
+                yield base + start, base + cut, middle - first
+                start, first = cut, middle
+            if end > start:
+                yield base + start, base + end, after - first
+
+
+def _slices(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    while start < len(text):
+        end = start + _SLICE_CHARS
+        if end < len(text):
+            for mark in ("\n", ". ", " "):
+                found = text.rfind(mark, start + 1, end)
+                if found > 0:
+                    end = found + len(mark)
+                    break
+        yield start, text[start:end]
+        start = min(end, len(text))
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match.end() > start:
+            yield start, match.end()
+            start = match.end()
+    if start < len(text):
+        yield start, len(text)
+
+
+def _packed(
+    sentences: Iterator[tuple[int, int, int]], max_tokens: int, overlap_tokens: int
+) -> Iterator[tuple[int, int, int]]:
+    window: list[tuple[int, int, int]] = []
+    fresh = 0  # sentences at the window's end that no passage has held yet
+    total = 0
+    longest_chars = max_tokens * _CHARS_PER_TOKEN_AT_MOST
+    for sentence in sentences:
+        full = total + sentence[2] > max_tokens or (window and sentence[1] - window[0][0] > longest_chars)
+        if window and full:
+            if fresh:
+                yield window[0][0], window[-1][1], total
+            window = _tail(window, min(overlap_tokens, max_tokens - sentence[2]), longest_chars - sentence[1])
+            total = sum(tokens for _, _, tokens in window)
+            fresh = 0
+        window.append(sentence)
+        total += sentence[2]
+        fresh += 1
+    if fresh:
+        yield window[0][0], window[-1][1], total
+
+
+def _tail(window: list[tuple[int, int, int]], tokens: int, chars: int) -> list[tuple[int, int, int]]:
+    kept: list[tuple[int, int, int]] = []
+    for sentence in reversed(window):
+        tokens -= sentence[2]
+        if tokens < 0 or sentence[0] + chars < 0:
+            break
+        kept.insert(0, sentence)
+    return kept

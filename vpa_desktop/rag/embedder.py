@@ -1,0 +1,142 @@
+"""Text to vectors: the Embedder protocol and the default model on ONNX Runtime, in processes of its own.
+
+The window's process never loads a model. One child answers questions; up to two more embed passages and are given
+back when nothing was asked of them for a while. sentence-transformers stands behind the same protocol in
+``sentence_embedder``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from vpa_desktop.config import resource_path
+from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.rag.worker import Worker, WorkerDied
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+_TEXTS_PER_REQUEST = 16
+_START_AND_EMBED_S = 120.0
+_QUERY_S = 30.0
+_BULK_PROCESSES = 2
+
+
+class Embedder(Protocol):
+    """What turns text into vectors of length one. ``model_id`` changes whenever the vectors would."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+    @property
+    def tokenizer_file(self) -> Path: ...
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Returns one row a text. Raises KnowledgeError when the model cannot be had."""
+        ...
+
+    async def embed_query(self, text: str) -> Vectors:
+        """Returns the vector of a question. Raises KnowledgeError when the model cannot be had."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class OnnxEmbedder:
+    """all-MiniLM-L6-v2 in eight bits, as it comes with the program."""
+
+    name = "all-MiniLM-L6-v2 (comes with the program)"
+    dim = 384
+    max_tokens = 256
+
+    def __init__(self, folder: Path | None = None, *, processes: int = 0) -> None:
+        self._folder = folder or resource_path("models")
+        self._model = self._folder / "all-MiniLM-L6-v2-int8.onnx"
+        self.tokenizer_file = self._folder / "tokenizer.json"
+        arguments = [str(self._model), str(self.tokenizer_file), str(self.max_tokens)]
+        count = processes or min(_BULK_PROCESSES, os.cpu_count() or 1)
+        self._query = Worker("embedder", [*arguments, "question"], idle_s=600.0)
+        self._bulk = [Worker("embedder", [*arguments, "bulk"], idle_s=20.0) for _ in range(count)]
+        self._model_id = ""
+
+    @property
+    def model_id(self) -> str:
+        """The file's name and the start of its checksum."""
+        if not self._model_id:
+            self._model_id = f"{self._model.stem}:{self._checksum()[:16]}"
+        return self._model_id
+
+    def _checksum(self) -> str:
+        try:
+            sums = (self._folder / "SHA256SUMS").read_text("ascii")
+            for line in sums.splitlines():
+                digest, _, name = line.partition("  ")
+                if name == self._model.name:
+                    return digest
+            return hashlib.sha256(self._model.read_bytes()).hexdigest()
+        except OSError as exc:
+            raise KnowledgeError(
+                "The embedding model is missing", f"There is no {self._model.name}", "Install the program again"
+            ) from exc
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Returns one row a text; the texts are shared out by length among the processes."""
+        return await embed_with(self._bulk, texts, self.dim)
+
+    async def embed_query(self, text: str) -> Vectors:
+        """Returns the vector of a question."""
+        vectors = await asyncio.to_thread(_ask, self._query, [text], self.dim, _QUERY_S)
+        row: Vectors = vectors[0]
+        return row
+
+    async def aclose(self) -> None:
+        """Ends the processes."""
+        for worker in (self._query, *self._bulk):
+            await asyncio.to_thread(worker.close)
+
+
+async def embed_with(workers: Sequence[Worker], texts: Sequence[str], dim: int) -> Vectors:
+    """Embeds with several processes at once, longest texts first so that all of them end together."""
+    import numpy as np
+
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    slices = [order[i : i + _TEXTS_PER_REQUEST] for i in range(0, len(order), _TEXTS_PER_REQUEST)]
+    result = np.zeros((len(texts), dim), dtype=np.float32)
+
+    def work(worker: Worker) -> None:
+        while slices:
+            try:
+                rows = slices.pop(0)
+            except IndexError:
+                return
+            result[rows] = _ask(worker, [texts[i] for i in rows], dim, _START_AND_EMBED_S)
+
+    await asyncio.gather(*(asyncio.to_thread(work, worker) for worker in workers[: max(1, len(slices))]))
+    return result
+
+
+def _ask(worker: Worker, texts: Sequence[str], dim: int, timeout_s: float) -> Vectors:
+    import numpy as np
+
+    payload = json.dumps(list(texts)).encode()
+    try:
+        reply = worker.request(payload, timeout_s)
+    except WorkerDied as died:
+        raise KnowledgeError(
+            "The embedding model stopped", f"Its process ended: {died}", "Try again; keyword search still works"
+        ) from died
+    return np.frombuffer(reply, dtype=np.float32).reshape(len(texts), dim)

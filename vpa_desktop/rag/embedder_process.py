@@ -1,0 +1,55 @@
+"""The child that holds the ONNX model. One thread a process and one text a run: small batches stay in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vpa_desktop.rag.worker import Handler
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def make_handler(arguments: Sequence[str]) -> Handler:
+    """Loads the model named by the arguments (model, tokenizer, most tokens, "question" or "bulk")."""
+    model, tokenizer, max_tokens, purpose = arguments
+    if purpose == "bulk" and hasattr(os, "nice"):
+        os.nice(5)  # the window and the answer go first
+    encode = _encoder(Path(model), Path(tokenizer), int(max_tokens))
+
+    def handle(payload: bytes) -> bytes:
+        import numpy as np
+
+        return np.stack([encode(text) for text in json.loads(payload)]).tobytes()
+
+    return handle
+
+
+def _encoder(model: Path, tokenizer_file: Path, max_tokens: int) -> Callable[[str], NDArray[np.float32]]:
+    import numpy as np
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+    def encode(text: str) -> NDArray[np.float32]:
+        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        # Without padding the mean over the mask is the mean over all tokens.
+        mean = session.run(["last_hidden_state"], inputs)[0][0].mean(axis=0)
+        vector: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+        return vector
+
+    return encode

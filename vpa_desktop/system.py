@@ -1,0 +1,327 @@
+"""Wires the Qt-free half into one object that can be closed: settings, database, keys, gateway, documents, assistant.
+
+``build_system`` is the composition root of the command line and of the window alike; ``System`` is what the
+window's port (``ui.ports.Backend``) describes. Nothing here loads a model, an index or the network at start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vpa_desktop.analytics import Dashboard
+from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.provider_setup import ProviderSetup
+from vpa_desktop.assistant.stats import build_dashboard
+from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
+from vpa_desktop.gateway.budget import MemoryLedger, local_now
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.providers import build_provider
+from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.rag.index import VectorIndex
+from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.records import (
+    ConversationRecord,
+    DocumentRecord,
+    IngestProgress,
+    IngestReport,
+    KeyInfo,
+    MessageRecord,
+    ProviderDraft,
+    ProviderStatus,
+    ProviderVerdict,
+    RouteChoice,
+    SearchReport,
+    SystemStatus,
+)
+from vpa_desktop.security.vault import KeyVault, MemoryVault, open_vault
+from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
+from vpa_desktop.storage.conversations import ConversationStore
+from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.usage import UsageLedger
+
+
+class System:
+    """The program without a window. Made by ``build_system``; ``aclose`` gives everything back."""
+
+    def __init__(
+        self, paths: Paths, loaded: LoadedSettings, environ: Mapping[str, str], db: Database, vault: KeyVault
+    ) -> None:
+        self.paths = paths
+        self.db = db
+        self.vault = vault
+        self.problems = loaded.problems
+        self._environ = environ
+        self._settings = apply_environment(loaded.settings, environ)
+        self._http: Any = None
+        self.conversations = ConversationStore(db)
+        self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
+        self.setup = ProviderSetup(
+            self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._build_provider
+        )
+        self.knowledge = KnowledgeBase(db, paths.index, settings=self._settings.rag)
+        self.integration = EnhancedLLMIntegration(
+            self.manager,
+            lambda: self._settings,
+            conversations=None if db.read_only else self.conversations,
+            knowledge=self.knowledge,
+            ready=self.keys_ready,
+        )
+        self._keys: asyncio.Task[None] | None = None
+
+    def _build_provider(self, config: LLMProviderConfig) -> BaseLLMProvider:
+        if self._http is None and not KINDS[config.kind].is_local:
+            from vpa_desktop.providers._http import HttpSession
+
+            self._http = HttpSession(offline=self._settings.offline)
+        return build_provider(config, self._http)
+
+    async def start(self) -> None:
+        """Register the providers; keys of the vault follow in the background."""
+        await self.conversations.recover()
+        waiting = self.setup.register_at_once()
+        if waiting:
+            self._keys = asyncio.create_task(self.setup.register_from_vault(waiting), name="keys")
+
+    async def keys_ready(self) -> None:
+        """Wait until the vault has given its keys, or its deadline has passed."""
+        if self._keys is not None:
+            await asyncio.shield(self._keys)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    # Conversations
+
+    def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
+        """Answer one question; see ``EnhancedLLMIntegration.stream_turn``."""
+        return self.integration.stream_turn(request)
+
+    async def list_conversations(self, words: str = "") -> list[ConversationRecord]:
+        """Return conversations, last changed first; with ``words`` those that contain them."""
+        return await self.conversations.list(words)
+
+    async def messages(self, conversation_id: str) -> list[MessageRecord]:
+        """Return a conversation's messages in order."""
+        return await self.conversations.messages(conversation_id)
+
+    async def rename_conversation(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title."""
+        await self.conversations.rename(conversation_id, title)
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation with its messages."""
+        await self.conversations.delete(conversation_id)
+
+    # Providers and keys
+
+    async def route_choices(self) -> list[RouteChoice]:
+        """Return what the picker offers: choose for me, then each provider."""
+        await self.keys_ready()
+        choices = [RouteChoice("", "", "Automatic", False, True, "By your routing settings")]
+        for status in await self.setup.list_providers():
+            config = self.setup.configs()[status.id]
+            label = f"{status.model or status.id} · {status.id}"
+            if is_demonstration(config):
+                label = "Local demonstration model"
+            ready = status.enabled and self.manager.get_provider(status.id) is not None
+            choices.append(RouteChoice(status.id, status.model, label, status.is_local, ready, status.note))
+        return choices
+
+    async def list_providers(self) -> list[ProviderStatus]:
+        """Return every provider as settings show it."""
+        await self.keys_ready()
+        return await self.setup.list_providers()
+
+    async def save_provider(self, draft: ProviderDraft) -> None:
+        """Add or change a provider; it counts at once."""
+        await self.setup.save(draft)
+        await self._reload()
+
+    async def remove_provider(self, provider_id: str) -> None:
+        """Remove a provider and its key."""
+        await self.setup.remove(provider_id)
+        await self._reload()
+
+    async def test_provider(self, draft: ProviderDraft) -> ProviderVerdict:
+        """Say in words whether a provider answers."""
+        return await self.setup.test(draft)
+
+    async def list_keys(self) -> list[KeyInfo]:
+        """Return where keys are, never a key."""
+        return await self.setup.list_keys()
+
+    async def set_key(self, provider_id: str, key: str) -> None:
+        """Store a key; it counts at once."""
+        await self.setup.set_key(provider_id, key)
+        await self._reload()
+
+    async def delete_key(self, provider_id: str) -> None:
+        """Remove a key; the provider is out of the route at once."""
+        await self.setup.delete_key(provider_id)
+        await self._reload()
+
+    # Documents
+
+    def add_documents(
+        self, paths: Sequence[Path], collection: str = ""
+    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
+        """Add files and folders; yields progress and one report at the end."""
+        return self.knowledge.add_paths(paths, collection)
+
+    async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
+        """Return the documents, of one collection or all."""
+        return await self.knowledge.list_documents(collection)
+
+    async def list_collections(self) -> list[str]:
+        """Return the collections' names."""
+        return await self.knowledge.collections()
+
+    async def remove_documents(self, document_ids: Sequence[str]) -> None:
+        """Take documents out of the knowledge base; the files stay where they are."""
+        await self.knowledge.remove(document_ids)
+
+    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
+        """Find passages."""
+        return await self.knowledge.search_knowledge(query, top_k)
+
+    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
+        """Return the text before a passage, the passage, and the text after it."""
+        return await self.knowledge.passage_context(chunk_id)
+
+    # Figures and settings
+
+    async def dashboard(self) -> Dashboard:
+        """Return what the dashboard draws."""
+        return await build_dashboard(self.manager, local_now)
+
+    async def status(self) -> SystemStatus:
+        """Return what the status line says."""
+        state = await self.manager.budget.state()
+        limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
+        notices = (*self.problems, *self.db.notices, *self.setup.notices.values())
+        return SystemStatus(
+            route=self._route_in_words(),
+            key_place=self.vault.name,
+            passages=await self.knowledge.count(),
+            spent_today_usd=state.spent_today_usd,
+            limit_usd=limits[0] if limits else None,
+            offline=self._settings.offline,
+            notices=tuple(dict.fromkeys(notices)),
+        )
+
+    def _route_in_words(self) -> str:
+        route = self.manager.route(LLMRequest(()))
+        if not route:
+            return "No provider"
+        first = route[0]
+        return "Local demonstration model" if is_demonstration(first.config) else first.provider_id
+
+    async def save_settings(self, changes: Mapping[str, Any]) -> None:
+        """Write settings by dotted key; they count at once."""
+        save_changes(self.paths.settings_file, changes)
+        await self._reload()
+
+    async def _reload(self) -> None:
+        loaded = load_settings(self.paths.settings_file)
+        self.problems = loaded.problems
+        self._settings = apply_environment(loaded.settings, self._environ)
+        self.manager.routing = self._settings.routing
+        self.manager.budget.settings = self._settings.budget
+        await self.keys_ready()
+        await self.setup.refresh()
+
+    async def aclose(self) -> None:
+        """Close providers, index and database; safe to call twice."""
+        if self._keys is not None:
+            self._keys.cancel()
+            await asyncio.gather(self._keys, return_exceptions=True)
+            self._keys = None
+        await self.manager.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+        await self.knowledge.aclose()
+        await self.db.aclose()
+
+
+async def build_system(
+    paths: Paths | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    vault: KeyVault | None = None,
+) -> System:
+    """Open everything and return it; raises ConfigError, SecretError, StorageError with what to do next."""
+    environ = os.environ if environ is None else environ
+    paths = paths or find_paths(environ=environ)
+    paths.make()
+    loaded = load_settings(paths.settings_file)
+    settings = apply_environment(loaded.settings, environ)
+    db = await Database.open(paths.database, backups=paths.backups)
+    try:
+        chosen = vault or open_vault(
+            settings.vault, file=paths.key_file, passphrase=environ.get("VPA_VAULT_PASSPHRASE")
+        )
+        system = System(paths, loaded, environ, db, chosen)
+        await system.start()
+    except BaseException:
+        await db.aclose()
+        raise
+    return system
+
+
+def create_llm_provider_manager(settings: Settings | None = None) -> LLMProviderManager:
+    """Return a manager over the settings and the environment's keys, for use without a database.
+
+    Keys of the vault are not read here: ``create_complete_vpa_system`` does that.
+    """
+    chosen = settings or apply_environment(load_settings(find_paths().settings_file).settings)
+    manager = LLMProviderManager(chosen.routing, chosen.budget, ledger=MemoryLedger())
+    setup = ProviderSetup(
+        manager,
+        MemoryVault(),
+        lambda: chosen,
+        find_paths().settings_file,
+        os.environ,
+        _SharedSession(chosen.offline).build,
+    )
+    for config in setup.register_at_once():
+        if not KINDS[config.kind].needs_key:
+            manager.register_provider(config.provider_id, build_provider(config))
+    return manager
+
+
+class _SharedSession:
+    """One HTTP session for all the providers of a manager, made when the first of them needs it."""
+
+    def __init__(self, offline: bool) -> None:
+        self._offline = offline
+        self._http: Any = None
+
+    def build(self, config: LLMProviderConfig) -> BaseLLMProvider:
+        if self._http is None and not KINDS[config.kind].is_local:
+            from vpa_desktop.providers._http import HttpSession
+
+            self._http = HttpSession(offline=self._offline)
+        return build_provider(config, self._http)
+
+
+async def create_complete_vpa_system(
+    home: Path | None = None,
+) -> tuple[EnhancedLLMIntegration, KnowledgeBase, VectorIndex]:
+    """Return the integration, the knowledge base and its vector index, wired together.
+
+    ``await integration.aclose()`` closes all three.
+    """
+    system = await build_system(find_paths(home))
+    system.integration.closes_with = system.aclose
+    return system.integration, system.knowledge, system.knowledge.index
+
+
+__all__ = ["System", "build_system", "create_complete_vpa_system", "create_llm_provider_manager"]
