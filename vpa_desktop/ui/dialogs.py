@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from vpa_desktop.ui.tasks import ask
 
@@ -26,8 +27,6 @@ def question(parent: QWidget, title: str, text: str, detail: str, action: str, c
 
 async def confirm(parent: QWidget, title: str, text: str, detail: str, action: str) -> bool:
     """Asks and returns True where the person chose the action. Texts are shown literally."""
-    from PySide6.QtCore import Qt
-
     box = question(parent, title, text, detail, action, parent.tr("Cancel"))
     box.setTextFormat(Qt.TextFormat.PlainText)
     chosen = box.findChild(QWidget, "confirm")
@@ -49,3 +48,16 @@ async def _choose(dialog: QFileDialog, mode: QFileDialog.FileMode) -> list[Path]
     dialog.setFileMode(mode)
     result = await ask(dialog)
     return [Path(name) for name in dialog.selectedFiles()] if result == QDialog.DialogCode.Accepted else []
+
+
+async def ask_text(parent: QWidget, title: str, label: str, text: str) -> str:
+    """Asks for one line of text; returns an empty one where the person cancelled."""
+    dialog = QInputDialog(parent)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(label)
+    dialog.setTextValue(text)
+    dialog.setMinimumWidth(420)
+    for line in dialog.findChildren(QLineEdit):
+        line.setAccessibleName(label)
+    result = await ask(dialog)
+    return dialog.textValue().strip() if result == QDialog.DialogCode.Accepted else ""

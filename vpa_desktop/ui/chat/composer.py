@@ -35,6 +35,11 @@ class MessageEdit(QPlainTextEdit):
         self.textChanged.connect(self._grow)
         self._grow()
 
+    def set_scale(self, scale: float) -> None:
+        """Makes the text ``scale`` times its normal size."""
+        self.setStyleSheet(f"font-size: {round(14 * scale)}px")
+        self._grow()
+
     def _grow(self) -> None:
         lines = max(1, min(LINES_MAX, int(self.document().size().height())))
         self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 10)

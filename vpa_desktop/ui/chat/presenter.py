@@ -48,6 +48,7 @@ class Chat:
     live: MessageRecord | None = None
     busy: bool = False
     draft: str = ""
+    named: bool = False
     parts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     task: str = field(default_factory=lambda: f"answer {next(_numbers)}")
@@ -295,7 +296,7 @@ def _from_response(chat: Chat, response: EnhancedLLMResponse) -> MessageRecord:
     live = chat.live
     began = live.created_at if live else datetime.now(UTC)
     return MessageRecord(
-        id=response.message_id or (live.id if live else _local_id()),
+        id=live.id if live else response.message_id or _local_id(),
         conversation_id=chat.id or "",
         role="assistant",
         content=response.content,
