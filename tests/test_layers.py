@@ -76,7 +76,6 @@ PUBLIC_NAMES = {
     "LLMResponse",
     "MockProvider",
     "OpenAIProvider",
-    "VPARAGLLMIntegration",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
     "get_config",

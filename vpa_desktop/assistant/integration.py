@@ -30,6 +30,7 @@ from vpa_desktop.messages import (
     ContextFound,
     EnhancedLLMRequest,
     EnhancedLLMResponse,
+    GatewayEvent,
     LLMRequest,
     LLMResponse,
     ReasoningDelta,
@@ -213,9 +214,7 @@ class EnhancedLLMIntegration:
             return False
         return bool(private & set(request.collections or await self._knowledge.collections()))
 
-    async def _answer(
-        self, request: EnhancedLLMRequest, prepared: _Prepared
-    ) -> AsyncGenerator[RouteStarted | TextDelta | ReasoningDelta | Any, None]:
+    async def _answer(self, request: EnhancedLLMRequest, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
         """The gateway's events, or a kept answer as the same events."""
         key = self._cache.key(prepared.asked, prepared.provider or self.manager.routing.default_provider)
         fresh = request.fresh or request.regenerates is not None
@@ -240,9 +239,7 @@ class EnhancedLLMIntegration:
                     continue
                 yield event
 
-    async def _from_cache(
-        self, kept: LLMResponse, prepared: _Prepared
-    ) -> AsyncGenerator[RouteStarted | TextDelta | RouteDone, None]:
+    async def _from_cache(self, kept: LLMResponse, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
         yield RouteStarted(kept.provider, kept.model)
         yield TextDelta(kept.content)
         row = UsageRow(

@@ -27,7 +27,7 @@ class OutgoingGuard:
 
     def _masked(self, text: str) -> str:
         for secret in sorted(find_secrets(text), key=lambda s: -s.start):
-            if not secret.mask:
+            if not secret.must_mask:
                 continue
             value = text[secret.start : secret.end]
             if value not in self._placeholders:

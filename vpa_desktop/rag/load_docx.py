@@ -51,7 +51,9 @@ def _events(content: bytes, path: Path, events: tuple[str, ...]) -> Iterator[tup
         )
     except etree.XMLSyntaxError as exc:
         raise DocumentUnreadable(
-            f"{path.name} is damaged", "The text in it cannot be read", "Open it in the program that made it and save it"
+            f"{path.name} is damaged",
+            "The text in it cannot be read",
+            "Open it in the program that made it and save it",
         ) from exc
 
 
@@ -163,6 +165,8 @@ def _core_title(data: bytes, path: Path) -> str:
     if content is None:
         return ""
     try:
-        return next((element.text or "" for _, element in _events(content, path, ("end",)) if element.tag == _TITLE), "")
+        return next(
+            (element.text or "" for _, element in _events(content, path, ("end",)) if element.tag == _TITLE), ""
+        )
     except DocumentUnreadable:
         return ""  # a broken title is no reason to lose the text

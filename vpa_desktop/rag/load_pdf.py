@@ -84,7 +84,9 @@ def _title(document: Any) -> str:
     except (pypdfium2.PdfiumError, UnicodeDecodeError):
         return ""
     # What word processors leave there when nobody wrote a title.
-    return "" if title.lower().startswith(("microsoft word", "untitled", "powerpoint", "(anonymous)")) else _clean(title)
+    return (
+        "" if title.lower().startswith(("microsoft word", "untitled", "powerpoint", "(anonymous)")) else _clean(title)
+    )
 
 
 def _has_picture(document: Any, pages: int) -> bool:

@@ -86,7 +86,9 @@ class Parser:
 
 def _sentence(name: str, died: WorkerDied) -> DocumentUnreadable:
     if died.timed_out or died.signal == getattr(signal, "SIGXCPU", -1):
-        return DocumentUnreadable(f"{name} takes too long to read", "Its reader was stopped", "Split it or save it anew")
+        return DocumentUnreadable(
+            f"{name} takes too long to read", "Its reader was stopped", "Split it or save it anew"
+        )
     return DocumentUnreadable(
         f"{name} could not be read",
         "Its reader broke down on it, so the file is damaged or of a rare kind",

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from vpa_desktop.storage.database import Database
 
-_COLUMNS = (
-    "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, modified_ns"
-)
+_COLUMNS = "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, modified_ns"
 _SQL_VARIABLES = 500
 
 
@@ -330,9 +328,7 @@ def _drop_chunks(db: sqlite_utils.Database, document_ids: Sequence[str]) -> list
     return removed
 
 
-def _changed(
-    db: sqlite_utils.Database, removed: Sequence[int], added: Sequence[tuple[int, bytes]]
-) -> VectorChange:
+def _changed(db: sqlite_utils.Database, removed: Sequence[int], added: Sequence[tuple[int, bytes]]) -> VectorChange:
     if removed or added:
         db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'index_generation'")
     return VectorChange(_generation(db), tuple(removed), tuple(added))

@@ -1,0 +1,473 @@
+"""The conversation as a list of messages: only what shows is laid out, and a streaming answer grows in place.
+
+It opens no link, loads no picture and asks nobody: what a person does here comes out as signals. Mouse and keys
+are in ``gestures``, layout in ``rows``, painting in ``painting``, the screen reader's view in ``accessible``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QAccessibleEvent,
+    QColor,
+    QContextMenuEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+
+from vpa_desktop.messages import Citation, Seam
+from vpa_desktop.records import MessageRecord
+from vpa_desktop.ui.chat import accessible, wording
+from vpa_desktop.ui.chat.gestures import Gestures
+from vpa_desktop.ui.chat.heights import Heights, guess_height
+from vpa_desktop.ui.chat.live import LiveAnswer, Pulse
+from vpa_desktop.ui.chat.painting import RowPainter, RowState
+from vpa_desktop.ui.chat.rows import Row, Zone
+from vpa_desktop.ui.chat.segments import SegmentStyle
+from vpa_desktop.ui.chat.selection import Selection
+from vpa_desktop.ui.theme import LIGHT, Theme, text_font
+
+COLUMN = 760
+SIDE = 24
+TOP = 20
+BOTTOM = 8
+KEPT_ROWS = 120
+FLASH_MS = 1_500
+
+
+class Transcript(QAbstractScrollArea):
+    """Shows the messages of one conversation; see the module's text."""
+
+    link_activated = Signal(str)
+    copy_requested = Signal(str)
+    regenerate_requested = Signal(str)
+    sources_requested = Signal(str)
+    receipt_requested = Signal(str)
+    citation_clicked = Signal(str, int)
+    code_copied = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None, theme: Theme = LIGHT) -> None:
+        super().__init__(parent)
+        accessible.install()
+        self.messages: list[MessageRecord] = []
+        self.selection = Selection()
+        self.style_now = SegmentStyle(theme)
+        self.heights = Heights()
+        self.current = -1
+        self.flashed: Zone | None = None
+        self._rows: OrderedDict[int, Row] = OrderedDict()
+        self._numbers: dict[str, int] = {}
+        self._live: dict[str, LiveAnswer] = {}
+        self._seams: dict[str, list[tuple[int, Seam]]] = {}
+        self._open_thoughts: set[str] = set()
+        self._empty_text = ""
+        self._sticks = True
+        self._adjusting = False
+        self.pulse = Pulse(self._show_pieces, self)
+        self.gestures = Gestures(self)
+        self._unflash = QTimer(self, singleShot=True, interval=FLASH_MS)
+        self._unflash.timeout.connect(lambda: self.flash(None))
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.setAccessibleName("Transcript")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(280)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setAutoFillBackground(False)
+        self.verticalScrollBar().setSingleStep(40)
+        self.verticalScrollBar().valueChanged.connect(self._value_changed)
+
+    # --- content -----------------------------------------------------------------------------------------------
+
+    def set_messages(self, messages: Sequence[MessageRecord]) -> None:
+        """Shows another conversation, at its end. An answer that streams is resumed with ``begin_answer``."""
+        self.pulse.stop()
+        self._live.clear()
+        self._seams.clear()
+        self._open_thoughts.clear()
+        accessible.forget(self)
+        self.messages = list(messages)
+        self._numbers = {record.id: number for number, record in enumerate(self.messages)}
+        self.selection.clear()
+        self.gestures.reset()
+        self.current = -1
+        self._sticks = True
+        self._remeasure()
+
+    def append(self, record: MessageRecord) -> None:
+        """Adds a message at the end, or shows its new state where it is already there."""
+        if record.id in self._numbers:
+            self._replace(record)
+            return
+        self._numbers[record.id] = len(self.messages)
+        self.messages.append(record)
+        self.heights.append(self._guess(record))
+        if record.role == "user":
+            self._sticks = True
+        self._fit_range()
+        self.viewport().update()
+
+    def begin_answer(self, record: MessageRecord) -> None:
+        """Adds an answer that is about to stream; text it already has is shown."""
+        self.append(replace(record, content="", reasoning="", state="streaming"))
+        self._live[record.id] = LiveAnswer()
+        self.feed(record.id, record.content)
+        self.feed_reasoning(record.id, record.reasoning)
+
+    def feed(self, message_id: str, text: str) -> None:
+        """Adds a piece of the answer's text; a message that does not stream takes none."""
+        live = self._live.get(message_id)
+        if live is not None and text:
+            live.pieces.append(text)
+            self.pulse.wake()
+
+    def feed_reasoning(self, message_id: str, text: str) -> None:
+        """Adds a piece of the model's reasoning."""
+        live = self._live.get(message_id)
+        if live is not None and text:
+            live.thoughts.append(text)
+            self.pulse.wake()
+
+    def flush(self) -> None:
+        """Shows at once what has been fed."""
+        self.pulse.beat()
+
+    def set_citations(self, message_id: str, citations: Sequence[Citation]) -> None:
+        """Gives an answer its sources: chips under it, and links on the marks in its text."""
+        number = self._numbers.get(message_id)
+        if number is None:
+            return
+        self.flush()
+        self._replace(replace(self.messages[number], citations=tuple(citations)))
+
+    def add_seam(self, message_id: str, seam: Seam) -> None:
+        """Marks that another provider goes on after the block that is being written."""
+        live = self._live.get(message_id)
+        if live is None:
+            return
+        self.flush()
+        self._seams.setdefault(message_id, []).append((live.last_block, seam))
+        row = self.row(self._numbers[message_id])
+        row.seams = list(self._seams[message_id])
+        row.invalidate()
+        self._measure(self._numbers[message_id])
+
+    def finish_answer(self, record: MessageRecord) -> None:
+        """Shows the final state of an answer and announces it to screen readers."""
+        self.flush()
+        self._live.pop(record.id, None)
+        self.append(record)
+        event = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])
+        event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
+        QAccessible.updateAccessibility(event)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Changes the colours."""
+        self.style_now = replace(self.style_now, theme=theme)
+        self._remeasure()
+
+    def set_text_scale(self, scale: float) -> None:
+        """Makes all text ``scale`` times its normal size (0.7 to 3)."""
+        self.style_now = replace(self.style_now, scale=min(3.0, max(0.7, scale)))
+        self._remeasure()
+
+    def set_empty_text(self, text: str) -> None:
+        """Sets what is shown while there is no message; its first line is the heading."""
+        self._empty_text = text
+        self.viewport().update()
+
+    @property
+    def empty_text(self) -> str:
+        """What is shown while there is no message."""
+        return self._empty_text
+
+    def selected_text(self) -> str:
+        """Returns the selected text."""
+        return self.selection.text(self.messages, self.row)
+
+    # --- rows and scrolling ------------------------------------------------------------------------------------
+
+    def row(self, number: int) -> Row:
+        """Returns the laid-out row of a message."""
+        row = self._rows.get(number)
+        if row is None:
+            row = self._rows[number] = self._make_row(self.messages[number])
+            self._drop_rows(number)
+        else:
+            self._rows.move_to_end(number)
+        left, width = self.column()
+        row.lay_out(left, width)
+        return row
+
+    def column(self) -> tuple[float, float]:
+        """Returns the left edge and the width of the reading column."""
+        room = self.viewport().width()
+        width = max(200, min(COLUMN, room - 2 * SIDE))
+        return (room - width) // 2, width
+
+    def row_top(self, number: int) -> int:
+        """Returns where a row begins in the viewport, in pixels."""
+        return TOP + self.heights.top(number) - self.verticalScrollBar().value()
+
+    def row_at(self, y: float) -> tuple[int, float]:
+        """Returns the number of the row at a height of the viewport, and the distance from its top."""
+        number, rest = self.heights.find(int(y) + self.verticalScrollBar().value() - TOP)
+        return number, rest
+
+    def visible_rows(self) -> list[tuple[int, Row]]:
+        """Returns the rows that show, measured; the heights of what is on screen are exact afterwards."""
+        shown: list[tuple[int, Row]] = []
+        for _ in range(8):
+            shown, is_settled = self._measure_visible()
+            if is_settled:
+                break
+        return shown
+
+    def toggle_reasoning(self, number: int) -> None:
+        """Shows or hides the reasoning of an answer."""
+        row = self.row(number)
+        row.toggle_thoughts()
+        change = self._open_thoughts.add if row.show_thoughts else self._open_thoughts.discard
+        change(row.record.id)
+        self._measure(number)
+
+    def make_current(self, number: int) -> None:
+        """Makes a message the current one of the keyboard and brings it into view."""
+        if not 0 <= number < len(self.messages):
+            return
+        self.current = number
+        self._bring_into_view(number)
+        self.viewport().update()
+        event = QAccessibleEvent(self, QAccessible.Event.Focus)
+        event.setChild(number)
+        QAccessible.updateAccessibility(event)
+
+    def scroll_to_end(self) -> None:
+        """Goes to the end and stays there while an answer grows."""
+        self._sticks = True
+        self._fit_range()
+        self.viewport().update()
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the end shows, so that a growing answer scrolls along."""
+        return self._sticks
+
+    def flash(self, zone: Zone | None) -> None:
+        """Shows for a moment that a copy button has done its work."""
+        self.flashed = zone
+        if zone is not None:
+            self._unflash.start()
+        self.viewport().update()
+
+    def _make_row(self, record: MessageRecord) -> Row:
+        row = Row(record, self.style_now, self._seams.get(record.id, ()))
+        if record.id in self._open_thoughts:
+            row.toggle_thoughts()
+        return row
+
+    def _drop_rows(self, needed: int) -> None:
+        live = {self._numbers[message_id] for message_id in self._live}
+        for number in list(self._rows):
+            if len(self._rows) <= KEPT_ROWS:
+                return
+            if number != needed and number not in live:
+                del self._rows[number]
+
+    def _replace(self, record: MessageRecord) -> None:
+        number = self._numbers[record.id]
+        self.messages[number] = record
+        self._rows.pop(number, None)
+        live = self._live.get(record.id)
+        if live is not None:
+            live.shown_stable = 0
+            row = self.row(number)
+            live.show(row)
+        self._measure(number)
+
+    def _show_pieces(self) -> None:
+        for message_id, live in self._live.items():
+            if not live.pieces and not live.thoughts:
+                continue
+            number = self._numbers[message_id]
+            row = self.row(number)
+            record = self.messages[number] = live.take(self.messages[number])
+            row.change(record)
+            live.show(row)
+            self._measure(number)
+
+    def _remeasure(self) -> None:
+        self._rows.clear()
+        self.heights = Heights(self._guess(record) for record in self.messages)
+        for message_id, live in self._live.items():
+            live.shown_stable = 0
+            live.show(self.row(self._numbers[message_id]))
+        self._fit_range()
+        self.viewport().update()
+
+    def _guess(self, record: MessageRecord) -> int:
+        return guess_height(record.content, int(self.column()[1]), round(23 * self.style_now.scale))
+
+    def _measure(self, number: int) -> None:
+        height = self.row(number).height
+        if height != self.heights[number]:
+            self.heights[number] = height
+            self._fit_range()
+        self.viewport().update()
+
+    def _measure_visible(self) -> tuple[list[tuple[int, Row]], bool]:
+        if not self.messages:
+            return [], True
+        first, rest = self.row_at(0)
+        y, number, shown, is_settled = self.row_top(first), first, [], True
+        while number < len(self.messages) and y < self.viewport().height():
+            row = self.row(number)
+            change = row.height - self.heights[number]
+            if change:
+                is_settled = False
+                self.heights[number] = row.height
+                # A row that begins above the window keeps its lower edge where it is, so that what is read stays put.
+                rest += change if number == first and rest > 0 else 0
+            shown.append((number, row))
+            y += row.height
+            number += 1
+        if not is_settled:
+            self._fit_range(TOP + self.heights.top(first) + max(0, int(rest)) if rest or first else None)
+        return shown, is_settled
+
+    def _fit_range(self, value: int | None = None) -> None:
+        bar, room = self.verticalScrollBar(), self.viewport().height()
+        total = TOP + self.heights.total + BOTTOM if self.messages else 0
+        self._adjusting = True
+        bar.setPageStep(room)
+        bar.setRange(0, max(0, total - room))
+        if self._sticks:
+            bar.setValue(bar.maximum())
+        elif value is not None:
+            bar.setValue(value)
+        self._adjusting = False
+
+    def _value_changed(self, value: int) -> None:
+        if not self._adjusting:
+            self._sticks = value >= self.verticalScrollBar().maximum() - 4
+
+    def _bring_into_view(self, number: int) -> None:
+        self._measure(number)
+        top, height, room = self.row_top(number), self.heights[number], self.viewport().height()
+        bar = self.verticalScrollBar()
+        if top < 8 or height > room:
+            bar.setValue(bar.value() + top - 12)
+        elif top + height > room:
+            bar.setValue(bar.value() + top + height - room + 8)
+
+    # --- painting and events -----------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paints the rows that show, or the empty state."""
+        rows = self.visible_rows()
+        painter = QPainter(self.viewport())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(self.viewport().rect(), QColor(self.style_now.theme.bg))
+        if not rows:
+            self._paint_empty(painter)
+        brush = RowPainter(painter, self.style_now.theme)
+        for number, row in rows:
+            top = self.row_top(number)
+            painter.save()
+            painter.translate(0, top)
+            brush.paint(row, self._row_state(number, row, top))
+            painter.restore()
+        painter.end()
+
+    def _row_state(self, number: int, row: Row, top: int) -> RowState:
+        places = {id(segment): place for place, segment in enumerate(row.segments)}
+        is_current = number == self.current and self.hasFocus()
+        hot_row, hot = self.gestures.hot
+        return RowState(
+            clip=QRectF(0, -top, self.viewport().width(), self.viewport().height()),
+            palette=self.palette(),
+            selection=lambda segment: self.selection.cursor(number, places[id(segment)], segment),
+            hot=hot if hot_row == number else None,
+            done=self.flashed if self.gestures.acted_row == number else None,
+            focused=self.gestures.focused_zone() if is_current else None,
+            is_current=is_current,
+        )
+
+    def _paint_empty(self, painter: QPainter) -> None:
+        heading, _, rest = self._empty_text.partition("\n")
+        theme, scale = self.style_now.theme, self.style_now.scale
+        left, width = self.column()
+        middle = self.viewport().height() / 2
+        flags = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+        painter.setPen(QColor(theme.text))
+        painter.setFont(text_font(22 * scale))
+        painter.drawText(QRectF(left, middle - 60, width, 50 * scale), flags, heading)
+        painter.setPen(QColor(theme.dim))
+        painter.setFont(text_font(14 * scale))
+        painter.drawText(QRectF(left, middle - 60 + 44 * scale, width, middle), flags, rest.strip())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fits the scroll bar; rows are laid out again when they show."""
+        super().resizeEvent(event)
+        self._fit_range()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Repaints instead of moving pixels."""
+        self.viewport().update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begins a selection or a click."""
+        self.gestures.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Extends the selection, or shows what is under the mouse."""
+        self.gestures.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Ends a click."""
+        self.gestures.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Selects a word."""
+        self.gestures.double_click(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offers to copy."""
+        self.gestures.menu(QPointF(event.pos()), event.globalPos())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Moves between messages and acts on the current one."""
+        if not self.gestures.key(event):
+            super().keyPressEvent(event)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Shows tool tips."""
+        if event.type() == QEvent.Type.ToolTip and self.gestures.tool_tip(event):
+            return True
+        return super().viewportEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Shows the focus ring; the first time on the last message."""
+        super().focusInEvent(event)
+        by_keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if self.messages and self.current < 0 and by_keyboard:
+            self.make_current(len(self.messages) - 1)
+        self.viewport().update()
+
+    def ids(self) -> Iterable[str]:
+        """Returns the ids of the messages, in order."""
+        return [record.id for record in self.messages]

@@ -1,0 +1,113 @@
+"""The words around an answer: who, when, how it ended, what it cost. No Qt, no layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from vpa_desktop.messages import Citation, Seam
+from vpa_desktop.records import MessageRecord
+from vpa_desktop.ui.chat.markdown import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A line of words with its kind."""
+
+    kind: Literal["state", "error", "warning"]
+    text: str
+
+
+def author(record: MessageRecord) -> str:
+    """Returns You or Assistant."""
+    return "You" if record.role == "user" else "Assistant"
+
+
+def origin(record: MessageRecord) -> str:
+    """Returns the model and the local time, as in ``gpt-5-mini  ·  14:32``."""
+    time = record.created_at.astimezone().strftime("%H:%M")
+    return "  ·  ".join(visible(part) for part in (record.model or record.provider, time) if part)
+
+
+def spoken(record: MessageRecord) -> str:
+    """Returns the whole message as a screen reader says it, beginning with its author."""
+    lines = [line.text for line in state_lines(record, has_text=bool(record.content))]
+    return " ".join([f"{author(record)}:", *(part for part in (visible(record.content), *lines) if part)])
+
+
+def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
+    """Returns what is said about the state of an answer, in words."""
+    if record.role == "user":
+        return []
+    lines = [Words("warning", visible(text)) for text in record.warnings]
+    if record.state == "streaming" and not has_text:
+        lines.append(Words("state", "Reasoning…" if record.reasoning else "Thinking…"))
+    elif record.state == "stopped":
+        lines.append(Words("state", "You stopped this answer."))
+    elif record.state == "interrupted":
+        why = record.error or "This answer was interrupted before its end."
+        lines.append(Words("error", visible(why)))
+    elif record.state == "failed":
+        lines.append(Words("error", visible(record.error or "This answer could not be given.")))
+    elif record.state == "done" and not has_text:
+        lines.append(Words("state", "The model gave an empty answer."))
+    elif record.finish_reason == "length":
+        lines.append(Words("state", "The answer reached its length limit and ends here."))
+    return lines
+
+
+def seam(part: Seam) -> str:
+    """Returns the line shown where another provider goes on."""
+    reason = part.reason.rstrip(". ")
+    because = f", because {reason[:1].lower()}{reason[1:]}" if reason else ""
+    return visible(f"Continued by {part.to_provider}{because}.")
+
+
+def chip(citation: Citation) -> tuple[str, str]:
+    """Returns a citation's document and its page or section."""
+    name = visible(citation.document or citation.title or "source")
+    where = f"p. {citation.page}" if citation.page is not None else visible(citation.section)
+    return _short(name, 40), _short(where, 24)
+
+
+def chip_label(citation: Citation) -> str:
+    """Returns a citation in words."""
+    page = f", page {citation.page}" if citation.page is not None else ""
+    section = f", {visible(citation.section)}" if citation.section else ""
+    return f"Source {citation.n}: {visible(citation.document)}{page}{section}"
+
+
+def cost(record: MessageRecord) -> str:
+    """Returns tokens, price and duration; what is not known is said or left out, never shown as zero."""
+    usage = record.usage
+    counts = [count for count in (usage.input_tokens, usage.output_tokens) if count is not None] if usage else []
+    about = "about " if usage and usage.estimated else ""
+    parts = [f"{about}{sum(counts):,} tokens"] if counts else []
+    parts += [price(record.cost_usd)] if counts or record.cost_usd is not None else []
+    parts += [duration(record.latency_ms)] if record.latency_ms is not None else []
+    return "  ·  ".join(parts)
+
+
+def price(cost_usd: Decimal | None) -> str:
+    """Returns a price in words: ``$0.0031``, free, or price unknown."""
+    if cost_usd is None:
+        return "price unknown"
+    if cost_usd == 0:
+        return "free"
+    if cost_usd < Decimal("0.0001"):
+        return "under $0.0001"
+    return f"${cost_usd:.4f}" if cost_usd < 1 else f"${cost_usd:.2f}"
+
+
+def duration(ms: float) -> str:
+    """Returns milliseconds as ``320 ms``, ``2.4 s`` or ``3 min 5 s``."""
+    if ms < 1_000:
+        return f"{ms:.0f} ms"
+    if ms < 60_000:
+        return f"{ms / 1_000:.1f} s"
+    return f"{ms // 60_000:.0f} min {ms % 60_000 / 1_000:.0f} s"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
