@@ -127,9 +127,7 @@ class ConversationDelegate(QStyledItemDelegate):
         font = text_font(13, QFont.Weight.Medium if selected else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(theme.text if selected else theme.dim))
-        title = QFontMetrics(font).elidedText(
-            str(index.data()), Qt.TextElideMode.ElideRight, int(row.width() - 20)
-        )
+        title = QFontMetrics(font).elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(row.width() - 20))
         painter.drawText(row.adjusted(10, 0, -10, 0), Qt.AlignmentFlag.AlignVCenter, title)
         painter.restore()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLabel, QLineEdit, QMessageBox, QWidget
 
 from vpa_desktop.ui.tasks import ask
 
@@ -28,7 +28,8 @@ def question(parent: QWidget, title: str, text: str, detail: str, action: str, c
 async def confirm(parent: QWidget, title: str, text: str, detail: str, action: str) -> bool:
     """Asks and returns True where the person chose the action. Texts are shown literally."""
     box = question(parent, title, text, detail, action, parent.tr("Cancel"))
-    box.setTextFormat(Qt.TextFormat.PlainText)
+    for label in box.findChildren(QLabel):
+        label.setTextFormat(Qt.TextFormat.PlainText)
     chosen = box.findChild(QWidget, "confirm")
     await ask(box)
     return box.clickedButton() is chosen

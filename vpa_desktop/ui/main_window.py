@@ -254,7 +254,7 @@ class MainWindow(QMainWindow):
             self.chat.find_bar.close_bar()
         elif self.presenter.chat.busy:
             self.presenter.stop()
-        elif self.chat.has_panel():
+        elif self.chat.panel() is not None:
             self.chat.set_panel(None)
         elif self.sidebar.search.text():
             self.sidebar.search.clear()
@@ -359,5 +359,3 @@ def chosen_theme(look: WindowSettings) -> Theme:
     if look.theme == "system":
         return theme_for(QGuiApplication.styleHints().colorScheme())
     return DARK if look.theme == "dark" else LIGHT
-
-

@@ -97,5 +97,6 @@ async def ask(dialog: QDialog) -> int:
     try:
         return await answer
     finally:
-        dialog.close()
+        if dialog.isVisible():  # closing a message box again would change which button it says was clicked
+            dialog.close()
         dialog.deleteLater()

@@ -1,4 +1,4 @@
-"""Where the person writes: the message, files, documents on or off, the provider, Send and Stop. Sends nothing itself."""
+"""Where the person writes: message, files, documents on or off, provider, Send and Stop. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -171,7 +171,6 @@ class Composer(QFrame):
         """Puts a message into the editor, the cursor at its end."""
         self.edit.setPlainText(text)
         self.edit.moveCursor(self.edit.textCursor().MoveOperation.End)
-
 
     def _mark_focus(self, focused: bool) -> None:
         self.setProperty("focused", focused)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QGraphicsDropShadowEffect,
@@ -22,6 +22,7 @@ from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.composer import Composer
 from vpa_desktop.ui.chat.find_bar import FindBar
 from vpa_desktop.ui.chat.header import ChatHeader
+from vpa_desktop.ui.chat.panel import SidePanel
 from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.chat.welcome import Welcome
 from vpa_desktop.ui.documents.ingestion import Ingestion
@@ -36,8 +37,6 @@ PANEL_PX = 380
 class ChatView(QWidget):
     """Everything of one conversation on the screen."""
 
-    panel_closed = Signal()
-
     def __init__(self, ingestion: Ingestion) -> None:
         super().__init__()
         self.header = ChatHeader()
@@ -49,7 +48,7 @@ class ChatView(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self.welcome)
         self._stack.addWidget(self.transcript)
-        self._panel: QWidget | None = None
+        self._panel: SidePanel | None = None
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self._split.setHandleWidth(1)
@@ -124,26 +123,27 @@ class ChatView(QWidget):
         """Returns a message that is shown, by its id."""
         return next((m for m in self.transcript.messages if m.id == message_id), None)
 
-    def set_panel(self, panel: QWidget | None) -> None:
+    def set_panel(self, panel: SidePanel | None) -> None:
         """Shows a panel beside the conversation in the place of the one before, or none."""
         if self._panel is not None:
-            self._panel.setParent(None)
+            self._panel.hide()
             self._panel.deleteLater()
         self._panel = panel
         if panel is not None:
-            panel.setMinimumWidth(260)
             self._split.addWidget(panel)
             self._split.setStretchFactor(0, 1)
             self._split.setStretchFactor(1, 0)
             self._split.setSizes([max(320, self.width() - PANEL_PX), PANEL_PX])
 
-    def has_panel(self) -> bool:
-        """Says whether a panel is open."""
-        return self._panel is not None
+    def panel(self) -> SidePanel | None:
+        """Returns the panel that is open."""
+        return self._panel
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours of what is painted by hand."""
         self.transcript.set_theme(theme)
+        if self._panel is not None:
+            self._panel.set_theme(theme)
         self._shade(theme)
 
     def _shade(self, theme: Theme) -> None:
@@ -182,9 +182,8 @@ class ChatView(QWidget):
             self.find_bar.show_place(0, 0)
             return
         at = places.index(self.transcript.current) if self.transcript.current in places else -1
-        if step == 0 or at < 0:
-            chosen = at if at >= 0 else len(places) - 1
-        else:
-            chosen = (at + step) % len(places)
+        if at < 0:
+            at, step = len(places) - 1, 0
+        chosen = (at + step) % len(places)
         self.transcript.make_current(places[chosen])
         self.find_bar.show_place(chosen + 1, len(places))
