@@ -126,7 +126,9 @@ class Peer:
 
     def error(self, kind: type[E], what: str, why: str, next_step: str, **details: Any) -> E:
         """Return an error of this kind about this provider."""
-        return kind(what[:1].upper() + what[1:], why, next_step, provider=self.provider_id, model=self.model, **details)
+        if what.startswith("the "):
+            what = "T" + what[1:]
+        return kind(what, why, next_step, provider=self.provider_id, model=self.model, **details)
 
 
 @dataclass(frozen=True, slots=True)

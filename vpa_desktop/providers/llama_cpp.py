@@ -176,7 +176,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
             launch.cancel()
             raise
         if launch.process is None or "port" not in answer:
-            log.warning("The local model did not start: %s", answer.get("error", "its process ended"))
+            log.info("The local model did not start: %s", answer.get("error", "its process ended"))
             raise self._unavailable(f"{weights.name} could not be loaded")
         return _Running(launch.process, int(answer["port"]), weights)
 
