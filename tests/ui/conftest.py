@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -37,9 +37,9 @@ class QtPolicy(BasePolicy):  # type: ignore[misc, valid-type]
 
 
 @pytest.fixture
-def event_loop_policy(qapp: QApplication) -> Iterator[asyncio.AbstractEventLoopPolicy]:
+def event_loop_policy(qapp: QApplication) -> asyncio.AbstractEventLoopPolicy:
     """Coroutine tests of the window run on Qt's loop."""
-    yield QtPolicy(qapp)
+    return QtPolicy(qapp)
 
 
 @pytest.fixture
@@ -66,5 +66,5 @@ async def window(qapp: QApplication, backend: FakeBackend) -> AsyncIterator[Main
 async def until(true: Callable[[], object], timeout_s: float = 5.0) -> None:
     """Waits until something the person would notice has come; fails after ``timeout_s``."""
     async with asyncio.timeout(timeout_s):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

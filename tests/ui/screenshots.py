@@ -1,4 +1,7 @@
-"""Grabs every page of the window over the backend in memory, light and dark, at two sizes. Run: python -m tests.ui.screenshots FOLDER."""
+"""Grabs every page of the window over the backend in memory, light and dark, at two sizes.
+
+Run: python -m tests.ui.screenshots FOLDER [light-1280 ...]
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,9 @@ async def full_backend() -> FakeBackend:
         ),
     ]  # fmt: skip
     backend.conversations[first] = ConversationRecord(first, "Supplier contract: risks and dates", now, now, 2)
-    await backend.save_provider(ProviderDraft("openai_main", "openai", "gpt-6-luna", key="sk-example", make_default=True))
+    await backend.save_provider(
+        ProviderDraft("openai_main", "openai", "gpt-6-luna", key="sk-example", make_default=True)
+    )
     await backend.save_provider(ProviderDraft("anthropic_main", "anthropic", "claude-sonnet-5-5"))
     for n, name in enumerate(("supplier-contract.pdf", "annex-B.docx", "notes.md", "handbook.html")):
         backend.add_document(name, "work" if n < 2 else "", pages=12 if n == 0 else None)

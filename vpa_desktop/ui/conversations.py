@@ -26,7 +26,7 @@ from vpa_desktop.ui.wording import age_group, first_words
 AnyIndex = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole
 GROUP_ROLE = Qt.ItemDataRole.UserRole + 1
-ROW_PX, GROUP_PX = 34, 30
+ROW_PX, GROUP_PX = 34, 28
 
 
 class ConversationModel(QAbstractListModel):
@@ -111,7 +111,7 @@ class ConversationDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         """Paints one row."""
         theme, row = theme_now(), self._row(option, index)
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state
         selected = bool(state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -132,7 +132,7 @@ class ConversationDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _row(self, option: QStyleOptionViewItem, index: AnyIndex) -> QRectF:
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]
+        rect = QRectF(option.rect)
         return rect.adjusted(8, GROUP_PX if index.data(GROUP_ROLE) else 0, -8, 0)
 
 

@@ -145,9 +145,9 @@ class MainWindow(QMainWindow):
         self.notice.hide()
         self._on_settings()
         for part in (self.presenter, self.desk, self.side_panels, self.ingestion):
-            part.attach(backend)  # type: ignore[attr-defined]
+            part.attach(backend)
         for page in (self.documents, self.dashboard, self.settings):
-            page.attach(backend)  # type: ignore[attr-defined]
+            page.attach(backend)
         self._refresh_choices()
         self.refresh_status()
 

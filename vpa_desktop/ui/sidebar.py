@@ -31,7 +31,7 @@ class Sidebar(QFrame):
         self._pause.setSingleShot(True)
         self._pause.setInterval(SEARCH_DELAY_MS)
         self._pause.timeout.connect(lambda: self.search_changed.emit(self.search.text().strip()))
-        self.search = self._make_search()
+        self.search: QLineEdit = self._make_search()
         self.tabs = NavBar(
             self.tr("Pages"),
             [
@@ -43,6 +43,7 @@ class Sidebar(QFrame):
         )
         self.conversations = ConversationList()
         self.nothing = PlainLabel("", "dim", wraps=True)
+        self.nothing.setContentsMargins(18, 12, 18, 0)
         self.nothing.setVisible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 12, 0, 10)
@@ -50,7 +51,7 @@ class Sidebar(QFrame):
         column.addLayout(self._header())
         column.addLayout(_inset(self.search, 14, 4))
         column.addLayout(_inset(self.tabs, 10, 0))
-        column.addLayout(_inset(self.nothing, 18, 10))
+        column.addWidget(self.nothing)
         column.addWidget(self.conversations, 1)
         column.addLayout(self._footer())
 

@@ -30,6 +30,8 @@ class StatusLine(QStatusBar):
         self._money = PlainLabel()
         for widget in (self._dot, self._route, self._shield, self._keys, self._passages):
             self.addWidget(widget)
+        for label in (self._route, self._keys, self._passages):
+            label.setContentsMargins(0, 0, 12, 0)
         self.addWidget(self._notice_icon)
         self.addWidget(self._notice, 1)
         self.addPermanentWidget(self._money)

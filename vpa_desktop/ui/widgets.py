@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QPalette
-from PySide6.QtWidgets import QFrame, QLabel, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.theme import DARK, LIGHT, Theme, icon, icon_pixmap
 
@@ -120,6 +120,22 @@ class ElidedLabel(PlainLabel):
     def sizeHint(self) -> QSize:
         """Asks for the width of the whole text."""
         return QSize(self.fontMetrics().horizontalAdvance(self._whole) + 4, super().sizeHint().height())
+
+
+class ChoiceBox(QComboBox):
+    """A combo box with a tinted chevron: the style sheet takes Fusion's arrow away."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paints the box, then the chevron."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        tint = theme_now().dim if self.isEnabled() else theme_now().edge
+        painter.drawPixmap(self.width() - 26, (self.height() - 16) // 2, icon_pixmap("chevron-down", tint, 16))
+        painter.end()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leaves the wheel to the page: scrolling past must not change a setting."""
+        event.ignore()
 
 
 class Card(QFrame):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QCoreApplication
 
 
 def tr(text: str) -> str:
@@ -30,8 +30,8 @@ def milliseconds(value: float | None) -> str:
 
 
 def whole(number: int) -> str:
-    """Writes a whole number with the separators of the person's language."""
-    return QLocale().toString(number)
+    """Writes a whole number with separators, as the transcript does."""
+    return f"{number:,}"
 
 
 def day_and_time(at: datetime) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -25,7 +24,7 @@ from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import IconLabel, PlainLabel, theme_now
+from vpa_desktop.ui.widgets import ChoiceBox, IconLabel, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, whole
 
 SEARCH_DELAY_MS = 250
@@ -42,7 +41,7 @@ class DocumentsPage(QWidget):
         self._backend: Backend | None = None
         self._model = DocumentModel(self)
         self.list = self._make_list()
-        self.collections = QComboBox()
+        self.collections = ChoiceBox()
         self.collections.setAccessibleName(self.tr("Collections"))
         self.collections.setMinimumWidth(180)
         self.collections.addItem(self.tr("All collections"), None)
@@ -52,7 +51,7 @@ class DocumentsPage(QWidget):
         self._note = PlainLabel("", "dim")
         self.remove = QPushButton(self.tr("Remove"))
         self.remove.setProperty("danger", True)
-        self.remove.setEnabled(False)
+        self.remove.setVisible(False)
         self.remove.clicked.connect(self.remove_chosen)
         self._stack = QStackedWidget()
         for page in (self._empty(), self.list, self.passages):
@@ -168,7 +167,7 @@ class DocumentsPage(QWidget):
             await self._load(backend)
 
     def _on_selection(self) -> None:
-        self.remove.setEnabled(bool(self.chosen()))
+        self.remove.setVisible(bool(self.chosen()))
 
     # Building
 

@@ -67,9 +67,9 @@ class PassageDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         """Paints one card."""
         theme = theme_now()
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state
         selected = bool(state & QStyle.StateFlag.State_Selected)
-        card = QRectF(option.rect).adjusted(1, 1, -2, -2)  # type: ignore[attr-defined]
+        card = QRectF(option.rect).adjusted(1, 1, -2, -2)
         first, text, why = [*str(index.data()).split("\n"), "", ""][:3]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.config import Settings
-from vpa_desktop.ui.widgets import PlainLabel
+from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel
 
 
 class Saver(Protocol):
@@ -110,7 +109,7 @@ class FormPage(QScrollArea):
         self, key: str, name: str, hint: str, options: Sequence[tuple[str, str]], read: Callable[[Settings], str]
     ) -> Row:
         """Adds a choice of (value, words)."""
-        box = QComboBox()
+        box = ChoiceBox()
         box.setMinimumWidth(220)
         for value, words in options:
             box.addItem(words, value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QCompleter,
     QFormLayout,
     QHBoxLayout,
@@ -16,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, ProviderKind
 from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
-from vpa_desktop.ui.widgets import Card, PlainLabel
+from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel
 
 OFFERED = (
     LLMProvider.OPENAI,
@@ -42,7 +41,7 @@ class ProviderForm(Card):
         self._taken: frozenset[str] = frozenset()
         self._heading = PlainLabel("", "strong")
         self._heading.setStyleSheet("font-size: 15px")
-        self.kind = QComboBox()
+        self.kind = ChoiceBox()
         self.kind.setAccessibleName(self.tr("Kind of provider"))
         for kind in OFFERED:
             self.kind.addItem(KINDS[kind].label, str(kind))
