@@ -237,7 +237,8 @@ def test_the_model_that_came_along_answers_with_no_key_and_no_network(program: P
 
 def test_a_run_that_is_killed_mid_answer_keeps_the_question_and_the_text(program: Program) -> None:
     program.settings(
-        '[providers.slow]\nkind = "mock"\nmodel = "mock-slow"\n[routing]\ndefault_provider = "slow"\nstrategy = "fixed"\n'
+        '[providers.slow]\nkind = "mock"\nmodel = "mock-slow"\n'
+        '[routing]\ndefault_provider = "slow"\nstrategy = "fixed"\n'
     )
     question = "word " * 400
     process = subprocess.Popen(
