@@ -18,13 +18,13 @@ CANARY = "sk-" + "proj-CANARY/4f9c2d7be1+a8305"
 
 def encodings(secret: str) -> list[bytes]:
     raw = secret.encode()
-    return [
-        raw,
-        base64.b64encode(raw),
-        raw.hex().encode(),
-        urllib.parse.quote(secret, safe="").encode(),
-        secret.encode("utf-16-le"),
-    ]
+    quoted = urllib.parse.quote(secret, safe="").encode()
+    return [raw, base64.b64encode(raw), raw.hex().encode(), quoted, secret.encode("utf-16-le")]
+
+
+def files_with(secret: str, folder: Path) -> tuple[int, list[str]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return len(files), [path.name for path in files for form in encodings(secret) if form in path.read_bytes()]
 
 
 async def test_the_canary_is_in_no_file(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async def filled(path: Path) -> FileVault:
     return vault
 
 
-@pytest.mark.parametrize("kind", ["file", "session"])
+@pytest.mark.parametrize("kind", ["file", "memory"])
 async def test_a_vault_keeps_and_forgets(path: Path, kind: str) -> None:
     vault: KeyVault = open_vault(kind, file=path, passphrase="a passphrase")
     assert await vault.get("openai") is None
@@ -128,9 +128,9 @@ async def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> N
 
 
 def test_the_setting_names_the_vault(path: Path) -> None:
-    names = [open_vault(choice, file=path).name for choice in ("keyring", "file", "session")]
+    names = [open_vault(choice, file=path).name for choice in ("keyring", "file", "memory")]
     assert names == ["system keyring", "encrypted file", "this session only"]
     assert isinstance(open_vault("keyring", file=path), KeyringVault)
-    assert isinstance(open_vault("session", file=path), MemoryVault)
+    assert isinstance(open_vault("memory", file=path), MemoryVault)
     with pytest.raises(ConfigError, match="plain"):
         open_vault("plain", file=path)

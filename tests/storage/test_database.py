@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -21,19 +19,18 @@ import pytest
 
 from vpa_desktop.errors import DatabaseCorrupt, DiskFull, StorageError
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.migrations import MIGRATIONS, Migration, list_backups, row_counts, schema_version
+from vpa_desktop.storage.migrations import list_backups
 
 if TYPE_CHECKING:
     import sqlite_utils
 
 ROOT = Path(__file__).resolve().parents[2]
-NEXT = (*MIGRATIONS, Migration(2, ("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT",)))
 
 Work: TypeAlias = "Callable[[sqlite_utils.Database], None]"
 
 
-async def open_in(folder: Path, migrations: tuple[Migration, ...] = MIGRATIONS) -> Database:
-    return await Database.open(folder / "vpa.db", backups=folder / "backups", migrations=migrations)
+async def open_in(folder: Path) -> Database:
+    return await Database.open(folder / "vpa.db", backups=folder / "backups")
 
 
 @pytest.fixture
@@ -155,53 +152,9 @@ async def test_full_text_stays_in_step(db: Database) -> None:
         await db.write(check(table))
 
 
-async def test_a_migration_is_preceded_by_a_verified_backup(tmp_path: Path) -> None:
-    db = await open_in(tmp_path)
-    await db.write(document("a", "text"))
-    uuid = db.uuid
-    await db.aclose()
-    db = await open_in(tmp_path, NEXT)
-    assert db.uuid == uuid
-    assert await documents(db) == ["a"]
-    assert await db.read(lambda c: c.table("later").count) == 0
-    await db.aclose()
-    (backup,) = list_backups(tmp_path / "vpa.db", tmp_path / "backups")
-    with sqlite3.connect(backup) as copy:
-        assert row_counts(copy)["documents"] == 1
-        assert "later" not in row_counts(copy)
-    copy.close()
-
-
-async def test_a_migration_that_fails_leaves_the_old_version(tmp_path: Path) -> None:
-    db = await open_in(tmp_path)
-    await db.write(document("a"))
-    await db.aclose()
-    broken = (*MIGRATIONS, Migration(2, ("CREATE TABLE half (x)", "CREATE TABLE documents (x)")))
-    with pytest.raises(StorageError):
-        await open_in(tmp_path, broken)
-    db = await open_in(tmp_path)
-    assert not db.read_only
-    assert await documents(db) == ["a"]
-    assert await db.read(lambda c: c.table("half").exists()) is False
-    await db.aclose()
-
-
 async def test_three_backups_are_kept(db: Database) -> None:
     made = [await db.backup() for _ in range(5)]
     assert list_backups(db.path, db.path.parent / "backups") == made[:1:-1]
-
-
-async def test_a_newer_version_opens_for_reading_only(tmp_path: Path) -> None:
-    db = await open_in(tmp_path, NEXT)
-    await db.write(document("kept"))
-    await db.aclose()
-    db = await open_in(tmp_path)
-    assert db.read_only
-    assert "newer version" in db.notices[0]
-    assert await documents(db) == ["kept"]
-    with pytest.raises(StorageError, match="newer version"):
-        await db.write(document("refused"))
-    await db.aclose()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "pages", "header", "half"])
@@ -261,49 +214,6 @@ async def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path: Path) -
     (tmp_path / "vpa.db").mkdir()
     with pytest.raises(StorageError, match=r"vpa\.db"):
         await open_in(tmp_path)
-
-
-_MIGRATING = """
-import asyncio, sys
-from pathlib import Path
-from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.migrations import MIGRATIONS, Migration
-steps = [f"CREATE TABLE later_{n} (x); " for n in range(150)] + ["UPDATE documents SET title = 'migrated'"]
-async def main():
-    folder = Path(sys.argv[1])
-    print("go", flush=True)
-    new = (*MIGRATIONS, Migration(2, tuple(steps)))
-    await Database.open(folder / "vpa.db", backups=folder / "backups", migrations=new)
-asyncio.run(main())
-"""
-
-
-async def test_kill_9_in_a_migration_leaves_the_old_or_the_new_version(tmp_path: Path) -> None:
-    both = (*MIGRATIONS, Migration(2, ("SELECT 1",)))
-    chance, found = random.Random(5), []
-    for n in range(12):
-        folder = tmp_path / str(n)
-        db = await open_in(folder)
-        await db.write(document("a", "text"))
-        await db.aclose()
-        command = [sys.executable, "-c", _MIGRATING, str(folder)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        await asyncio.sleep(chance.uniform(0.2, 0.5))
-        process.kill()
-        process.stdout.close()
-        await asyncio.to_thread(process.wait)
-        conn = sqlite3.connect(folder / "vpa.db")
-        version, tables = schema_version(conn), row_counts(conn)
-        title = conn.execute("SELECT title FROM documents").fetchone()[0]
-        conn.close()
-        assert (version, sum(name.startswith("later") for name in tables), title) in ((1, 0, "a"), (2, 150, "migrated"))
-        db = await open_in(folder, both)
-        assert db.notices == []
-        await db.aclose()
-        found.append(version)
-    print(found)
 
 
 _WRITER = """

@@ -81,7 +81,7 @@ def is_unsegmented(text: str) -> bool:
 def is_noise(text: str) -> bool:
     """True for what is no language: leader dots, or mostly one unbroken run as of base64 or padding."""
     words = text.split()
-    if sum(map(str.isalnum, text)) * 8 < sum(map(len, words)):
+    if sum(map(str.isalnum, text)) * 4 < sum(map(len, words)):
         return True
     longest = max(map(len, words), default=0)
     return longest > _LONGEST_WORD_CHARS and longest * 2 > len(text) and not _NO_SPACES.search(text)

@@ -128,7 +128,7 @@ def word_weights(words: Sequence[str], frequencies: Mapping[str, int], passages:
 def coverage(weights: Mapping[str, float], text: str) -> float:
     """Returns how much of a question's words, by weight, a passage has; endings of words are not compared."""
     there = " " + " ".join(_WORD.findall(text.lower()))
-    held = sum(weight for word, weight in weights.items() if f" {word[: max(4, len(word) - 2)]}" in there)
+    held = sum(weight for word, weight in weights.items() if f" {word[: max(4, len(word) - 3)]}" in there)
     return held / max(sum(weights.values()), 1e-9)
 
 

@@ -15,6 +15,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, 
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
+from vpa_desktop.config import resource_path
 from vpa_desktop.ui.style_sheet import style_sheet
 
 TEXT_FAMILY = "Inter"
@@ -142,7 +143,7 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
 def load_fonts() -> tuple[str, ...]:
     """Loads the bundled fonts once and returns the families found in them."""
     families: set[str] = set()
-    for path in sorted(_resource("fonts").glob("*.[ot]tf")):
+    for path in sorted(resource_path("fonts").glob("*.[ot]tf")):
         number = QFontDatabase.addApplicationFont(str(path))
         families.update(QFontDatabase.applicationFontFamilies(number) if number >= 0 else ())
     return tuple(sorted(families))
@@ -232,7 +233,7 @@ def _render(name: str, color: str, size: int, ratio: float) -> QPixmap:
 
 @lru_cache(128)
 def _svg(name: str) -> str:
-    return _resource("icons", f"{name}.svg").read_text(encoding="utf-8")
+    return resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
 
 
 def _screen_ratio() -> float:
@@ -242,8 +243,4 @@ def _screen_ratio() -> float:
 
 def icon_file(name: str) -> Path:
     """Returns where the SVG of an icon is, for a style sheet's ``url()``."""
-    return _resource("icons", f"{name}.svg")
-
-
-def _resource(*parts: str) -> Path:
-    return Path(__file__).resolve().parents[2].joinpath("resources", *parts)
+    return resource_path("icons", f"{name}.svg")

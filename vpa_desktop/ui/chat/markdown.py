@@ -17,8 +17,10 @@ from markdown_it.token import Token
 MAX_MESSAGE = 120_000
 MAX_BLOCK = 20_000
 MAX_BLOCKS = 1_500
+MAX_LINES = 5_000
 MAX_PARSER_LEVEL = 60
 MAX_LEVEL = 2 * 16
+MAX_PIPES = 200
 BREAK_EVERY = 2_000
 SCHEMES = ("http://", "https://", "mailto:")
 
@@ -45,8 +47,11 @@ class Block:
 
 
 def visible(text: str) -> str:
-    """Returns ``text`` with control and bidi-override characters spelt out, such as ⟨U+202E⟩."""
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    """Returns ``text`` with control and bidi-override characters spelt out, such as ⟨U+202E⟩.
+
+    No-break spaces become spaces: the only ones in a document are our own padding, which copying leaves out.
+    """
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\xa0", " "))
 
 
 def breakable(text: str) -> str:
@@ -69,7 +74,7 @@ def parse(text: str) -> list[Block]:
 
 
 class StreamReader:
-    """Reads Markdown piece by piece. A top-level block is stable once the next one has begun; the rest is the tail."""
+    """Reads Markdown piece by piece. Top-level blocks that can no longer change are stable, the rest is the tail."""
 
     def __init__(self, references: dict[str, Any] | None = None) -> None:
         self.stable: list[Block] = []
@@ -78,6 +83,7 @@ class StreamReader:
         self._waiting = ""
         self._held = ""
         self._taken = 0
+        self._lines = 0
         self._left_out = 0
 
     @property
@@ -90,20 +96,31 @@ class StreamReader:
         piece = self._held + piece
         self._held = "\r" if piece.endswith("\r") else ""
         piece = piece.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-        room = max(0, MAX_MESSAGE - self._taken)
-        self._waiting += piece[:room]
-        self._taken += min(room, len(piece))
-        self._left_out += max(0, len(piece) - room)
+        shown = self._shown_part(piece)
+        self._waiting += shown
+        self._taken += len(shown)
+        self._lines += shown.count("\n")
+        self._left_out += len(piece) - len(shown)
+
+    def _shown_part(self, piece: str) -> str:
+        if self._left_out:
+            return ""
+        shown = piece[: MAX_MESSAGE - self._taken]
+        if self._lines + shown.count("\n") > MAX_LINES:
+            shown = "".join(shown.splitlines(keepends=True)[: MAX_LINES - self._lines])
+        return shown
 
     def advance(self) -> int:
         """Parses the tail, moves what can no longer change to ``stable``, and returns how many blocks moved."""
         if len(self.stable) >= MAX_BLOCKS:
             self._left_out += len(self._waiting)
             self._waiting = ""
-        tokens = _PARSER.parse(self._waiting, self._env)
-        groups = _top_level(tokens)
-        moved = self._settle(groups[:-1], groups[-1] if groups else None)
-        self.tail = [_block(groups[-1], self._waiting, is_open=True)] if groups else []
+        lines, groups = self._parse()
+        moved = self._secure(groups, len(lines) - 1)
+        self.stable += [_block(group, lines) for group in groups[:moved]]
+        self.tail = [_block(group, lines, is_open=True) for group in groups[moved:]]
+        if moved:
+            self._waiting = "\n".join(lines[_first_line(groups[moved]) :])
         if self._left_out:
             self.tail.append(_left_out(self._left_out))
         return moved
@@ -111,24 +128,27 @@ class StreamReader:
     def close(self) -> None:
         """Makes everything stable: no more text comes."""
         self.feed("\n" if self._held else "")
-        room = MAX_BLOCKS - len(self.stable)
-        groups = _top_level(_PARSER.parse(self._waiting, self._env))
-        self.stable += [_block(group, self._waiting) for group in groups[:room]]
+        room = max(0, MAX_BLOCKS - len(self.stable))
+        lines, groups = self._parse()
+        self.stable += [_block(group, lines) for group in groups[:room]]
         if len(groups) > room:
-            self._left_out += len(_source(self._waiting, _first_line(groups[room]), None))
+            self._left_out += len("\n".join(lines[_first_line(groups[room]) :]))
         if self._left_out:
             self.stable.append(_left_out(self._left_out))
         self.tail, self._waiting, self._left_out = [], "", 0
 
-    def _settle(self, groups: list[list[Token]], last: list[Token] | None) -> int:
-        if not groups or last is None:
-            return 0
-        blocks = [_block(group, self._waiting) for group in groups]
-        self.stable += blocks
-        cut = _first_line(last)
-        self._waiting = _source(self._waiting, cut, None)
-        _shift(last, cut)
-        return len(blocks)
+    def _parse(self) -> tuple[list[str], list[list[Token]]]:
+        lines = self._waiting.split("\n")
+        return lines, _top_level(_parser_for(lines).parse(self._waiting, self._env))
+
+    def _secure(self, groups: list[list[Token]], whole_lines: int) -> int:
+        """Returns how many groups can no longer change: those before one that began two whole lines ago.
+
+        An unfinished line may still turn into something else ("2" into "2."), and the line under it may make
+        a table of it.
+        """
+        begun = [number for number, group in enumerate(groups) if _first_line(group) + 2 <= whole_lines]
+        return begun[-1] if begun else 0
 
 
 def _parser() -> MarkdownIt:
@@ -145,6 +165,12 @@ def is_safe_link(url: str) -> bool:
 
 
 _PARSER = _parser()
+_PARSER_WITHOUT_TABLES = _parser().disable("table")
+
+
+def _parser_for(lines: list[str]) -> MarkdownIt:
+    # Short rows are filled up to the header's width, so a header of thousands of columns would cost seconds.
+    return _PARSER_WITHOUT_TABLES if any(line.count("|") > MAX_PIPES for line in lines) else _PARSER
 
 
 def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -162,21 +188,11 @@ def _first_line(group: Sequence[Token]) -> int:
     return group[0].map[0] if group[0].map else 0
 
 
-def _shift(group: Sequence[Token], lines: int) -> None:
-    for token in group:
-        if token.map:
-            token.map = [token.map[0] - lines, token.map[1] - lines]
-
-
-def _source(text: str, first: int, last: int | None) -> str:
-    return "\n".join(text.split("\n")[first:last])
-
-
-def _block(group: list[Token], text: str, *, is_open: bool = False) -> Block:
+def _block(group: list[Token], lines: list[str], *, is_open: bool = False) -> Block:
     first = group[0]
     if first.type in ("fence", "code_block"):
         return _code(first, is_open)
-    source = _source(text, first.map[0], first.map[1]) if first.map else text
+    source = "\n".join(lines[slice(*first.map)] if first.map else lines)
     if max(token.level for token in group) > MAX_LEVEL:
         return _clipped_code(source, "nested too deeply to lay out, so it is shown as it was written", is_open)
     kind = _KINDS.get(first.type, "prose")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 MAX_COLUMNS = 40
 MAX_INLINE_DEPTH = 16
-CODE_SPACE = "\u2006"
+CODE_SPACE = "\xa0"
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _INLINE = {"strong": "b", "em": "i", "s": "s"}
 
@@ -53,8 +53,8 @@ class MarkupWriter:
         return body + self._note(self._notes(block))
 
     def _notes(self, block: Block) -> str:
-        if block.kind == "table" and self._row > MAX_ROWS:
-            return f"The first {MAX_ROWS} of {self._row:,} rows are shown. Copy takes them all."
+        if block.kind == "table" and self._row > MAX_ROWS + 1:
+            return f"The first {MAX_ROWS} of {self._row - 1:,} rows are shown. Copy takes them all."
         return block.note
 
     def _note(self, note: str) -> str:
@@ -90,10 +90,11 @@ class MarkupWriter:
         if kind == "ordered_list_open":
             start = token.attrs.get("start")
             return f'<ol style="margin-top:2px;margin-bottom:2px"{f" start={int(start)}" if start else ""}>'
+        if kind == "table_open":
+            return self._table()
         return {
             "list_item_open": '<li style="margin-bottom:3px">',
             "blockquote_open": f'<blockquote style="color:{self.theme.dim};margin-left:16px">',
-            "table_open": self._table(),
         }.get(kind, "")
 
     def _close(self, token: Token) -> str:
@@ -119,9 +120,9 @@ class MarkupWriter:
         if token.type == "tr_open":
             self._row += 1
             self._column = 0
-            return "" if self._row > MAX_ROWS else "<tr>"
+            return "" if self._row > MAX_ROWS + 1 else "<tr>"
         if token.type == "tr_close":
-            return "" if self._row > MAX_ROWS else "</tr>"
+            return "" if self._row > MAX_ROWS + 1 else "</tr>"
         self._column += token.nesting == 1
         if self._is_cut():
             return ""
@@ -132,7 +133,7 @@ class MarkupWriter:
         return f"<{token.tag}{ground}{f' align={found[1]}' if found else ' align=left'}>"
 
     def _is_cut(self) -> bool:
-        return self._row > MAX_ROWS or self._column > MAX_COLUMNS
+        return self._row > MAX_ROWS + 1 or self._column > MAX_COLUMNS
 
     def _nested_code(self, token: Token) -> str:
         code = visible(token.content.removesuffix("\n"))
@@ -161,7 +162,7 @@ class MarkupWriter:
         if kind == "code_inline":
             body = html.escape(breakable(visible(token.content)), quote=False)
             ground = f"background-color:{self.theme.chip}"
-            pad = f'<span style="{ground};font-size:{round(10 * self.scale)}px">{CODE_SPACE}</span>'
+            pad = f'<span style="{ground};font-size:{round(9 * self.scale)}px">{CODE_SPACE}</span>'
             return f'{pad}<code style="{ground}">{body}</code>{pad}'
         if kind in ("link_open", "link_close"):
             return self._link(token)

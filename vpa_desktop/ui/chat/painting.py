@@ -23,7 +23,7 @@ from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.highlight import language_name
 from vpa_desktop.ui.chat.rows import INDENT, Line, Row, Zone
 from vpa_desktop.ui.chat.segments import CODE_HEAD, CODE_PAD, Segment
-from vpa_desktop.ui.theme import Theme, icon_pixmap
+from vpa_desktop.ui.theme import Theme, icon_pixmap, text_font
 
 LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 CENTRE = Qt.AlignmentFlag.AlignCenter
@@ -239,6 +239,25 @@ class RowPainter:
         self._p.setPen(QPen(QColor(colour), width))
         self._p.setBrush(Qt.BrushStyle.NoBrush)
         self._p.drawRoundedRect(rect, radius, radius)
+
+
+def paint_empty(painter: QPainter, theme: Theme, scale: float, column: QRectF, text: str) -> None:
+    """Paints the start screen: an icon, the text's first line as a heading, and the rest under it."""
+    heading, _, rest = text.partition("\n")
+    flags = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+    middle = column.center()
+    disc = QRectF(middle.x() - 28, middle.y() - 120, 56, 56)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.soft))
+    painter.drawEllipse(disc)
+    painter.drawPixmap(disc.topLeft() + QPointF(14, 14), icon_pixmap("sparkles", theme.accent, 28))
+    painter.setPen(QColor(theme.text))
+    painter.setFont(text_font(22 * scale, QFont.Weight.DemiBold))
+    painter.drawText(QRectF(column.left(), disc.bottom() + 18, column.width(), 60 * scale), flags, heading)
+    painter.setPen(QColor(theme.dim))
+    painter.setFont(text_font(14 * scale))
+    below = disc.bottom() + 18 + 42 * scale
+    painter.drawText(QRectF(column.left(), below, column.width(), column.bottom() - below), flags, rest.strip())
 
 
 def _selected(cursor: QTextCursor, palette: QPalette) -> QAbstractTextDocumentLayout.Selection:

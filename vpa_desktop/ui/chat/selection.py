@@ -24,6 +24,7 @@ class Place:
 
 
 THE_END = 2**31
+MOST_LAID_OUT = 100
 
 
 class Selection:
@@ -74,21 +75,27 @@ class Selection:
         return cursor
 
     def text(self, messages: list[MessageRecord], row_of: Callable[[int], Row]) -> str:
-        """Returns the selected text. Messages that are wholly inside come from their source and are not laid out."""
+        """Returns the selected text as it is shown; Select all and very long selections give the messages' sources.
+
+        Those are not laid out for it: 10,000 messages would take seconds.
+        """
         bounds = self.bounds
         if bounds is None:
             return ""
         first, last = bounds
         parts = []
         for number in range(first.row, min(last.row, len(messages) - 1) + 1):
-            is_whole = first <= Place(number) and (number < last.row or last.segment == THE_END)
-            parts.append(messages[number].content if is_whole else self._row_text(number, row_of(number)))
+            is_inside = first <= Place(number) and (number < last.row or last.segment == THE_END)
+            from_source = is_inside and (last.segment == THE_END or last.row - first.row > MOST_LAID_OUT)
+            parts.append(messages[number].content if from_source else self._row_text(number, row_of(number)))
         return "\n\n".join(part for part in parts if part)
 
     def _row_text(self, number: int, row: Row) -> str:
         cursors = (self.cursor(number, place, segment) for place, segment in enumerate(row.segments))
-        return "\n".join(_clean(cursor.selection().toPlainText()) for cursor in cursors if cursor is not None)
+        return "\n".join(_clean(cursor.selectedText()) for cursor in cursors if cursor is not None)
 
 
 def _clean(text: str) -> str:
-    return text.replace(ZERO_WIDTH_BREAK, "").replace(CODE_SPACE, "").replace("\xa0", " ")
+    # Qt separates paragraphs and lines of a selection with U+2029 and U+2028.
+    text = text.replace("\u2029", "\n").replace("\u2028", "\n")
+    return text.replace(ZERO_WIDTH_BREAK, "").replace(CODE_SPACE, "")

@@ -74,6 +74,7 @@ class SourcePanel(SidePanel):
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         view.setFrameShape(QFrame.Shape.NoFrame)
+        view.setStyleSheet(f"QTextEdit {{ background: {self.theme.bg}; border: 0; padding: 0; }}")
         view.setAccessibleName("Passage")
         view.setTabChangesFocus(True)
         start = QTextCursor(view.document())

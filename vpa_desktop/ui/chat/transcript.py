@@ -7,7 +7,7 @@ are in ``gestures``, layout in ``rows``, painting in ``painting``, the screen re
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
@@ -32,11 +32,11 @@ from vpa_desktop.ui.chat import accessible, wording
 from vpa_desktop.ui.chat.gestures import Gestures
 from vpa_desktop.ui.chat.heights import Heights, guess_height
 from vpa_desktop.ui.chat.live import LiveAnswer, Pulse
-from vpa_desktop.ui.chat.painting import RowPainter, RowState
+from vpa_desktop.ui.chat.painting import RowPainter, RowState, paint_empty
 from vpa_desktop.ui.chat.rows import Row, Zone
 from vpa_desktop.ui.chat.segments import SegmentStyle
 from vpa_desktop.ui.chat.selection import Selection
-from vpa_desktop.ui.theme import LIGHT, Theme, text_font
+from vpa_desktop.ui.theme import LIGHT, Theme
 
 COLUMN = 760
 SIDE = 24
@@ -382,8 +382,10 @@ class Transcript(QAbstractScrollArea):
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.viewport().rect(), QColor(self.style_now.theme.bg))
-        if not rows:
-            self._paint_empty(painter)
+        if not rows and self._empty_text:
+            left, width = self.column()
+            area = QRectF(left, 0, width, self.viewport().height())
+            paint_empty(painter, self.style_now.theme, self.style_now.scale, area, self._empty_text)
         brush = RowPainter(painter, self.style_now.theme)
         for number, row in rows:
             top = self.row_top(number)
@@ -406,19 +408,6 @@ class Transcript(QAbstractScrollArea):
             focused=self.gestures.focused_zone() if is_current else None,
             is_current=is_current,
         )
-
-    def _paint_empty(self, painter: QPainter) -> None:
-        heading, _, rest = self._empty_text.partition("\n")
-        theme, scale = self.style_now.theme, self.style_now.scale
-        left, width = self.column()
-        middle = self.viewport().height() / 2
-        flags = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
-        painter.setPen(QColor(theme.text))
-        painter.setFont(text_font(22 * scale))
-        painter.drawText(QRectF(left, middle - 60, width, 50 * scale), flags, heading)
-        painter.setPen(QColor(theme.dim))
-        painter.setFont(text_font(14 * scale))
-        painter.drawText(QRectF(left, middle - 60 + 44 * scale, width, middle), flags, rest.strip())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fits the scroll bar; rows are laid out again when they show."""
@@ -467,7 +456,3 @@ class Transcript(QAbstractScrollArea):
         if self.messages and self.current < 0 and by_keyboard:
             self.make_current(len(self.messages) - 1)
         self.viewport().update()
-
-    def ids(self) -> Iterable[str]:
-        """Returns the ids of the messages, in order."""
-        return [record.id for record in self.messages]

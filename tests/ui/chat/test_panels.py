@@ -1,0 +1,84 @@
+"""The panels beside the transcript: what they show, literally, and how they close."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFrame, QLabel, QToolButton
+from pytestqt.qtbot import QtBot
+
+from tests.ui.chat.sample import answer, citation
+from vpa_desktop.messages import Attempt
+from vpa_desktop.ui.chat.receipt import ReceiptPanel
+from vpa_desktop.ui.chat.sources import SourcePanel
+from vpa_desktop.ui.theme import DARK
+
+
+def words(panel: QFrame) -> list[str]:
+    return [label.text() for label in panel.findChildren(QLabel) if label.text()]
+
+
+def test_source_shows_the_passage_in_its_surroundings(qtbot: QtBot) -> None:
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    panel.show_citation(citation(2, "<b>a</b>.pdf", 9, "7.3"), "before ", "the <i>passage</i>", " after")
+    assert "Source 2" in words(panel)
+    assert "<b>a</b>.pdf" in words(panel)
+    assert "Page 9  ·  7.3" in words(panel)
+    assert panel.passage is not None
+    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
+    panel.set_theme(DARK)
+    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
+    marked = panel.passage.textCursor()
+    assert marked.position() == len("before ")
+
+
+def test_without_surroundings_the_citation_itself_is_shown(qtbot: QtBot) -> None:
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    panel.show_citation(citation(1))
+    assert panel.passage is not None
+    assert panel.passage.toPlainText() == "the passage"
+
+
+def test_list_of_sources_lets_one_be_chosen(qtbot: QtBot) -> None:
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    panel.show_list((citation(1), citation(2, page=9)))
+    buttons = [each for each in panel.findChildren(QToolButton) if each.accessibleName().startswith("Source 2")]
+    with qtbot.waitSignal(panel.citation_chosen, timeout=500) as caught:
+        buttons[0].click()
+    assert caught.args == [2]
+    panel.show_list(())
+    assert any("without passages" in text for text in words(panel))
+
+
+def test_receipt_lists_the_attempts(qtbot: QtBot) -> None:
+    panel = ReceiptPanel()
+    qtbot.addWidget(panel)
+    attempts = (
+        Attempt("openai", "gpt-5-mini", "failed", "It answered <b>503</b>.", 310.0),
+        Attempt("local", "qwen", "ok", "", 2_100.0),
+    )
+    panel.show_receipt(answer(1, "x", attempts=attempts, ttft_ms=420.0, cost_usd=None))
+    shown = words(panel)
+    assert "It answered <b>503</b>." in shown
+    assert "Failed after 310 ms" in shown
+    assert "Answered after 2.1 s" in shown
+    assert shown[shown.index("First token") + 1] == "420 ms"
+    assert shown[shown.index("Price") + 1] == "price unknown"
+    named = [frame.accessibleName() for frame in panel.findChildren(QFrame) if frame.accessibleName()]
+    assert "Attempt 1, openai  ·  gpt-5-mini: failed after 310 ms: It answered <b>503</b>." in named
+
+
+def test_panels_close_with_escape_and_with_their_button(qtbot: QtBot) -> None:
+    panel = ReceiptPanel()
+    qtbot.addWidget(panel)
+    panel.show_receipt(answer(1, "x"))
+    with qtbot.waitSignal(panel.closed, timeout=500):
+        QTest.keyClick(panel, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
+    panel.show_receipt(answer(1, "x"))
+    with qtbot.waitSignal(panel.closed, timeout=500):
+        panel.close_button.click()
+    assert panel.close_button.accessibleName() == "Close route receipt"
