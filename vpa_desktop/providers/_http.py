@@ -48,12 +48,12 @@ class HttpSession:
     def __init__(
         self,
         *,
-        offline: bool | None = None,
+        offline: bool = False,
         ca_file: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect_s: float = CONNECT_S,
     ) -> None:
-        self.offline = os.environ.get("VPA_OFFLINE", "") not in ("", "0") if offline is None else offline
+        self.offline = offline or os.environ.get("VPA_OFFLINE", "") not in ("", "0")
         self._ca_file = ca_file
         self._transport = transport
         self._connect_s = connect_s

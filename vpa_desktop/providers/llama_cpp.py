@@ -91,6 +91,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config, http=http)
+        self.context_tokens = CONTEXT_TOKENS if self._weights_name(None) is None else OWN_CONTEXT_TOKENS
         self._turn = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._running: _Running | None = None
@@ -145,8 +146,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     async def list_models(self) -> list[ModelInfo]:
         """The configured model; loads nothing."""
-        tokens = CONTEXT_TOKENS if self._weights_name(None) is None else OWN_CONTEXT_TOKENS
-        return [ModelInfo(self.model, context_tokens=tokens, images=False)]
+        return [ModelInfo(self.model, context_tokens=self.context_tokens, images=False)]
 
     async def aclose(self) -> None:
         """End the model's process and give its memory back."""
