@@ -164,6 +164,15 @@ async def test_elsewhere_the_proxy_of_the_environment_is_asked(
     assert "proxy" in str(seen.error)
 
 
+async def test_a_proxy_that_cannot_be_used_is_named(http: HttpSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("all_proxy", "socks://127.0.0.1:1080/")
+    seen = await outcome(provider(http, "https://provider.test/v1"))
+    assert isinstance(seen.error, ProviderUnavailable)
+    assert "socks" in seen.error.why
+    assert "HTTPS_PROXY" in seen.error.next_step
+
+
 async def test_closing_the_generator_hangs_up_at_once(http: HttpSession) -> None:
     async def endless(server: RawServer, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + chunk("Hello"))
