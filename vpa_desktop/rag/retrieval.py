@@ -77,8 +77,12 @@ def affordable_words(words: Sequence[str], frequencies: Mapping[str, int], budge
 
 
 def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -> list[Found]:
-    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there."""
-    dense_scores, keyword_scores = _stretched(dense), _stretched(keyword)
+    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there.
+
+    A short keyword list is all there is, so its last passage is not worth as little as those without any of the words.
+    """
+    keyword_low = 0.0 if len(keyword) < CANDIDATES else None
+    dense_scores, keyword_scores = _stretched(dense), _stretched(keyword, keyword_low)
     dense_ranks = {chunk: rank for rank, (chunk, _) in enumerate(dense, 1)}
     keyword_ranks = {chunk: rank for rank, (chunk, _) in enumerate(keyword, 1)}
     cosines = dict(dense)
@@ -175,11 +179,12 @@ def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document:
     return first + rest
 
 
-def _stretched(ranking: Ranking) -> dict[int, float]:
+def _stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
     if not ranking:
         return {}
     scores = [score for _, score in ranking]
-    low, high = min(scores), max(scores)
+    low = min(scores) if low is None else low
+    high = max(scores)
     if high - low < 1e-9:
         return {chunk: 1.0 for chunk, _ in ranking}
     return {chunk: (score - low) / (high - low) for chunk, score in ranking}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
 from vpa_desktop.rag import retrieval
-from vpa_desktop.rag.chunks import is_unsegmented
+from vpa_desktop.rag.chunks import is_latin, is_unsegmented
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
@@ -77,8 +77,8 @@ class Searcher:
     async def _fused(
         self, query: str, vector: Vector | None, keyword: Ranking, collections: Sequence[str]
     ) -> list[Found]:
-        # The default model knows no script without spaces: there it only disturbs what the characters found.
-        if vector is None or (keyword and is_unsegmented(query)):
+        # A model that does not know the script only disturbs what the words found.
+        if vector is None or (keyword and self._embedder.is_latin_only and not is_latin(query)):
             return retrieval.fuse([], keyword, dense_weight=0.0)
         index = await self._keeper.current()
         among = await self._store.ids_in(collections) if collections else None
