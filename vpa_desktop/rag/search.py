@@ -130,15 +130,14 @@ def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: 
 def _relevant(
     query: str, weights: Mapping[str, float], found: Sequence[Found], passages: Mapping[int, Passage]
 ) -> list[Found]:
-    covered: dict[int, float] = {}
-    for item in found:
-        text = passages[item.chunk_id].text
-        if is_unsegmented(query):
-            covered[item.chunk_id] = retrieval.character_coverage(query, text)
-        else:
-            covered[item.chunk_id] = retrieval.coverage(weights, f"{passages[item.chunk_id].title} {text}")
+    texts = {item.chunk_id: f"{passages[item.chunk_id].title} {passages[item.chunk_id].text}" for item in found}
+    if is_unsegmented(query):
+        shares = {chunk_id: retrieval.character_coverage(query, text) for chunk_id, text in texts.items()}
+        return retrieval.relevant(found, shares, True, retrieval.CHARACTERS_ALONE)
+    shares = {chunk_id: retrieval.coverage(weights, text) for chunk_id, text in texts.items()}
     is_exact = len(weights) > 1 or any(char.isdigit() for char in query)
-    return retrieval.relevant(found, covered, is_exact)
+    least = retrieval.WORDS_ALONE if is_latin(query) else retrieval.FOREIGN_WORDS_ALONE
+    return retrieval.relevant(found, shares, is_exact, least)
 
 
 def _with_vectors(index: VectorIndex, query: Vector, keyword: Ranking, among: Sequence[int] | None) -> list[Found]:
