@@ -183,6 +183,15 @@ def test_selection_across_messages(view: Transcript) -> None:
     assert QGuiApplication.clipboard().text() == "alpha one\n\nbeta two\nx = 1\nend\n\ngamma"
 
 
+def test_a_table_is_copied_with_tabs(view: Transcript) -> None:
+    view.set_messages([answer(1, "| a | b |\n|--|--|\n| 1 | two words |"), message(2, "user", "end")])
+    settle()
+    left, width = view.column()
+    drag(view, QPoint(int(left), view.row_top(0) + 2), QPoint(int(left + width), view.row_top(1) + 40))
+    key(view, Qt.Key.Key_C, CTRL)
+    assert QGuiApplication.clipboard().text() == "a\tb\n1\ttwo words\n\nend"
+
+
 def test_select_all_copies_the_source_without_laying_out(view: Transcript) -> None:
     records = conversation(500)
     view.set_messages(records)
