@@ -50,6 +50,8 @@ use_a_new_enough_python()
 import debian  # noqa: E402
 import environment as env  # noqa: E402
 
+UNAVAILABLE = f"{env.MODELS}-unavailable"
+
 
 def wanted_parts(command: str, models: bool | None) -> list[str]:
     """The parts a command needs, in the order of installation."""
@@ -63,13 +65,24 @@ def wanted_parts(command: str, models: bool | None) -> list[str]:
 
 def set_up(parts: Sequence[str], report: env.Reporter, retry_models: bool) -> None:
     """Bring ``.venv`` to hold these parts; does nothing, quickly, where it does. Raises SetupFailed."""
+    if not missing_parts(parts, retry_models):
+        return
+    with env.alone(report):
+        install(missing_parts(parts, retry_models), report)
+
+
+def missing_parts(parts: Sequence[str], retry_models: bool) -> list[str]:
+    """What is still to install; models that could not be had are only wanted again when asked for."""
     done = env.read_stamp()
-    unavailable = f"{env.MODELS}-unavailable"
-    todo = [part for part in parts if part not in done]
-    if unavailable in done and not retry_models and env.MODELS in todo:
-        todo.remove(env.MODELS)
+    given_up = UNAVAILABLE in done and not retry_models
+    return [part for part in parts if part not in done and not (part == env.MODELS and given_up)]
+
+
+def install(todo: Sequence[str], report: env.Reporter) -> None:
+    """Install these parts and write each down when it is done; raises SetupFailed."""
     if not todo:
         return
+    done = env.read_stamp()
     report.plan(len(todo) + 1)
     report.step(f"Python environment in {env.VENV}")
     env.make_environment(report)
@@ -84,7 +97,7 @@ def set_up(parts: Sequence[str], report: env.Reporter, retry_models: bool) -> No
             report.say(
                 "      Going on without the extra models: only sentence-transformers and Transformers need them."
             )
-            part = unavailable
+            part = UNAVAILABLE
         done = [*done, part]
         env.write_stamp(done)
     report.say(f"Ready after {report.elapsed_s():.0f} s; .venv takes {env.disk_use_mb(env.VENV)} MB.")

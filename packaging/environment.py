@@ -15,8 +15,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +131,24 @@ def write_stamp(parts: Sequence[str]) -> None:
     fresh = STAMP.with_suffix(".new")
     fresh.write_text(json.dumps({"key": setup_key(), "parts": sorted(parts)}), encoding="utf-8")
     fresh.replace(STAMP)
+
+
+@contextmanager
+def alone(report: Reporter) -> Iterator[None]:
+    """Let one set-up of this folder run at a time; another one waits. Windows has no such lock here."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    owner = hashlib.sha256(f"{os.getuid()} {ROOT}".encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"vpa-desktop-setup-{owner}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            report.say("Another set-up of this folder is running; waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def run_logged(command: Sequence[str], report: Reporter, what: str) -> None:

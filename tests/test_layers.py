@@ -28,7 +28,7 @@ HOMES = {
     "sqlite_utils": ("storage/",),
     "keyring": ("security/vault.py",),
     "faiss": ("rag/index.py",),
-    "xllamacpp": ("providers/llama_cpp.py",),
+    "xllamacpp": ("providers/llama_cpp.py", "providers/_llama"),
     "pypdfium2": ("rag/",),
     "selectolax": ("rag/",),
     "lxml": ("rag/",),

@@ -23,6 +23,7 @@ from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import (
@@ -64,7 +65,7 @@ class System:
         self.setup = ProviderSetup(
             self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._build_provider
         )
-        self.knowledge = KnowledgeBase(db, paths.index, settings=self._settings.rag)
+        self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
         self.integration = EnhancedLLMIntegration(
             self.manager,
             lambda: self._settings,
@@ -73,6 +74,15 @@ class System:
             ready=self.keys_ready,
         )
         self._keys: asyncio.Task[None] | None = None
+
+    async def _embedder(self) -> Embedder:
+        """The embedder the settings name, made at the first document or question."""
+        name = self._settings.rag.embedding_model
+        if name == "default":
+            return OnnxEmbedder()
+        from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder
+
+        return await SentenceTransformersEmbedder.load(name)
 
     def _build_provider(self, config: LLMProviderConfig) -> BaseLLMProvider:
         if self._http is None and not KINDS[config.kind].is_local:
@@ -321,7 +331,7 @@ async def create_complete_vpa_system(
     """
     system = await build_system(find_paths(home))
     system.integration.closes_with = system.aclose
-    return system.integration, system.knowledge, system.knowledge.index
+    return system.integration, system.knowledge, await system.knowledge.vector_index()
 
 
 __all__ = ["System", "build_system", "create_complete_vpa_system", "create_llm_provider_manager"]

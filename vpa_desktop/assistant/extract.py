@@ -18,6 +18,12 @@ from vpa_desktop.messages import Citation
 EXTRACT_MODEL: Final = "extracts"
 MOST_SENTENCES: Final = 4
 LONGEST_SENTENCE: Final = 600
+PASSAGE_DECAY: Final = 0.85
+NEAR_THE_BEST: Final = 0.55
+ANSWERED_SHARE: Final = 0.5
+NOTE: Final = (
+    "*These are sentences from your documents, word for word. Add a provider in Settings for an answer in new words.*"
+)
 
 _SENTENCE_END: Final = re.compile(
     r"(?<=[.!?。！？])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-ÞА-Я\u0590-\uffff])|\n{2,}|\n(?=[-*•#])"
@@ -41,33 +47,42 @@ class _Sentence:
 def extract_answer(question: str, citations: Sequence[Citation]) -> str:
     """Return Markdown: the best sentences of the passages with their numbers, and a line that says what this is."""
     sentences = [s for citation in citations for s in _sentences(citation)]
-    wanted = _stems(question)
     rarity = _rarity(sentences)
+    wanted = _stems(question)
     best = _choose(sentences, wanted, rarity)
+    lead = ""
+    if _covered(best, wanted, rarity) < ANSWERED_SHARE:
+        lead = "I found no sentence that clearly answers this. The nearest passages say:\n\n"
     if not best:
         best = [_Sentence(citations[0], 0, _short(citations[0].text), frozenset())]
-    lines = [f"> {_plain(s.text)} [{s.citation.n}]" for s in best]
-    note = (
-        "*These are sentences from your documents, word for word. Add a provider in Settings for an answer in "
-        "new words.*"
-    )
-    return "\n>\n".join(lines) + f"\n\n{note}"
+    quoted = "\n>\n".join(f"> {_plain(s.text)} [{s.citation.n}]" for s in best)
+    return f"{lead}{quoted}\n\n{NOTE}"
 
 
 def _choose(sentences: list[_Sentence], wanted: frozenset[str], rarity: dict[str, float]) -> list[_Sentence]:
-    scored = []
+    """The few sentences that share the rarest words with the question; earlier passages weigh more."""
+    scored: dict[str, tuple[float, _Sentence]] = {}
     for sentence in sentences:
         shared = wanted & sentence.stems
         if not shared:
             continue
-        weight = sum(rarity[stem] for stem in shared)
+        words = sum(rarity[stem] for stem in shared)
         length = 1 + max(0, len(sentence.stems) - 30) / 60
-        scored.append((weight / length + sentence.citation.score * 0.5, sentence))
-    scored.sort(key=lambda pair: -pair[0])
-    top = [s for score, s in scored[:MOST_SENTENCES] if score >= 0.55 * scored[0][0]]
-    seen: set[str] = set()
-    unique = [s for s in top if not (s.text in seen or seen.add(s.text))]  # type: ignore[func-returns-value]
-    return sorted(unique, key=lambda s: (s.citation.n, s.position))
+        score = words / length * PASSAGE_DECAY ** (sentence.citation.n - 1)
+        key = sentence.text.casefold()
+        if key not in scored or score > scored[key][0]:
+            scored[key] = (score, sentence)
+    ranked = sorted(scored.values(), key=lambda pair: -pair[0])[:MOST_SENTENCES]
+    top = [sentence for score, sentence in ranked if score >= NEAR_THE_BEST * ranked[0][0]]
+    return sorted(top, key=lambda s: (s.citation.n, s.position))
+
+
+def _covered(best: list[_Sentence], wanted: frozenset[str], rarity: dict[str, float]) -> float:
+    """The share of the question's words, by rarity, that the chosen sentences hold; unknown words count as rare."""
+    rarest = max(rarity.values(), default=1.0)
+    found = frozenset().union(*(s.stems for s in best)) if best else frozenset()
+    total = sum(rarity.get(stem, rarest) for stem in wanted)
+    return sum(rarity.get(stem, rarest) for stem in wanted & found) / total if total else 1.0
 
 
 def _sentences(citation: Citation) -> list[_Sentence]:
@@ -75,8 +90,14 @@ def _sentences(citation: Citation) -> list[_Sentence]:
     return [
         _Sentence(citation, position, _short(part), _stems(part))
         for position, part in enumerate(parts)
-        if len(part) > 15
+        if _is_prose(part)
     ]
+
+
+def _is_prose(part: str) -> bool:
+    """True for text that reads as a sentence: not a heading, a table of contents, a table row or program data."""
+    letters = sum(character.isalpha() or character.isspace() for character in part)
+    return len(part) > 25 and letters >= 0.75 * len(part) and "...." not in part and not part.isupper()
 
 
 def _rarity(sentences: list[_Sentence]) -> dict[str, float]:

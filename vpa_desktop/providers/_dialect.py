@@ -17,8 +17,9 @@ from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback
 from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._answer import Answer
+from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
-from vpa_desktop.providers._http import HttpSession, Reply, malformed
+from vpa_desktop.providers._http import HttpSession, Reply
 from vpa_desktop.providers._sse import SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -36,8 +37,8 @@ class HttpProvider(BaseLLMProvider):
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
-        self._own = HttpSession() if http is None else None
-        self._http = http or self._own or HttpSession()
+        self._owns_http = http is None
+        self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
         self._base: str | None = None
 
@@ -82,10 +83,11 @@ class HttpProvider(BaseLLMProvider):
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
         kind = KINDS.get(self.config.kind)
-        named = kind is not None and kind.needs_key
-        name = kind.label if kind is not None and named else self.provider_id
-        if named and self.provider_id != self.config.kind:
-            name += f" ({self.provider_id})"
+        name = self.provider_id
+        if kind is not None and kind.needs_key:
+            name = kind.label if name == self.config.kind else f"{kind.label} ({name})"
+        elif kind is not None and name == self.config.kind:
+            name = f"the {kind.label}"
         key = self.config.api_key or ""
         return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key)
 
@@ -131,8 +133,8 @@ class HttpProvider(BaseLLMProvider):
 
     async def aclose(self) -> None:
         """Close what this provider opened itself; a shared session is its owner's."""
-        if self._own is not None:
-            await self._own.aclose()
+        if self._owns_http:
+            await self._http.aclose()
 
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
         """Send the request; once more without a field the server refuses by name, or at the other base."""
@@ -262,5 +264,9 @@ def _payload(sse: SSEEvent, peer: Peer, reply: Reply) -> Mapping[str, Any] | Non
     except (ValueError, RecursionError) as exc:
         if not sse.whole:
             return None  # the end of the stream cut it: not more than a truncation
+        if sse.event == "error":
+            return {"error": sse.data}
         raise malformed(peer, "An event of the stream is not JSON", status=reply.status, midstream=True) from exc
-    return payload if isinstance(payload, dict) else None
+    if isinstance(payload, dict):
+        return payload
+    return {"error": str(payload)} if sse.event == "error" else None

@@ -6,6 +6,7 @@ exceptions that have no code: a prompt that is too long at Anthropic, and the fl
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,9 +125,17 @@ class Peer:
         """The endpoint's host and port."""
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
 
+    @property
+    def address(self) -> str:
+        """The endpoint without a user name, password or query that may stand in it."""
+        parts = urlsplit(self.endpoint)
+        return f"{parts.scheme}://{self.host}{parts.path}"
+
     def error(self, kind: type[E], what: str, why: str, next_step: str, **details: Any) -> E:
         """Return an error of this kind about this provider."""
-        return kind(what[:1].upper() + what[1:], why, next_step, provider=self.provider_id, model=self.model, **details)
+        if what.startswith("the "):
+            what = "T" + what[1:]
+        return kind(what, why, next_step, provider=self.provider_id, model=self.model, **details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,7 @@ class Problem:
                 return CODES[word]
         status = self.status
         if status < 400:  # an error inside a 200: its code may be a status
-            status = int(self.code) if self.code and self.code.isdigit() else 0
+            status = int(self.code) if self.code and re.fullmatch("[45][0-9][0-9]", self.code) else 0
             if self.kind == "invalid_request_error" and not status:
                 status = 400
         if status in (400, 422) and any(words in self.message for words in TOO_LONG):
@@ -213,10 +222,10 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
     now = now or datetime.now(UTC)
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+            return _finite(float(headers["retry-after-ms"]) / 1000)
         value = headers.get("retry-after", "").strip()
         if value:
-            return max(0.0, float(value) if value[0].isdigit() else _until(parsedate_to_datetime(value), now))
+            return _finite(float(value) if value[0].isdigit() else _until(parsedate_to_datetime(value), now))
     except ValueError:
         pass  # not one of the three forms: as good as not sent
     waits = [_reset_s(headers[name.replace("remaining", "reset")], now) for name in _exhausted(headers)]
@@ -249,6 +258,12 @@ def _reset_s(value: str, now: datetime) -> float | None:
         return max(0.0, _until(datetime.fromisoformat(value), now))
     except ValueError:
         return None
+
+
+def _finite(seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise ValueError("not a time to wait")
+    return max(0.0, seconds)
 
 
 def _until(then: datetime, now: datetime) -> float:
@@ -311,7 +326,7 @@ def _sentences(peer: Peer, problem: Problem, error_class: ErrorClass) -> tuple[s
             or (peer.model and peer.model in problem.message)
         ):
             return f'{name} does not know the model "{model}"', f"Choose another model in {settings}"
-        return f"{name} has nothing at {peer.endpoint}", f"Check the endpoint and the model's name in {settings}"
+        return f"{name} has nothing at {peer.address}", f"Check the endpoint and the model's name in {settings}"
     return {
         "permission": (f"{name} does not allow this", "Check what the key may do at the provider, or choose another"),
         "invalid_request": (f"{name} did not accept the request", f"Choose another model, or check {settings}"),

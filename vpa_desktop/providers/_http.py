@@ -24,7 +24,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import is_loopback
-from vpa_desktop.errors import BadReply, PolicyRefused, ProviderError, ProviderTimeout, ProviderUnavailable
+from vpa_desktop.errors import PolicyRefused, ProviderError
+from vpa_desktop.providers._broken import lost, malformed, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem, request_id
 from vpa_desktop.providers._sse import LineTooLong, SSEDecoder, SSEEvent
 
@@ -74,7 +75,7 @@ class HttpSession:
                 method,
                 url,
                 headers=_ascii_headers(peer, headers),
-                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(errors="replace"),
             )
             async with asyncio.timeout(peer.timeout_s):
                 response = await _send(client, request)
@@ -84,7 +85,7 @@ class HttpSession:
             raise unreachable(peer, exc) from exc
         try:
             if 300 <= response.status_code < 400:
-                raise _redirected(peer, response)
+                raise redirected(peer, response.status_code, response.headers.get("location", ""))
             yield Reply(response, peer)
         finally:
             await response.aclose()
@@ -94,7 +95,7 @@ class HttpSession:
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https"):
             raise PolicyRefused(
-                f'"{peer.endpoint}" is not an address {peer.name} can be reached at',
+                f'"{peer.address}" is not an address {peer.name} can be reached at',
                 "An endpoint begins with https://, or with http:// on this machine",
                 "Correct the endpoint in Settings, Providers",
                 rule="endpoint",
@@ -183,7 +184,7 @@ class Reply:
         body = await self._read(ANSWER_BYTES)
         try:
             return json.loads(body)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise malformed(self._peer, "It is not JSON", status=self.status) from exc
 
     async def problem(self) -> Problem:
@@ -245,7 +246,7 @@ class Reply:
         except TimeoutError as exc:
             raise silent(self._peer, midstream=True) from exc
         except Foreign as exc:
-            raise _lost(self._peer, self.status) from exc
+            raise lost(self._peer, self.status) from exc
         self._waited_s = loop.time() - started
         self._budget_s -= self._waited_s
         self._size += len(chunk)
@@ -319,89 +320,3 @@ def _ascii_headers(peer: Peer, headers: Mapping[str, str]) -> Mapping[str, str]:
     if all(value.isascii() and value.isprintable() for value in headers.values()):
         return headers
     raise failure(peer, Problem(401, code="invalid_characters_in_key"))
-
-
-def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
-    """The error for a connection that never came to an answer; says which of the usual reasons it was."""
-    causes = [exc]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    retryable = True
-    next_step = "Check the network and the endpoint in Settings, Providers"
-    if any(isinstance(cause, TimeoutError) for cause in causes):  # httpx's own class says it of other failures too
-        return peer.error(
-            ProviderTimeout,
-            f"{peer.name} did not answer in time",
-            f"No connection to {peer.host} came about",
-            next_step,
-        )
-    if any(isinstance(cause, aiohttp.ClientConnectorDNSError) for cause in causes):
-        why = f"There is no address for the name {peer.host}"
-    elif any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in causes):
-        why, retryable = f"The certificate of {peer.host} is not trusted, or the encryption failed", False
-        next_step = "On a guest network, sign in first; behind a company proxy, set SSL_CERT_FILE to its certificate"
-    elif any(isinstance(cause, aiohttp.ClientResponseError) for cause in causes):
-        return malformed(peer, f"{peer.host} does not speak HTTP as it should")
-    elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        why = f"Nothing listens at {peer.host}"
-        next_step = "Start the server there, or check the endpoint in Settings, Providers"
-    elif any(isinstance(cause, httpx.ProxyError) for cause in causes):
-        why, next_step = "The proxy did not let the request through", "Check the proxy settings of this machine"
-    else:
-        why = f"{peer.host} closed the connection before it answered"
-    return peer.error(
-        ProviderUnavailable,
-        f"{peer.name} could not be reached",
-        why,
-        next_step,
-        error_class="network",
-        retryable=retryable,
-    )
-
-
-def silent(peer: Peer, *, midstream: bool = False) -> ProviderTimeout:
-    """The error for a provider from which nothing came within the time allowed."""
-    return peer.error(
-        ProviderTimeout,
-        f"{peer.name} did not answer in time",
-        f"Nothing came for {peer.timeout_s:g} s",
-        "Try again, choose another provider, or allow more time in Settings, Providers",
-        status=200 if midstream else None,
-        midstream=midstream,
-    )
-
-
-def malformed(peer: Peer, why: str, *, status: int | None = None, midstream: bool = False) -> BadReply:
-    """The error for bytes that are not what the protocol says."""
-    return peer.error(
-        BadReply,
-        f"{peer.name} sent something that is not an answer",
-        why,
-        "Check the endpoint in Settings, Providers, or choose another provider",
-        status=status,
-        midstream=midstream,
-    )
-
-
-def _lost(peer: Peer, status: int) -> ProviderUnavailable:
-    return peer.error(
-        ProviderUnavailable,
-        f"The connection to {peer.name} was lost in the middle of the answer",
-        f"{peer.host} closed it, or the network failed",
-        "Try again, or choose another provider",
-        error_class="network",
-        status=status,
-        midstream=True,
-    )
-
-
-def _redirected(peer: Peer, response: httpx.Response) -> BadReply:
-    target = urlsplit(response.headers.get("location", "")).netloc.rpartition("@")[2] or "another page"
-    return peer.error(
-        BadReply,
-        f"{peer.name} sends its visitors to {target}",
-        f"It answered {response.status_code}, and keys never follow to another address",
-        "On a guest network, sign in first; if the provider has moved, change the endpoint in Settings, Providers",
-        retryable=False,
-        status=response.status_code,
-    )

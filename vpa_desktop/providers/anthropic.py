@@ -95,7 +95,7 @@ class AnthropicProvider(HttpProvider):
         match payload.get("type"):
             case "message_start":
                 message = _dict(payload.get("message"))
-                answer.model = message.get("model") or None
+                answer.model = _text(message.get("model"))
                 _count(answer, message)
             case "content_block_start":
                 return _read_block(_dict(payload.get("content_block")), _index(payload), answer)
@@ -108,10 +108,10 @@ class AnthropicProvider(HttpProvider):
 
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take an answer that came in one piece."""
-        answer.model = payload.get("model") or None
+        answer.model = _text(payload.get("model"))
         _count(answer, payload)
         _finish(payload, answer)
-        blocks = [block for block in payload.get("content") or () if isinstance(block, dict)]
+        blocks = [block for block in _list(payload.get("content")) if isinstance(block, dict)]
         return [event for index, block in enumerate(blocks) for event in _read_block(block, index, answer)]
 
     async def list_models(self) -> list[ModelInfo]:
@@ -120,7 +120,7 @@ class AnthropicProvider(HttpProvider):
         after = ""
         for _ in range(PAGES):
             payload = _dict(await self.get_json(f"/models?limit=1000{after}"))
-            found += [_model(row) for row in payload.get("data") or () if isinstance(row, dict) and row.get("id")]
+            found += [_model(row) for row in _list(payload.get("data")) if isinstance(row, dict) and row.get("id")]
             if not payload.get("has_more") or not payload.get("last_id"):
                 break
             after = f"&after_id={payload['last_id']}"
@@ -237,6 +237,14 @@ def _object(arguments: str) -> Mapping[str, Any]:
         return _dict(json.loads(arguments))
     except ValueError:
         return {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
-from vpa_desktop.errors import ProviderUnavailable
+from vpa_desktop.errors import ProviderError, ProviderUnavailable
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._failures import Peer
 from vpa_desktop.providers._http import HttpSession
@@ -125,9 +125,14 @@ class LlamaCppProvider(OpenAICompatibleProvider):
         """Yield the answer as it comes, then one StreamDone; closing it stops the computation."""
         async with self._turn:
             await self._ready(self._weights(request))
-            async with aclosing(super().stream(request)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with aclosing(super().stream(request)) as events:
+                    async for event in events:
+                        yield event
+            except ProviderError as exc:
+                if exc.error_class == "network":  # on loopback that means its process is gone or beyond use
+                    await self._unload()
+                raise
 
     async def connect(self) -> None:
         """Load the model; raises ProviderUnavailable with the next step where something is missing."""
@@ -140,10 +145,13 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     async def aclose(self) -> None:
         """End the model's process and give its memory back."""
-        running, self._running = self._running, None
+        await self._unload()
+        await super().aclose()
+
+    async def _unload(self) -> None:
+        running, self._running, self._base = self._running, None, None
         if running is not None:
             await asyncio.to_thread(_end, running.process)
-        await super().aclose()
 
     async def _ready(self, weights: Path) -> None:
         """Have a process with these weights running."""
@@ -151,9 +159,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
             running = self._running
             if running is not None and running.weights == weights and running.process.poll() is None:
                 return
-            self._running, self._base = None, None
-            if running is not None:
-                await asyncio.to_thread(_end, running.process)
+            await self._unload()
             settings = {
                 "model_path": str(weights),
                 "alias": self.model or weights.stem,
@@ -176,7 +182,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
             launch.cancel()
             raise
         if launch.process is None or "port" not in answer:
-            log.warning("The local model did not start: %s", answer.get("error", "its process ended"))
+            log.info("The local model did not start: %s", answer.get("error", "its process ended"))
             raise self._unavailable(f"{weights.name} could not be loaded")
         return _Running(launch.process, int(answer["port"]), weights)
 

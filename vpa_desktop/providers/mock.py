@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -137,8 +137,7 @@ def _reply_for(model: str) -> MockReply:
     ending = model.rpartition("-")[2]
     if ending == "slow":
         return MockReply(delay_s=SLOW_S * 4, piece_delay_s=SLOW_S)
-    found = next((fault for fault in FAULTS if fault == ending), None)
-    return replace(MockReply(), fault=found)
+    return MockReply(fault=next((fault for fault in FAULTS if fault == ending), None))
 
 
 def _words(request: LLMRequest) -> int:

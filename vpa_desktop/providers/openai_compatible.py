@@ -94,13 +94,13 @@ class OpenAICompatibleProvider(HttpProvider):
         return self._read_choices(payload, answer, "message")
 
     def _read_choices(self, payload: Mapping[str, Any], answer: Answer, key: str) -> list[StreamEvent]:
-        answer.model = answer.model or payload.get("model") or None
+        answer.model = answer.model or _text(payload.get("model"))
         groq = payload.get("x_groq")
-        usage = payload.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+        usage = payload.get("usage") or _dict(groq).get("usage")
         if isinstance(usage, dict):
             answer.usage = read_usage(usage)
         events: list[StreamEvent] = []
-        for choice in payload.get("choices") or ():
+        for choice in _list(payload.get("choices")):
             if not isinstance(choice, dict) or choice.get("index") not in (0, None):
                 continue
             events += _read_delta(choice.get(key) or {}, answer)
@@ -113,7 +113,7 @@ class OpenAICompatibleProvider(HttpProvider):
         """The models the server lists, with what else it says about them."""
         payload = await self.get_json("/models")
         rows = payload.get("data") if isinstance(payload, dict) else payload
-        found = [_model(row) for row in rows or () if isinstance(row, dict) and row.get("id")]
+        found = [_model(row) for row in _list(rows) if isinstance(row, dict) and row.get("id")]
         return sorted(found, key=lambda model: model.id)
 
 
@@ -167,12 +167,12 @@ def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
         events += _read_part(part, answer)
     refusal = answer.add_text(delta.get("refusal"))
     answer.refused = answer.refused or bool(refusal)
-    for position, call in enumerate(delta.get("tool_calls") or ()):
+    for position, call in enumerate(_list(delta.get("tool_calls"))):
         if isinstance(call, dict):
             function = _dict(call.get("function"))
             index = call.get("index")
             answer.add_tool(
-                index if isinstance(index, int) else position,
+                index if isinstance(index, int) else answer.tool_position(call.get("id"), position),
                 call_id=call.get("id"),
                 name=function.get("name"),
                 arguments=function.get("arguments"),
@@ -205,6 +205,14 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
         retires = datetime.fromtimestamp(retires, UTC).date().isoformat()
     info = ModelInfo(str(row["id"]), window, count(row.get("max_completion_tokens")))
     return replace(info, retires_on=retires) if isinstance(retires, str) else info
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 _SLICE_CHARS = 64 * 1024
 _CHARS_PER_TOKEN_AT_MOST = 8
+_LONGEST_WORD_CHARS = 160
 # A sentence ends at .!? (with what closes it) before a blank, at a CJK full stop, or where a line ends that is not
 # wrapped prose: before a blank line, a list item, a table row or a heading.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n[ \t]*\n\s*|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)])\s?)"
 )
-_NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+# Thai and Lao, Burmese, Khmer, kana, Han.
+_NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def tokenizer_from(path: Path) -> Tokenizer:
 
 
 def chunk_parts(parts: Sequence[Part], tokenizer: Tokenizer, *, max_tokens: int, overlap_tokens: int) -> list[Chunk]:
-    """Cuts every part into passages of at most ``max_tokens`` that share up to ``overlap_tokens`` of whole sentences."""
+    """Cuts every part into passages of at most ``max_tokens`` that share sentences up to ``overlap_tokens``."""
     chunks: list[Chunk] = []
     for part in parts:
         measured = _measured(part.text, tokenizer, max_tokens)
@@ -62,7 +64,7 @@ def chunk_parts(parts: Sequence[Part], tokenizer: Tokenizer, *, max_tokens: int,
             text = part.text[start:end]
             left = len(text) - len(text.lstrip())
             text = text.strip()
-            if text:
+            if text and not is_noise(text):
                 begin = start + left
                 chunks.append(
                     Chunk(len(chunks), text, part.page, part.section, begin, begin + len(text), max(tokens, 1))
@@ -74,6 +76,15 @@ def is_unsegmented(text: str) -> bool:
     """True where most of the text is in a script written without spaces, which a word index cannot split."""
     letters = sum(1 for char in text if char.isalpha())
     return letters > 0 and len(_NO_SPACES.findall(text)) * 2 > letters
+
+
+def is_noise(text: str) -> bool:
+    """True for what is no language: leader dots, or mostly one unbroken run as of base64 or padding."""
+    words = text.split()
+    if sum(map(str.isalnum, text)) * 4 < sum(map(len, words)):
+        return True
+    longest = max(map(len, words), default=0)
+    return longest > _LONGEST_WORD_CHARS and longest * 2 > len(text) and not _NO_SPACES.search(text)
 
 
 def _measured(text: str, tokenizer: Tokenizer, max_tokens: int) -> Iterator[tuple[int, int, int]]:

@@ -7,11 +7,12 @@ whatever does not match raises IndexCorrupt, and the owner builds it again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,17 +87,19 @@ class VectorIndex:
             parameters = None
             if among is not None:
                 selector = faiss.IDSelectorBatch(np.ascontiguousarray(among, dtype=np.int64))
-                parameters = faiss.SearchParameters(sel=selector)
+                parameters = faiss.SearchParameters()
+                parameters.sel = selector
             scores, ids = self._index.search(np.ascontiguousarray(query[None, :]), k, params=parameters)
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
-    def vectors(self, ids: Iterable[int]) -> Vectors:
-        """Returns the stored vectors of these ids, one row each, as exact as they are kept."""
-        import numpy as np
-
+    def vectors(self, ids: Iterable[int]) -> dict[int, Vectors]:
+        """Returns the stored vectors of those of these ids that are there, as exact as they are kept."""
+        found: dict[int, Vectors] = {}
         with self._lock:
-            rows = [self._index.reconstruct(int(i)) for i in ids]
-        return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+            for chunk_id in ids:
+                with contextlib.suppress(RuntimeError):  # faiss: key not found
+                    found[chunk_id] = self._index.reconstruct(int(chunk_id))
+        return found
 
     def save(self, path: Path, identity: IndexIdentity) -> None:
         """Writes the file beside itself first and then in its place. Raises StorageError when it cannot."""
@@ -144,19 +147,6 @@ class VectorIndex:
         index._trained_on = int(facts["trained_on"])
         if len(index) != facts["count"]:
             raise _corrupt("its count is wrong")
-        return index
-
-    @classmethod
-    def build(cls, dim: int, batches: Callable[[], Iterable[tuple[Ids, Vectors]]]) -> VectorIndex:
-        """Makes an index of everything the batches hold."""
-        import numpy as np
-
-        ids, vectors = [np.zeros(0, dtype=np.int64)], [np.zeros((0, dim), dtype=np.float32)]
-        for batch_ids, batch in batches():
-            ids.append(batch_ids)
-            vectors.append(batch)
-        index = cls(dim)
-        index.add(np.concatenate(ids), np.concatenate(vectors))
         return index
 
     def _empty_flat(self) -> Any:

@@ -1,4 +1,4 @@
-"""DOCX to sections, by an event reader that holds one paragraph at a time. Macros, fields and links are not followed."""
+"""DOCX to sections, by an event reader that holds one paragraph at a time. Macros and links are never followed."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ _MAX_PAGES = 20_000
 _PASSWORD_ERROR = 4
 # pdfium writes U+FFFE (older ones U+0002) where a line ends in a hyphen that belongs to the line, not to the word.
 _LINE_HYPHEN = re.compile("[\x02\ufffe]\r?\n?")
+# What word processors leave there when nobody wrote a title.
+_NO_TITLES = ("microsoft word", "untitled", "powerpoint", "(anonymous)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -83,10 +85,7 @@ def _title(document: Any) -> str:
         title = str(document.get_metadata_value("Title"))
     except (pypdfium2.PdfiumError, UnicodeDecodeError):
         return ""
-    # What word processors leave there when nobody wrote a title.
-    return (
-        "" if title.lower().startswith(("microsoft word", "untitled", "powerpoint", "(anonymous)")) else _clean(title)
-    )
+    return "" if title.lower().startswith(_NO_TITLES) else _clean(title)
 
 
 def _has_picture(document: Any, pages: int) -> bool:

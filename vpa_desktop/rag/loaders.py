@@ -72,10 +72,11 @@ def read_regular(path: Path) -> bytes:
         handle = os.open(path, flags)
     except OSError as exc:
         raise unreadable_because(path, exc) from exc
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise DocumentUnreadable(f"{path.name} is not a file", "It is a folder, a device or a pipe")
     with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise DocumentUnreadable(f"{path.name} is not a file", "It is a folder, a device or a pipe")
         if facts.st_size > MAX_FILE_BYTES:
             raise DocumentUnreadable(
                 f"{path.name} is too large",

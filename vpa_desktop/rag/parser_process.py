@@ -86,9 +86,7 @@ class Parser:
 
 def _sentence(name: str, died: WorkerDied) -> DocumentUnreadable:
     if died.timed_out or died.signal == getattr(signal, "SIGXCPU", -1):
-        return DocumentUnreadable(
-            f"{name} takes too long to read", "Its reader was stopped", "Split it or save it anew"
-        )
+        return DocumentUnreadable(f"{name} takes too long to read", "Its reader was stopped", "Split it")
     return DocumentUnreadable(
         f"{name} could not be read",
         "Its reader broke down on it, so the file is damaged or of a rare kind",
@@ -119,6 +117,8 @@ def _handle(payload: bytes) -> bytes:
         max_tokens=request["max_tokens"],
         overlap_tokens=request["overlap_tokens"],
     )
+    if document.parts and not chunks:
+        raise DocumentUnreadable(f"{document.title} holds no words", "It is one long run of characters without a blank")
     rows = [list(asdict(chunk).values()) for chunk in chunks]
     facts = {"title": document.title, "pages": document.pages, "image_only": document.image_only, "chunks": rows}
     return json.dumps(facts).encode()

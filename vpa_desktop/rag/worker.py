@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from vpa_desktop import errors
 from vpa_desktop.errors import KnowledgeError, VPAError
@@ -206,13 +206,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _write_frame(sink: BinaryIO, status: int, payload: bytes) -> None:
+def _write_frame(sink: IO[bytes], status: int, payload: bytes) -> None:
     sink.write(_HEADER.pack(status, len(payload)))
     sink.write(payload)
     sink.flush()
 
 
-def _read_frame(source: BinaryIO) -> tuple[int, bytes] | None:
+def _read_frame(source: IO[bytes]) -> tuple[int, bytes] | None:
     header = source.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
 T = TypeVar("T")
-VaultChoice = Literal["keyring", "file", "session"]
+VaultChoice = Literal["keyring", "file", "memory"]
 
 SERVICE = "VPA Desktop"
 TIMEOUT_S = 10.0
@@ -214,18 +214,18 @@ def _foreign_errors() -> tuple[type[BaseException], ...]:
 
 
 def open_vault(choice: str, *, file: Path, passphrase: str | None = None, interactive: bool = False) -> KeyVault:
-    """The vault for a setting (keyring, file or session); raises ConfigError for any other word.
+    """The vault for a setting (keyring, file or memory); raises ConfigError for any other word.
 
     Nothing is read yet; a FileVault without a passphrase raises VaultLocked when it is used.
     """
     if choice == "keyring":
         return KeyringVault(interactive=interactive)
-    if choice == "session":
+    if choice == "memory":
         return MemoryVault()
     if choice == "file":
         from vpa_desktop.security.file_vault import FileVault
 
         return FileVault(file, passphrase)
     raise ConfigError(
-        f"“{choice}” is no place for keys", "The setting is keyring, file or session", "Correct it in settings.toml"
+        f"“{choice}” is no place for keys", "The setting is keyring, file or memory", "Set or unset VPA_VAULT"
     )

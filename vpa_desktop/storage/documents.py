@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
     from vpa_desktop.storage.database import Database
 
-_COLUMNS = "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, modified_ns"
+_COLUMNS = (
+    "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, "
+    "modified_ns"
+)
 _SQL_VARIABLES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A passage to be stored. ``heading`` is the title and section searched with it; ``text_hash`` of what is embedded."""
+    """A passage to be stored: ``heading`` is searched with it, ``text_hash`` is of what is embedded."""
 
     text: str
     heading: str
@@ -88,7 +91,7 @@ class DocumentStore:
 
         return await self._db.read(work)
 
-    async def list(self, collection: str | None = None) -> list[StoredDocument]:
+    async def all(self, collection: str | None = None) -> list[StoredDocument]:
         """Returns all documents, or a collection's, newest first."""
 
         def work(db: sqlite_utils.Database) -> list[StoredDocument]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.faults import is_damage, is_unopenable
 from vpa_desktop.storage.files import make_private, make_private_file, make_private_folder, stamp, sync_folder
 from vpa_desktop.storage.migrations import Migration, is_sound, list_backups, migrate, schema_version
@@ -144,9 +145,24 @@ def _open_read_only(path: Path, *notices: str) -> Opened:
                 db.conn.close()
             if not is_unopenable(error):
                 raise
+            if _has_content(_beside(path, "-wal")):
+                raise _unfinished(path) from error
             last = error
     assert last is not None
     raise last
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _unfinished(path: Path) -> StorageError:
+    # Read as it lies, the file would seem to lack what is only in its log.
+    return StorageError(
+        "The database cannot be opened",
+        f"{path} has changes that were not finished, and its folder may only be read",
+        "Copy the whole folder to where you may write, and choose it as the data folder",
+    )
 
 
 def _uuid(conn: sqlite3.Connection) -> str:
@@ -165,10 +181,8 @@ def _version_of(path: Path) -> int:
 def _is_undamaged(path: Path) -> bool:
     """Reads the schema, and all of the file where it is small, was left in a hurry, or was seen to be damaged."""
     suspect = _beside(path, ".suspect")
-    wal = _beside(path, "-wal")
-    thorough = (
-        path.stat().st_size <= _ALWAYS_CHECKED_BYTES or suspect.exists() or (wal.exists() and wal.stat().st_size > 0)
-    )
+    is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
+    thorough = is_small or suspect.exists() or _has_content(_beside(path, "-wal"))
     try:
         db = connect(path, writable=False)
         try:

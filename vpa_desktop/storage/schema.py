@@ -102,6 +102,7 @@ _MESSAGES = (
 )
 
 # ``chunks.id`` never comes back after a deletion (AUTOINCREMENT): the vector index knows passages by it.
+# ``heading`` is the document's title and the passage's section: searched with the text, not shown as part of it.
 # ``unsegmented`` is 1 where the text is in a script written without spaces (Chinese, Japanese, Thai ...),
 # in which the word index finds nothing; only those passages pay for the trigram index.
 _DOCUMENTS = (
@@ -136,6 +137,7 @@ _DOCUMENTS = (
         "end" INTEGER NOT NULL DEFAULT 0,
         tokens INTEGER NOT NULL DEFAULT 0,
         text TEXT NOT NULL,
+        heading TEXT NOT NULL DEFAULT '',
         text_hash TEXT NOT NULL,
         unsegmented INTEGER NOT NULL DEFAULT 0,
         vector BLOB,
@@ -147,7 +149,7 @@ _DOCUMENTS = (
     "CREATE INDEX chunks_without_vector ON chunks (id) WHERE vector IS NULL",
     """
     CREATE VIRTUAL TABLE chunks_fts USING fts5(
-        text, content='chunks', content_rowid='id', tokenize='porter unicode61'
+        text, heading, content='chunks', content_rowid='id', tokenize='porter unicode61'
     )
     """,
     "CREATE VIRTUAL TABLE chunks_vocab USING fts5vocab('chunks_fts', 'row')",
@@ -159,18 +161,18 @@ _DOCUMENTS = (
     """,
     """
     CREATE TRIGGER chunks_fts_insert AFTER INSERT ON chunks BEGIN
-        INSERT INTO chunks_fts (rowid, text) VALUES (new.id, new.text);
+        INSERT INTO chunks_fts (rowid, text, heading) VALUES (new.id, new.text, new.heading);
     END
     """,
     """
     CREATE TRIGGER chunks_fts_delete AFTER DELETE ON chunks BEGIN
-        INSERT INTO chunks_fts (chunks_fts, rowid, text) VALUES ('delete', old.id, old.text);
+        INSERT INTO chunks_fts (chunks_fts, rowid, text, heading) VALUES ('delete', old.id, old.text, old.heading);
     END
     """,
     """
-    CREATE TRIGGER chunks_fts_update AFTER UPDATE OF text ON chunks BEGIN
-        INSERT INTO chunks_fts (chunks_fts, rowid, text) VALUES ('delete', old.id, old.text);
-        INSERT INTO chunks_fts (rowid, text) VALUES (new.id, new.text);
+    CREATE TRIGGER chunks_fts_update AFTER UPDATE OF text, heading ON chunks BEGIN
+        INSERT INTO chunks_fts (chunks_fts, rowid, text, heading) VALUES ('delete', old.id, old.text, old.heading);
+        INSERT INTO chunks_fts (rowid, text, heading) VALUES (new.id, new.text, new.heading);
     END
     """,
     """

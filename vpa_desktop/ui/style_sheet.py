@@ -31,6 +31,7 @@ def _frames(t: Theme) -> str:
 QFrame[card="true"] {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 12px; }}
 QFrame[notice="true"] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 10px; }}
 QFrame[notice="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; border-radius: 10px; }}
+QFrame[rule="true"] {{ background: {t.line}; border: 0; }}
 QSplitter::handle {{ background: {t.line}; }}
 QGroupBox {{ border: 1px solid {t.line}; border-radius: 10px; margin-top: 18px; padding: 12px; font-weight: 600; }}
 QGroupBox::title {{ subcontrol-origin: margin; left: 4px; color: {t.text}; }}
@@ -69,6 +70,10 @@ QPushButton[danger="true"] {{ color: {t.danger}; border-color: {t.danger}; }}
 QPushButton[danger="true"]:hover {{ background: {t.danger_soft}; }}
 QPushButton[ghost="true"] {{ background: transparent; border: 1px solid transparent; color: {t.accent}; }}
 QPushButton[ghost="true"]:focus {{ border: 2px solid {t.accent}; }}
+QPushButton[example="true"] {{ text-align: left; border: 1px solid {t.line}; border-radius: 12px; padding: 11px 14px;
+  color: {t.dim}; font-weight: 400; }}
+QPushButton[example="true"]:hover {{ color: {t.text}; background: {t.hover}; }}
+QPushButton[example="true"]:focus {{ border: 2px solid {t.accent}; padding: 10px 13px; }}
 QToolButton {{ border: 2px solid transparent; border-radius: 8px; padding: 4px; background: transparent;
   color: {t.text}; }}
 QToolButton:hover {{ background: {t.hover}; }}

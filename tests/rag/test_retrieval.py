@@ -1,0 +1,86 @@
+"""Fusion, feedback and the relevance gate, without a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vpa_desktop.rag.retrieval import (
+    Found,
+    affordable_words,
+    coverage,
+    fuse,
+    query_words,
+    relevant,
+    spread,
+    with_feedback,
+    word_weights,
+)
+
+np = pytest.importorskip("numpy")
+
+
+def found(chunk: int, similarity: float | None, score: float = 1.0) -> Found:
+    return Found(chunk, score, 1, 1, similarity)
+
+
+def test_a_passage_both_sides_like_comes_first() -> None:
+    ranked = fuse([(1, 0.9), (2, 0.8), (3, 0.1)], [(4, 12.0), (2, 11.0), (5, 1.0)])
+    assert ranked[0].chunk_id == 2
+    assert (ranked[0].dense_rank, ranked[0].keyword_rank, ranked[0].similarity) == (2, 2, 0.8)
+    assert {item.chunk_id for item in ranked} == {1, 2, 3, 4, 5}
+    assert all(0.0 <= item.score <= 1.0 for item in ranked)
+
+
+def test_one_side_alone_still_ranks() -> None:
+    assert [item.chunk_id for item in fuse([], [(4, 9.0), (5, 2.0)])] == [4, 5]
+    assert [item.chunk_id for item in fuse([(7, 0.5)], [])] == [7]
+    assert fuse([], []) == []
+
+
+def test_feedback_pulls_in_what_is_close_to_the_best() -> None:
+    vectors = {1: np.array([0.8, 0.6], dtype=np.float32), 2: np.array([0.0, 1.0], dtype=np.float32)}
+    query = np.array([1.0, 0.0], dtype=np.float32)
+    asked: list[float] = []
+
+    def search(moved: Any) -> list[tuple[int, float]]:
+        asked.append(float(moved @ vectors[2]))
+        return [(1, 0.99), (2, 0.5)]
+
+    ranked = with_feedback(query, [(1, 0.8)], [(1, 3.0)], lambda ids: np.stack([vectors[i] for i in ids]), search)
+    assert asked[0] > 0.15
+    assert [item.chunk_id for item in ranked] == [1, 2]
+    assert ranked[0].similarity == 0.8
+    assert ranked[1].similarity is None
+
+
+def test_words_that_say_nothing_are_left_out() -> None:
+    assert query_words("What is the price of the Widget?") == ["price", "widget"]
+    assert query_words("who is the who") == ["who", "is", "the"]
+
+
+def test_rare_words_are_searched_first_within_the_budget() -> None:
+    frequencies = {"common": 900, "rare": 3, "middling": 80, "absent": 0}
+    assert affordable_words(list(frequencies), frequencies, budget=100) == ["rare", "middling"]
+    assert affordable_words(["common"], frequencies, budget=100) == ["common"]
+
+
+def test_one_document_does_not_crowd_out_the_others() -> None:
+    ranked = [found(chunk, 0.5) for chunk in (1, 2, 3, 4, 5)]
+    owner = {1: "a", 2: "a", 3: "a", 4: "b"}
+    assert [item.chunk_id for item in spread(ranked, owner, 2)] == [1, 2, 4, 3]
+
+
+def test_the_gate_wants_meaning_or_words() -> None:
+    assert relevant([found(1, 0.3), found(2, 0.2)], {1: 0.1, 2: 0.3}, is_exact=True) == []
+    assert [item.chunk_id for item in relevant([found(1, 0.5), found(2, 0.3), found(3, 0.1)], {}, True)] == [1, 2]
+    assert [item.chunk_id for item in relevant([found(1, 0.05)], {1: 1.0}, is_exact=True)] == [1]
+    assert relevant([found(1, 0.05)], {1: 1.0}, is_exact=False) == []
+
+
+def test_coverage_weighs_rare_words_and_forgives_endings() -> None:
+    weights = word_weights(["batteries", "replaced"], {"batteries": 2, "replaced": 500}, 1000)
+    assert coverage(weights, "Replacing the battery of the lamp") > 0.99
+    assert 0.5 < coverage(weights, "the batteries") < 1.0
+    assert coverage(weights, "nothing of it") == 0.0

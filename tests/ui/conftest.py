@@ -1,0 +1,70 @@
+"""What the window's tests share: coroutines run on the window's own loop, and a window over a backend in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+import pytest_asyncio
+import qasync
+from PySide6.QtWidgets import QApplication
+
+from tests.ui.fake_backend import FakeBackend
+from vpa_desktop.ui.main_window import MainWindow
+from vpa_desktop.ui.theme import LIGHT, apply_theme
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    BasePolicy: type[asyncio.AbstractEventLoopPolicy] = asyncio.DefaultEventLoopPolicy
+
+
+class QtPolicy(BasePolicy):  # type: ignore[misc, valid-type]
+    """Gives tests the loop that the program runs on."""
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__()
+        self._app = app
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        loop = qasync.QEventLoop(self._app)
+        assert isinstance(loop, asyncio.AbstractEventLoop)
+        return loop
+
+
+@pytest.fixture
+def event_loop_policy(qapp: QApplication) -> asyncio.AbstractEventLoopPolicy:
+    """Coroutine tests of the window run on Qt's loop."""
+    return QtPolicy(qapp)
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    """A backend in memory."""
+    return FakeBackend()
+
+
+@pytest_asyncio.fixture
+async def window(qapp: QApplication, backend: FakeBackend) -> AsyncIterator[MainWindow]:
+    """The main window, shown and with its backend; it is closed in order."""
+    apply_theme(qapp, LIGHT)
+    made = MainWindow()
+    made.show()
+    made.attach(backend)
+    await until(lambda: not made.tasks.running("choices") and not made.tasks.running("conversations"))
+    yield made
+    await made.tasks.aclose()
+    made.close()
+    made.deleteLater()
+    await asyncio.sleep(0)
+
+
+async def until(true: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Waits until something the person would notice has come; fails after ``timeout_s``."""
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

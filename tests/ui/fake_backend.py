@@ -1,0 +1,299 @@
+"""A backend in memory for the window's tests: it keeps what it is told, and streams what a test scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
+from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.config import Settings
+from vpa_desktop.errors import VPAError
+from vpa_desktop.messages import (
+    Attempt,
+    Citation,
+    ContextFound,
+    EnhancedLLMRequest,
+    EnhancedLLMResponse,
+    RouteStarted,
+    TextDelta,
+    TurnDone,
+    TurnEvent,
+    TurnStarted,
+    Usage,
+)
+from vpa_desktop.records import (
+    ConversationRecord,
+    DocumentRecord,
+    IngestFailure,
+    IngestProgress,
+    IngestReport,
+    KeyInfo,
+    MessageRecord,
+    ProviderDraft,
+    ProviderStatus,
+    ProviderVerdict,
+    RouteChoice,
+    SearchReport,
+    SearchResult,
+    SearchWhy,
+    SystemStatus,
+)
+
+
+class FakeBackend:
+    """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings().with_local_model()
+        self._numbers = count(1)
+        self.reply = "Hello **there**. This is the answer."
+        self.fails: VPAError | None = None
+        self.fails_to_save: VPAError | None = None
+        self.pause_s = 0.0
+        self.citations: tuple[Citation, ...] = ()
+        self.requests: list[EnhancedLLMRequest] = []
+        self.conversations: dict[str, ConversationRecord] = {}
+        self.stored: dict[str, list[MessageRecord]] = {}
+        self.documents: dict[str, DocumentRecord] = {}
+        self.bad_files: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self.saved: dict[str, Any] = {}
+        self.verdict = ProviderVerdict("", True, "It answered in 0.4 s.", 400.0, ("gpt-6-luna",))
+        self.tested: list[ProviderDraft] = []
+        self.closed = False
+        self.turns_closed = 0
+        self.board = Dashboard((), (), Decimal(), Decimal(), None, None, None, 0, 0)
+        self.report_status = SystemStatus("Local model", "system keyring", 0, Decimal(), None, False)
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def add_conversation(self, title: str, *messages: tuple[str, str], days_ago: float = 0) -> str:
+        """Puts a stored conversation into the backend and returns its id."""
+        conversation_id = f"c{next(self._numbers)}"
+        at = datetime.now(UTC) - timedelta(days=days_ago)
+        self.conversations[conversation_id] = ConversationRecord(conversation_id, title, at, at, len(messages))
+        self.stored[conversation_id] = [
+            MessageRecord(
+                f"m{next(self._numbers)}", conversation_id, "user" if role == "user" else "assistant", text, at
+            )
+            for role, text in messages
+        ]
+        return conversation_id
+
+    async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
+        self.requests.append(request)
+        try:
+            async for event in self._turn(request):
+                yield event
+        finally:
+            self.turns_closed += 1
+
+    async def _turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
+        conversation_id = request.conversation_id or "new"
+        if conversation_id == "new":
+            conversation_id = self.add_conversation("")
+        answer_id, said_id = f"m{next(self._numbers)}", f"m{next(self._numbers)}"
+        at = datetime.now(UTC)
+        kept = self.stored[conversation_id]
+        if request.regenerates:
+            self.stored[conversation_id] = kept = [m for m in kept if m.id != request.regenerates]
+        else:
+            kept.append(MessageRecord(said_id, conversation_id, "user", request.user_query, at))
+        yield TurnStarted(conversation_id, said_id, answer_id)
+        yield ContextFound(self.citations, 3.0)
+        yield RouteStarted("local", "smollm2-135m-instruct")
+        said = ""
+        for word in self.reply.split(" "):
+            await asyncio.sleep(self.pause_s)
+            part = word if not said else f" {word}"
+            said += part
+            yield TextDelta(part)
+        if self.fails is not None:
+            raise self.fails
+        usage = Usage(input_tokens=40, output_tokens=len(said) // 4)
+        kept.append(MessageRecord(answer_id, conversation_id, "assistant", said, at, usage=usage))
+        yield TurnDone(
+            EnhancedLLMResponse(
+                content=said,
+                provider="local",
+                model="smollm2-135m-instruct",
+                finish_reason="stop",
+                usage=usage,
+                cost_usd=Decimal("0.0031"),
+                ttft_ms=120.0,
+                latency_ms=2400.0,
+                conversation_id=conversation_id,
+                message_id=answer_id,
+                citations=self.citations,
+                attempts=(Attempt("local", "smollm2-135m-instruct", "ok", "", 2400.0),),
+            )
+        )
+
+    async def list_conversations(self, words: str = "") -> list[ConversationRecord]:
+        def has(record: ConversationRecord) -> bool:
+            texts = [record.title, *(m.content for m in self.stored[record.id])]
+            return any(words.lower() in text.lower() for text in texts)
+
+        return sorted(filter(has, self.conversations.values()), key=lambda r: r.updated_at, reverse=True)
+
+    async def messages(self, conversation_id: str) -> list[MessageRecord]:
+        return list(self.stored[conversation_id])
+
+    async def rename_conversation(self, conversation_id: str, title: str) -> None:
+        self.conversations[conversation_id] = replace(self.conversations[conversation_id], title=title)
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        del self.conversations[conversation_id]
+
+    async def route_choices(self) -> list[RouteChoice]:
+        choices = [RouteChoice("", "", "Choose for me", False, True)]
+        for provider_id, config in self._settings.providers.items():
+            ready = config.is_local or provider_id in self.keys
+            choices.append(
+                RouteChoice(
+                    provider_id, str(config.model), f"{provider_id} · {config.model}", config.is_local, ready,
+                    "" if ready else "no key yet",
+                )
+            )  # fmt: skip
+        return choices
+
+    async def list_providers(self) -> list[ProviderStatus]:
+        return [self._status(provider_id, config) for provider_id, config in self._settings.providers.items()]
+
+    def _status(self, provider_id: str, config: LLMProviderConfig) -> ProviderStatus:
+        kind = KINDS[config.kind]
+        return ProviderStatus(
+            id=provider_id,
+            kind=config.kind,
+            kind_label=kind.label,
+            model=str(config.model),
+            endpoint=config.endpoint,
+            enabled=config.enabled,
+            is_local=config.is_local,
+            is_default=self._settings.routing.default_provider == provider_id,
+            needs_key=kind.needs_key,
+            key_source="vault" if provider_id in self.keys else "",
+            note="Demonstration model" if provider_id == "local" else "",
+        )
+
+    async def save_provider(self, draft: ProviderDraft) -> None:
+        if self.fails_to_save is not None:
+            raise self.fails_to_save
+        if draft.key:
+            self.keys[draft.id] = draft.key
+        config = LLMProviderConfig(
+            draft.kind, draft.model, provider_id=draft.id, api_endpoint=draft.endpoint or None, enabled=draft.enabled
+        )
+        routing = self._settings.routing
+        if draft.make_default:
+            routing = replace(routing, default_provider=draft.id)
+        providers = {**self._settings.providers, draft.id: config}
+        self._settings = replace(self._settings, providers=providers, routing=routing)
+
+    async def remove_provider(self, provider_id: str) -> None:
+        providers = {name: config for name, config in self._settings.providers.items() if name != provider_id}
+        self._settings = replace(self._settings, providers=providers)
+        self.keys.pop(provider_id, None)
+
+    async def test_provider(self, draft: ProviderDraft) -> ProviderVerdict:
+        self.tested.append(draft)
+        return replace(self.verdict, provider=draft.id)
+
+    async def list_keys(self) -> list[KeyInfo]:
+        return [KeyInfo(name, "system keyring", key[-4:]) for name, key in self.keys.items()]
+
+    async def set_key(self, provider_id: str, key: str) -> None:
+        self.keys[provider_id] = key
+
+    async def delete_key(self, provider_id: str) -> None:
+        self.keys.pop(provider_id, None)
+
+    async def add_documents(
+        self, paths: Sequence[Path], collection: str = ""
+    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
+        failed: list[IngestFailure] = []
+        for n, path in enumerate(paths):
+            await asyncio.sleep(self.pause_s)
+            yield IngestProgress(n, len(paths), str(path), 12 * n, 12 * len(paths), 0.6)
+            if path.name in self.bad_files:
+                failed.append(IngestFailure(str(path), self.bad_files[path.name]))
+                self.add_document(path.name, collection, reason=self.bad_files[path.name])
+            else:
+                self.add_document(path.name, collection)
+        yield IngestReport(len(paths) - len(failed), 0, 0, tuple(failed), 12 * (len(paths) - len(failed)), 1.2)
+
+    def add_document(self, name: str, collection: str = "", pages: int | None = 3, reason: str = "") -> str:
+        """Puts a document into the backend and returns its id."""
+        document_id = f"d{next(self._numbers)}"
+        self.documents[document_id] = DocumentRecord(
+            document_id, name, f"/home/me/{name}", collection, "hash", "failed" if reason else "ready",
+            datetime.now(UTC), 20_480, pages, 0 if reason else 12, reason,
+        )  # fmt: skip
+        return document_id
+
+    async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
+        return [d for d in self.documents.values() if collection is None or d.collection == collection]
+
+    async def list_collections(self) -> list[str]:
+        return sorted({d.collection for d in self.documents.values() if d.collection})
+
+    async def remove_documents(self, document_ids: Sequence[str]) -> None:
+        for document_id in document_ids:
+            del self.documents[document_id]
+
+    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
+        found = SearchResult(
+            "d1", "contract.pdf", "/home/me/contract.pdf", "Supplier contract", 4, "7.3", 1, 0.91,
+            f"The passage about {query}: the penalty is 0.5 % of the order value for each started week, "
+            "at most 5 %.", SearchWhy(1, 2),
+        )  # fmt: skip
+        return SearchReport(query, 4.2, (found,) if self.documents else ())
+
+    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
+        return ("What stood before. ", "The penalty is 0.5 % for each started week.", " What came after.")
+
+    async def dashboard(self) -> Dashboard:
+        return self.board
+
+    async def status(self) -> SystemStatus:
+        return self.report_status
+
+    async def save_settings(self, changes: Mapping[str, Any]) -> None:
+        if self.fails_to_save is not None:
+            raise self.fails_to_save
+        self.saved.update(changes)
+        for key, value in changes.items():
+            section, name = key.split(".", 1)
+            part = replace(getattr(self._settings, section), **{name: value})
+            self._settings = replace(self._settings, **{section: part})
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def busy_month(today: date) -> Dashboard:
+    """A dashboard with a month of figures."""
+    days = tuple(
+        DayCost(
+            today - timedelta(days=29 - n), Decimal(n % 7) / 10 + Decimal(n % 3) / 20,
+            (("openai_main", Decimal(n % 7) / 10), ("anthropic_main", Decimal(n % 3) / 20)),
+        )
+        for n in range(30)
+    )  # fmt: skip
+    figures = (
+        ProviderFigures("anthropic_main", 120, 0.991, 1830.0, 4200.0, 610.0, Decimal("3.10"), 0),
+        ProviderFigures("local", 44, 1.0, 900.0, 1500.0, 90.0, Decimal(), 44),
+        ProviderFigures("openai_main", 310, 0.962, 1210.0, 3900.0, 380.0, Decimal("8.42"), 2, "half-open"),
+    )
+    return Dashboard(
+        days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46
+    )

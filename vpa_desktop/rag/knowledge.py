@@ -1,0 +1,279 @@
+"""KnowledgeBase: files and texts in, passages with their page out. Joins the reader, the database and the index.
+
+Questions are answered while documents are being added: by words at once, by meaning as vectors arrive. Without a
+working embedder keyword search alone still answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vpa_desktop.config import RagSettings
+from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.messages import Citation
+from vpa_desktop.rag.embedder import Embedder
+from vpa_desktop.rag.folders import files_in
+from vpa_desktop.rag.index import VectorIndex
+from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
+from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
+from vpa_desktop.rag.parser_process import ChunkSizes, Parser
+from vpa_desktop.rag.search import Searcher, citations_within, surroundings
+from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport
+from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.documents import DocumentStore
+from vpa_desktop.storage.passage_search import PassageSearch
+
+log = logging.getLogger(__name__)
+_PASSAGES_PER_WRITE = 64
+_CONTEXT_CANDIDATES = 24
+
+EmbedderFactory = Callable[[], Awaitable[Embedder]]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What is made at first use, when the embedder is known."""
+
+    embedder: Embedder
+    parser: Parser
+    keeper: IndexKeeper
+    ingest: Ingest
+    searcher: Searcher
+
+
+class KnowledgeBase:
+    """The person's documents. Nothing heavy is loaded before the first question or document.
+
+    ``embedder`` may be a function that makes one, for models that take long to load.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        index_dir: Path,
+        *,
+        embedder: Embedder | EmbedderFactory,
+        settings: RagSettings | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._db = db
+        self._store = DocumentStore(db)
+        self._words = PassageSearch(db)
+        self._index_dir = index_dir
+        self._embedder = embedder
+        self._settings = settings or RagSettings()
+        self._now = now
+        self._parts: _Parts | None = None
+        self._opening = asyncio.Lock()
+        self._changing = asyncio.Lock()
+
+    async def add_document(
+        self,
+        document_id: str,
+        title: str,
+        content: str,
+        metadata: Mapping[str, Any] | None = None,
+        collection: str = "",
+    ) -> DocumentRecord:
+        """Adds a text, or replaces the one of that id, and returns when it can be found by words and by meaning.
+
+        Raises DocumentUnreadable when there is nothing in it, KnowledgeError when it could not be embedded; its
+        words can be found even then.
+        """
+        parts = await self._open()
+        async with self._changing:
+            await parts.ingest.text(document_id, title, content, metadata or {}, collection)
+            async for _ in self._embed_waiting(parts):
+                pass
+            await parts.keeper.save()
+        stored = await self._store.get(document_id)
+        assert stored is not None
+        return stored.record
+
+    async def add_paths(
+        self, paths: Sequence[Path], collection: str = ""
+    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
+        """Adds files and everything readable in folders; reports progress, then ends with the report."""
+        files = await asyncio.to_thread(lambda: list(files_in(paths)))
+        async for event in self._ingest([(file, collection) for file in files], retry_failed=True):
+            yield event
+
+    async def sync(self) -> IngestReport:
+        """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors."""
+        stored = [item.record for item in await self._store.all() if item.record.path]
+        gone = await asyncio.to_thread(lambda: [r.id for r in stored if not Path(r.path).exists()])
+        if gone:
+            await self.remove(gone)
+        kept = [(Path(record.path), record.collection) for record in stored if record.id not in set(gone)]
+        async for event in self._ingest(kept, retry_failed=False):
+            if isinstance(event, IngestReport):
+                return event
+        raise AssertionError("an ingestion ends with its report")
+
+    async def resume(self) -> int:
+        """Makes the vectors that a kill or an error left out, and returns how many passages got theirs."""
+        if await self._store.count_without_vector() == 0:
+            return 0
+        parts = await self._open()
+        done = 0
+        async with self._changing:
+            async for embedded in self._embed_waiting(parts):
+                done = embedded
+            await parts.keeper.save()
+        return done
+
+    async def search_knowledge(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> SearchReport:
+        """Finds the passages that fit best, best first, with why each was found."""
+        began = time.perf_counter()
+        searcher = (await self._open()).searcher
+        results = await searcher.search(query, top_k or self._settings.top_k, collections)
+        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(results))
+
+    async def context_for(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> tuple[Citation, ...]:
+        """Returns the passages that go into a prompt, numbered from 1: at most ``top_k``, within context_tokens.
+
+        Empty when nothing fits the question well enough to be shown as its source.
+        """
+        searcher = (await self._open()).searcher
+        found = await searcher.search(query, _CONTEXT_CANDIDATES, collections, relevant_only=True)
+        return citations_within(found, top_k or self._settings.top_k, self._settings.context_tokens)
+
+    async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
+        """Returns all documents, or a collection's, newest first; also those that could not be read."""
+        return [item.record for item in await self._store.all(collection)]
+
+    async def collections(self) -> list[str]:
+        """Returns the names of the collections."""
+        return await self._store.collections()
+
+    async def count(self) -> int:
+        """Returns how many passages there are."""
+        return await self._store.count_passages()
+
+    async def remove(self, document_ids: Sequence[str]) -> None:
+        """Removes documents, their passages and vectors, also from the index file."""
+        async with self._changing:
+            if self._parts is None and await self._store.count_passages() == 0:
+                await self._store.remove(document_ids)
+                return
+            keeper = (await self._open()).keeper
+            await keeper.current()
+            await keeper.change(self._store.remove(document_ids))
+            await keeper.save()
+
+    async def check(self) -> dict[str, Any]:
+        """Looks at the documents and the index, builds the index again where it is wrong, and says what it found."""
+        parts = await self._open()
+        async with self._changing:
+            state = await parts.keeper.state()
+        documents = await self._store.all()
+        return {
+            "documents": len(documents),
+            "unreadable": sum(1 for item in documents if item.record.state in ("failed", "image_only")),
+            "passages": await self._store.count_passages(),
+            "passages_without_vector": await self._store.count_without_vector(),
+            "index": state,
+            "model": parts.embedder.name,
+        }
+
+    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
+        """Returns the text before a passage, the passage, and the text after it, on its page or in its section.
+
+        Raises KnowledgeError when the passage is no longer there.
+        """
+        return await surroundings(self._store, chunk_id)
+
+    async def vector_index(self) -> VectorIndex:
+        """The index that belongs to the database now; loaded, or built from the vectors in it."""
+        return await (await self._open()).keeper.current()
+
+    async def aclose(self) -> None:
+        """Saves the index and ends the child processes."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await asyncio.to_thread(parts.parser.close)
+            with contextlib.suppress(KnowledgeError):
+                await parts.keeper.save()
+            await parts.embedder.aclose()
+        elif not callable(self._embedder):
+            await self._embedder.aclose()
+
+    async def _open(self) -> _Parts:
+        async with self._opening:
+            if self._parts is None:
+                self._parts = await self._make_parts()
+            return self._parts
+
+    async def _make_parts(self) -> _Parts:
+        made = self._embedder() if callable(self._embedder) else self._embedder
+        embedder = await made if inspect.isawaitable(made) else made
+        settings = self._settings
+        most = min(settings.chunk_tokens, embedder.max_tokens - 2)
+        sizes = ChunkSizes(embedder.tokenizer_file, most, min(settings.chunk_overlap_tokens, most // 2))
+        parser = Parser(sizes)
+        model = embedder.model_id
+        if not self._db.read_only:
+            await self._store.adopt_model(model)
+        keeper = IndexKeeper(self._store, self._index_dir / "passages.faiss", self._db.uuid, model, embedder.dim)
+        ingest = Ingest(self._store, parser, keeper, model, self._now)
+        return _Parts(embedder, parser, keeper, ingest, Searcher(self._store, self._words, keeper, embedder))
+
+    async def _ingest(
+        self, files: Sequence[tuple[Path, str]], *, retry_failed: bool
+    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
+        began = time.perf_counter()
+        counts = {"added": 0, "updated": 0, "unchanged": 0, "failed": 0}
+        failed: list[IngestFailure] = []
+        chunks = 0
+
+        def progress(done: int, current: str, embedded: int, total: int) -> IngestProgress:
+            return IngestProgress(done, len(files), current, embedded, total, time.perf_counter() - began)
+
+        parts = await self._open()
+        async with self._changing:
+            for number, (path, collection) in enumerate(files):
+                yield progress(number, path.name, 0, chunks)
+                outcome = await parts.ingest.file(path, collection, retry_failed=retry_failed)
+                counts[outcome.result] += 1
+                chunks += outcome.chunks
+                if outcome.result == "failed":
+                    failed.append(IngestFailure(str(path), outcome.reason))
+            waiting = await self._store.count_without_vector()
+            yield progress(len(files), "", 0, waiting)
+            try:
+                async with contextlib.aclosing(self._embed_waiting(parts)) as embedding:
+                    async for done in embedding:
+                        yield progress(len(files), "", done, max(waiting, done))
+            except KnowledgeError as stopped:
+                failed.append(IngestFailure(parts.embedder.name, str(stopped)))
+            await parts.keeper.save()
+        seconds = time.perf_counter() - began
+        yield IngestReport(counts["added"], counts["updated"], counts["unchanged"], tuple(failed), chunks, seconds)
+
+    async def _embed_waiting(self, parts: _Parts) -> AsyncGenerator[int, None]:
+        """Embeds what waits, a write at a time, and yields how many passages are done."""
+        done = 0
+        await parts.keeper.current()
+        while waiting := await self._store.without_vector(_PASSAGES_PER_WRITE):
+            texts = [embedded_text(heading, text) for _, heading, text in waiting]
+            vectors = await parts.embedder.embed_passages(texts)
+            rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
+            await parts.keeper.change(self._store.set_vectors(parts.embedder.model_id, rows))
+            done += len(rows)
+            yield done
+
+
+__all__ = ["KnowledgeBase", "document_id_of"]

@@ -1,0 +1,100 @@
+"""What an empty conversation shows: what this is, what answers now, and first steps. Changes nothing itself."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from vpa_desktop.ui.theme import icon
+from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel, theme_now
+
+COLUMN_PX = 680
+
+
+class Welcome(QScrollArea):
+    """The friendly first page. ``example_chosen`` carries a question for the composer."""
+
+    add_provider_wanted = Signal()
+    add_documents_wanted = Signal()
+    example_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        page = QWidget()
+        outer = QHBoxLayout(page)
+        outer.setContentsMargins(28, 20, 28, 20)
+        middle = QWidget()
+        middle.setMaximumWidth(COLUMN_PX)
+        outer.addStretch(1)
+        outer.addWidget(middle, 30)
+        outer.addStretch(1)
+        column = QVBoxLayout(middle)
+        column.setSpacing(14)
+        column.addStretch(2)
+        column.addWidget(IconLabel("sparkles", 40, "accent"), 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self._centred(self.tr("What can I help you with?"), "heading"))
+        lead = self.tr("Ask anything, or add your own files and get answers with the page to prove them.")
+        column.addWidget(self._centred(lead, "dim"))
+        column.addSpacing(6)
+        self._demo = self._demo_card()
+        column.addWidget(self._demo)
+        column.addLayout(self._examples())
+        column.addStretch(3)
+        self.setWidget(page)
+
+    def show_demo(self, shown: bool) -> None:
+        """Says that the small model answers, where nothing better is set up."""
+        self._demo.setVisible(shown)
+
+    def _centred(self, text: str, look: str) -> PlainLabel:
+        label = PlainLabel(text, look, wraps=True)
+        label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        return label
+
+    def _demo_card(self) -> Card:
+        card = Card("notice", True, margins=16, spacing=10)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(IconLabel("cpu", 18, "accent"))
+        head.addWidget(PlainLabel(self.tr("It works now, without a key and without a network"), "strong"), 1)
+        card.column.addLayout(head)
+        text = self.tr(
+            "A small demonstration model on this computer answers. It shows how everything works, but it is often "
+            "wrong. For answers you can rely on, add a provider; your documents are searched here in either case."
+        )
+        card.column.addWidget(PlainLabel(text, wraps=True))
+        row = QHBoxLayout()
+        provider = QPushButton(icon("key", theme_now().on_accent, 16), self.tr("Add a provider"))
+        provider.setProperty("primary", True)
+        provider.clicked.connect(self.add_provider_wanted)
+        documents = QPushButton(self.tr("Add documents"))
+        documents.clicked.connect(self.add_documents_wanted)
+        row.addWidget(provider)
+        row.addWidget(documents)
+        row.addStretch()
+        card.column.addLayout(row)
+        return card
+
+    def _examples(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(10)
+        questions = (
+            self.tr("In one sentence, what is a circuit breaker?"),
+            self.tr("Write a Python function that checks an IBAN."),
+            self.tr("What do my documents say about deadlines?"),
+            self.tr("Make a table of three ways to back up photos."),
+        )
+        for n, question in enumerate(questions):
+            grid.addWidget(self._example(question), n // 2, n % 2)
+        return grid
+
+    def _example(self, question: str) -> QPushButton:
+        button = QPushButton(question)
+        button.setProperty("example", True)
+        button.setCursor(Qt.CursorShape.PointingHandCursor)
+        button.clicked.connect(lambda: self.example_chosen.emit(question))
+        return button

@@ -1,0 +1,212 @@
+"""The list of conversations in the sidebar: titles grouped by age, renamed in place. Loads nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from vpa_desktop.records import ConversationRecord
+from vpa_desktop.ui.theme import text_font
+from vpa_desktop.ui.widgets import theme_now
+from vpa_desktop.ui.wording import age_group, first_words
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+ID_ROLE = Qt.ItemDataRole.UserRole
+GROUP_ROLE = Qt.ItemDataRole.UserRole + 1
+ROW_PX, GROUP_PX = 34, 28
+
+
+class ConversationModel(QAbstractListModel):
+    """Conversations, newest first. The first of each group carries the group's name under GROUP_ROLE."""
+
+    renamed = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._records: list[ConversationRecord] = []
+        self._groups: list[str] = []
+
+    def set_records(self, records: Sequence[ConversationRecord]) -> None:
+        """Shows these conversations."""
+        self.beginResetModel()
+        self._records = list(records)
+        today = date.today()
+        names = [age_group(record.updated_at, today) for record in self._records]
+        self._groups = [name if n == 0 or names[n - 1] != name else "" for n, name in enumerate(names)]
+        self.endResetModel()
+
+    def record(self, index: AnyIndex) -> ConversationRecord | None:
+        """Returns the conversation of a row."""
+        return self._records[index.row()] if index.isValid() and index.row() < len(self._records) else None
+
+    def row_of(self, conversation_id: str | None) -> QModelIndex:
+        """Returns the index of a conversation, an invalid one where it is not listed."""
+        for row, record in enumerate(self._records):
+            if record.id == conversation_id:
+                return self.index(row)
+        return QModelIndex()
+
+    def rowCount(self, parent: AnyIndex | None = None) -> int:
+        """The number of conversations."""
+        return 0 if parent is not None and parent.isValid() else len(self._records)
+
+    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """The title, the id and the group of a row."""
+        record = self.record(index)
+        if record is None:
+            return None
+        title = record.title or self.tr("New conversation")
+        if role in (
+            Qt.ItemDataRole.DisplayRole,
+            Qt.ItemDataRole.EditRole,
+            Qt.ItemDataRole.AccessibleTextRole,
+        ):
+            return title
+        return {ID_ROLE: record.id, GROUP_ROLE: self._groups[index.row()]}.get(role)
+
+    def flags(self, index: AnyIndex) -> Qt.ItemFlag:
+        """Every title can be edited."""
+        return super().flags(index) | Qt.ItemFlag.ItemIsEditable
+
+    def setData(self, index: AnyIndex, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Announces a new title; the row changes when it has been stored."""
+        record, title = self.record(index), first_words(str(value), 120)
+        if record is None or not title or title == record.title:
+            return False
+        self.renamed.emit(record.id, title)
+        return True
+
+
+class ConversationDelegate(QStyledItemDelegate):
+    """Paints a title, with the group's name above the first of a group."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
+        """A row, and the height of the group's name where there is one."""
+        return QSize(80, ROW_PX + (GROUP_PX if index.data(GROUP_ROLE) else 0))
+
+    def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """The editor covers the title alone."""
+        editor.setGeometry(self._row(option, index).adjusted(2, 0, -2, 0).toRect())
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: AnyIndex) -> QWidget:
+        """A line edit with an accessible name."""
+        editor = QLineEdit(parent)
+        editor.setAccessibleName(self.tr("Title of the conversation"))
+        editor.setMaxLength(120)
+        return editor
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """Paints one row."""
+        theme, row = theme_now(), self._row(option, index)
+        state: QStyle.StateFlag = option.state
+        selected = bool(state & QStyle.StateFlag.State_Selected)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if group := index.data(GROUP_ROLE):
+            painter.setFont(text_font(11, QFont.Weight.DemiBold))
+            painter.setPen(QColor(theme.faint))
+            painter.drawText(row.translated(10, -GROUP_PX + 6), Qt.AlignmentFlag.AlignVCenter, str(group))
+        if selected or state & QStyle.StateFlag.State_MouseOver:
+            focused = selected and bool(state & QStyle.StateFlag.State_HasFocus)
+            painter.setPen(QPen(QColor(theme.accent), 2) if focused else Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.sel if selected else theme.hover))
+            painter.drawRoundedRect(row.adjusted(1, 1, -1, -1), 8, 8)
+        font = text_font(13, QFont.Weight.Medium if selected else QFont.Weight.Normal)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.text if selected else theme.dim))
+        title = QFontMetrics(font).elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(row.width() - 20))
+        painter.drawText(row.adjusted(10, 0, -10, 0), Qt.AlignmentFlag.AlignVCenter, title)
+        painter.restore()
+
+    def _row(self, option: QStyleOptionViewItem, index: AnyIndex) -> QRectF:
+        rect = QRectF(option.rect)
+        return rect.adjusted(8, GROUP_PX if index.data(GROUP_ROLE) else 0, -8, 0)
+
+
+class ConversationList(QListView):
+    """The list named "Conversations". Signals carry the id of the conversation."""
+
+    opened = Signal(str)
+    renamed = Signal(str, str)
+    delete_wanted = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName(self.tr("Conversations"))
+        self._model = ConversationModel(self)
+        self._model.renamed.connect(self.renamed)
+        self.setModel(self._model)
+        self.setItemDelegate(ConversationDelegate(self))
+        self.setMouseTracking(True)
+        self.setUniformItemSizes(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._menu)
+        self._filling = False
+        self.selectionModel().currentChanged.connect(self._changed)
+        self.clicked.connect(self._open)
+        self.activated.connect(self._open)
+
+    def set_records(self, records: Sequence[ConversationRecord], current: str | None) -> None:
+        """Shows these conversations, the current one selected."""
+        self._filling = True
+        self._model.set_records(records)
+        self.select(current)
+        self._filling = False
+
+    def select(self, conversation_id: str | None) -> None:
+        """Selects a conversation without opening it."""
+        was, self._filling = self._filling, True
+        index = self._model.row_of(conversation_id)
+        if index.isValid():
+            self.setCurrentIndex(index)
+        else:
+            self.clearSelection()
+            self.setCurrentIndex(QModelIndex())
+        self._filling = was
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Delete asks to delete; the rest is the list's own."""
+        record = self._model.record(self.currentIndex())
+        if event.key() == Qt.Key.Key_Delete and record is not None:
+            self.delete_wanted.emit(record.id)
+            return
+        super().keyPressEvent(event)
+
+    def _changed(self, current: QModelIndex, before: QModelIndex) -> None:
+        if not self._filling:
+            self._open(current)
+
+    def _open(self, index: QModelIndex) -> None:
+        if (record := self._model.record(index)) is not None:
+            self.opened.emit(record.id)
+
+    def _menu(self, at: QPoint) -> None:
+        index = self.indexAt(at)
+        if (record := self._model.record(index)) is None:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        rename = QAction(self.tr("Rename"), menu)
+        rename.setShortcut("F2")
+        rename.triggered.connect(lambda: self.edit(index))
+        delete = QAction(self.tr("Delete…"), menu)
+        delete.setShortcut("Del")
+        delete.triggered.connect(lambda: self.delete_wanted.emit(record.id))
+        menu.addActions([rename, delete])
+        menu.popup(self.viewport().mapToGlobal(at))

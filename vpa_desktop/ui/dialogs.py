@@ -1,0 +1,64 @@
+"""The few questions the window asks, each as a coroutine over an open (never a nested) dialog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLabel, QLineEdit, QMessageBox, QWidget
+
+from vpa_desktop.ui.tasks import ask
+
+
+def question(parent: QWidget, title: str, text: str, detail: str, action: str, cancel: str) -> QMessageBox:
+    """Builds a box that asks for one dangerous action; its default button is the harmless one."""
+    box = QMessageBox(parent)
+    box.setWindowTitle(title)
+    box.setText(text)
+    box.setInformativeText(detail)
+    box.setIcon(QMessageBox.Icon.Warning)
+    yes = box.addButton(action, QMessageBox.ButtonRole.DestructiveRole)
+    yes.setObjectName("confirm")
+    no = box.addButton(cancel, QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(no)
+    box.setEscapeButton(no)
+    return box
+
+
+async def confirm(parent: QWidget, title: str, text: str, detail: str, action: str) -> bool:
+    """Asks and returns True where the person chose the action. Texts are shown literally."""
+    box = question(parent, title, text, detail, action, parent.tr("Cancel"))
+    for label in box.findChildren(QLabel):
+        label.setTextFormat(Qt.TextFormat.PlainText)
+    chosen = box.findChild(QWidget, "confirm")
+    await ask(box)
+    return box.clickedButton() is chosen
+
+
+async def choose_files(parent: QWidget, title: str) -> list[Path]:
+    """Lets the person choose files; returns none where they cancelled."""
+    return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.ExistingFiles)
+
+
+async def choose_folder(parent: QWidget, title: str) -> list[Path]:
+    """Lets the person choose one folder; returns none where they cancelled."""
+    return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.Directory)
+
+
+async def _choose(dialog: QFileDialog, mode: QFileDialog.FileMode) -> list[Path]:
+    dialog.setFileMode(mode)
+    result = await ask(dialog)
+    return [Path(name) for name in dialog.selectedFiles()] if result == QDialog.DialogCode.Accepted else []
+
+
+async def ask_text(parent: QWidget, title: str, label: str, text: str) -> str:
+    """Asks for one line of text; returns an empty one where the person cancelled."""
+    dialog = QInputDialog(parent)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(label)
+    dialog.setTextValue(text)
+    dialog.setMinimumWidth(420)
+    for line in dialog.findChildren(QLineEdit):
+        line.setAccessibleName(label)
+    result = await ask(dialog)
+    return dialog.textValue().strip() if result == QDialog.DialogCode.Accepted else ""

@@ -1,0 +1,75 @@
+"""Adding files to the documents, as the chat and the documents tab both do it: one after the other, cancellable.
+
+The coroutine beside the widgets; it reads no file and knows no widget.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from vpa_desktop.errors import VPAError
+from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.ui.ports import Backend
+from vpa_desktop.ui.tasks import TaskOwner
+
+TASK = "ingest"
+
+
+class Ingestion(QObject):
+    """Runs the additions; a second one waits for the first."""
+
+    started = Signal(int)
+    progressed = Signal(object)
+    finished = Signal(object)
+    failed = Signal(object)
+    cancelled = Signal()
+
+    def __init__(self, tasks: TaskOwner) -> None:
+        super().__init__(tasks)
+        self._tasks = tasks
+        self._backend: Backend | None = None
+        self._queue: deque[tuple[tuple[Path, ...], str]] = deque()
+
+    def attach(self, backend: Backend) -> None:
+        """From now on additions are done; the ones asked for before start."""
+        self._backend = backend
+        self._start()
+
+    def add(self, paths: Sequence[Path], collection: str = "") -> None:
+        """Adds files and folders to a collection."""
+        if paths:
+            self._queue.append((tuple(paths), collection))
+            self._start()
+
+    def cancel(self) -> None:
+        """Stops what runs and forgets what waits; what was added stays."""
+        self._queue.clear()
+        if self._tasks.running(TASK):
+            self._tasks.cancel(TASK)
+            self.cancelled.emit()
+
+    def _start(self) -> None:
+        if self._backend is not None and self._queue and not self._tasks.running(TASK):
+            self._tasks.spawn(TASK, self._work(self._backend))
+
+    async def _work(self, backend: Backend) -> None:
+        while self._queue:
+            paths, collection = self._queue.popleft()
+            self.started.emit(len(paths))
+            try:
+                async with aclosing(backend.add_documents(paths, collection)) as steps:
+                    async for step in steps:
+                        self._tell(step)
+            except VPAError as error:
+                self.failed.emit(error)
+
+    def _tell(self, step: IngestProgress | IngestReport) -> None:
+        if isinstance(step, IngestReport):
+            self.finished.emit(step)
+        else:
+            self.progressed.emit(step)

@@ -1,0 +1,247 @@
+"""The documents tab: what is known, adding and removing, and searching it. The work is the backend's."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QStackedWidget,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vpa_desktop.records import DocumentRecord
+from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
+from vpa_desktop.ui.documents.ingestion import Ingestion
+from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
+from vpa_desktop.ui.documents.results import PassageList
+from vpa_desktop.ui.documents.strip import IngestStrip
+from vpa_desktop.ui.ports import Backend
+from vpa_desktop.ui.tasks import TaskOwner
+from vpa_desktop.ui.theme import icon
+from vpa_desktop.ui.widgets import ChoiceBox, IconLabel, PlainLabel, theme_now
+from vpa_desktop.ui.wording import milliseconds, whole
+
+SEARCH_DELAY_MS = 250
+
+
+class DocumentsPage(QWidget):
+    """Documents with their states, and the passages a search finds in them."""
+
+    changed = Signal()
+
+    def __init__(self, tasks: TaskOwner, ingestion: Ingestion) -> None:
+        super().__init__()
+        self._tasks, self._ingestion = tasks, ingestion
+        self._backend: Backend | None = None
+        self._model = DocumentModel(self)
+        self.list = self._make_list()
+        self.collections = ChoiceBox()
+        self.collections.setAccessibleName(self.tr("Collections"))
+        self.collections.setMinimumWidth(180)
+        self.collections.addItem(self.tr("All collections"), None)
+        self.collections.activated.connect(lambda _: self.refresh())
+        self.search = self._make_search()
+        self.passages = PassageList()
+        self._note = PlainLabel("", "dim")
+        self.remove = QPushButton(self.tr("Remove"))
+        self.remove.setProperty("danger", True)
+        self.remove.setVisible(False)
+        self.remove.clicked.connect(self.remove_chosen)
+        self._stack = QStackedWidget()
+        for page in (self._empty(), self.list, self.passages):
+            self._stack.addWidget(page)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(28, 20, 28, 16)
+        column.setSpacing(12)
+        column.addLayout(self._head())
+        column.addWidget(IngestStrip(ingestion))
+        column.addLayout(self._tools())
+        column.addWidget(self._stack, 1)
+        column.addWidget(self._note)
+        ingestion.finished.connect(lambda _: self.refresh())
+        ingestion.cancelled.connect(self.refresh)
+
+    def attach(self, backend: Backend) -> None:
+        """From now on documents can be shown."""
+        self._backend = backend
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Loads the list again."""
+        if self._backend is not None:
+            self._tasks.spawn("documents", self._load(self._backend))
+
+    def add_files(self) -> None:
+        """Asks for files and adds them to the collection shown."""
+        self._tasks.spawn("choose", self._choose(folder=False))
+
+    def add_folder(self) -> None:
+        """Asks for a folder and adds what is in it to the collection shown."""
+        self._tasks.spawn("choose", self._choose(folder=True))
+
+    async def _choose(self, *, folder: bool) -> None:
+        if folder:
+            paths = await choose_folder(self, self.tr("Add a folder to your documents"))
+        else:
+            paths = await choose_files(self, self.tr("Add files to your documents"))
+        self._ingestion.add(paths, self.collection() or "")
+
+    def collection(self) -> str | None:
+        """Returns the collection shown, None for all."""
+        name = self.collections.currentData()
+        return name if isinstance(name, str) else None
+
+    async def _load(self, backend: Backend) -> None:
+        names = await backend.list_collections()
+        shown = self.collection()
+        self.collections.clear()
+        self.collections.addItem(self.tr("All collections"), None)
+        for name in names:
+            self.collections.addItem(name, name)
+        self.collections.setCurrentIndex(max(0, self.collections.findData(shown)))
+        records = await backend.list_documents(self.collection())
+        self._model.set_records(records)
+        ready = sum(record.chunks for record in records)
+        self._note.setText(
+            self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready)) if records else ""
+        )
+        self._choose_view()
+        self.changed.emit()
+
+    def _choose_view(self) -> None:
+        if self.search.text().strip():
+            self._stack.setCurrentWidget(self.passages)
+        else:
+            self._stack.setCurrentIndex(1 if self._model.rowCount() else 0)
+        self._on_selection()
+
+    # Searching
+
+    def _search(self) -> None:
+        query = self.search.text().strip()
+        self._choose_view()
+        if query and self._backend is not None:
+            self._tasks.spawn("search documents", self._find(self._backend, query))
+        else:
+            self.refresh()
+
+    async def _find(self, backend: Backend, query: str) -> None:
+        report = await backend.search_documents(query, 20)
+        self.passages.show_report(report)
+        found = whole(len(report.results))
+        self._note.setText(
+            self.tr("{0} passages found in {1}").format(found, milliseconds(report.ms))
+            if report.results
+            else self.tr("Nothing in your documents fits these words. Try other ones, or add the file that has them.")
+        )
+
+    # Removing
+
+    def chosen(self) -> list[DocumentRecord]:
+        """Returns the documents selected in the list."""
+        if self._stack.currentWidget() is not self.list:
+            return []
+        return [self._model.record(index.row()) for index in self.list.selectionModel().selectedRows()]
+
+    def remove_chosen(self) -> None:
+        """Asks, and removes the selected documents."""
+        if self._backend is not None and (records := self.chosen()):
+            self._tasks.spawn("remove documents", self._remove(self._backend, records))
+
+    async def _remove(self, backend: Backend, records: list[DocumentRecord]) -> None:
+        names = "\n".join(record.name for record in records[:8]) + ("\n…" if len(records) > 8 else "")
+        text = self.tr("Remove {0} from your documents?").format(
+            records[0].name if len(records) == 1 else self.tr("{0} documents").format(len(records))
+        )
+        detail = self.tr("Answers will no longer use them. The files themselves are not touched.")
+        if len(records) > 1:
+            detail = f"{names}\n\n{detail}"
+        if await confirm(self, self.tr("Remove documents"), text, detail, self.tr("Remove")):
+            await backend.remove_documents([record.id for record in records])
+            await self._load(backend)
+
+    def _on_selection(self) -> None:
+        self.remove.setVisible(bool(self.chosen()))
+
+    # Building
+
+    def _head(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        folder = QPushButton(icon("folder-plus", theme_now().dim, 16), self.tr("Add folder"))
+        folder.clicked.connect(self.add_folder)
+        files = QPushButton(self.tr("Add files"))
+        files.setProperty("primary", True)
+        files.clicked.connect(self.add_files)
+        row.addWidget(PlainLabel(self.tr("Documents"), "heading"), 1)
+        row.addWidget(self.remove)
+        row.addWidget(folder)
+        row.addWidget(files)
+        return row
+
+    def _tools(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.search, 1)
+        row.addWidget(self.collections)
+        return row
+
+    def _make_search(self) -> QLineEdit:
+        line = QLineEdit()
+        line.setAccessibleName(self.tr("Search documents"))
+        line.setPlaceholderText(self.tr("Search documents by words or meaning"))
+        line.setClearButtonEnabled(True)
+        line.setAcceptDrops(False)
+        pause = QTimer(line)
+        pause.setSingleShot(True)
+        pause.setInterval(SEARCH_DELAY_MS)
+        pause.timeout.connect(self._search)
+        line.textChanged.connect(lambda _: pause.start())
+        line.returnPressed.connect(self._search)
+        return line
+
+    def _make_list(self) -> QTreeView:
+        view = QTreeView()
+        view.setAccessibleName(self.tr("Documents list"))
+        view.setModel(self._model)
+        view.setRootIsDecorated(False)
+        view.setUniformRowHeights(True)
+        view.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
+        view.setIndentation(0)
+        head = view.header()
+        head.setStretchLastSection(False)
+        head.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        head.setSectionResizeMode(STATE, QHeaderView.ResizeMode.Stretch)
+        for section, width in ((PASSAGES, 90), (PAGES, 70), (COLLECTION, 120), (ADDED, 110)):
+            view.setColumnWidth(section, width)
+        view.selectionModel().selectionChanged.connect(lambda *_: self._on_selection())
+        delete = QAction(self.tr("Remove"), view)
+        delete.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        delete.triggered.connect(self.remove_chosen)
+        view.addAction(delete)
+        return view
+
+    def _empty(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setSpacing(8)
+        column.addStretch(1)
+        for widget in (
+            IconLabel("file-plus", 40, "accent"),
+            PlainLabel(self.tr("No documents yet"), "heading"),
+            PlainLabel(self.tr("Drop PDF, Word, Markdown, HTML or text files here, or a whole folder."), "dim"),
+            PlainLabel(self.tr("They are read on this computer, and answers say which page they come from."), "dim"),
+        ):
+            row = QHBoxLayout()
+            row.addStretch()
+            row.addWidget(widget)
+            row.addStretch()
+            column.addLayout(row)
+        column.addStretch(2)
+        return page

@@ -1,0 +1,103 @@
+"""The strip that shows an ingestion: progress with Cancel, then the result with the files that failed and why."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QSizePolicy
+
+from vpa_desktop.errors import VPAError
+from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.ui.documents.ingestion import Ingestion
+from vpa_desktop.ui.widgets import Card, ElidedLabel, IconButton, IconLabel, Meter
+from vpa_desktop.ui.wording import whole
+
+
+class IngestStrip(Card):
+    """Hidden until something is added; shows one ingestion at a time."""
+
+    def __init__(self, ingestion: Ingestion) -> None:
+        super().__init__("notice", True, margins=10, spacing=6)
+        self.setAccessibleName(self.tr("Adding documents"))
+        self._icon = IconLabel("file-plus", 16, "accent")
+        self._line = ElidedLabel()
+        self._cancel = QPushButton(self.tr("Cancel"))
+        self._cancel.setProperty("ghost", True)
+        self._cancel.setAccessibleName(self.tr("Cancel adding"))
+        self._cancel.clicked.connect(ingestion.cancel)
+        self._close = IconButton("x", self.tr("Close this message"), size=14)
+        self._close.clicked.connect(self.hide)
+        self._meter = Meter(self.tr("Progress of adding"))
+        self._failures = QListWidget()
+        self._failures.setAccessibleName(self.tr("Files that could not be read"))
+        self._failures.setMaximumHeight(110)
+        self._failures.setWordWrap(True)
+        self._failures.setTextElideMode(Qt.TextElideMode.ElideNone)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self._icon)
+        row.addWidget(self._line, 1)
+        row.addWidget(self._cancel)
+        row.addWidget(self._close)
+        self.column.addLayout(row)
+        self.column.addWidget(self._meter)
+        self.column.addWidget(self._failures)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self.hide()
+        ingestion.started.connect(self._started)
+        ingestion.progressed.connect(self._progressed)
+        ingestion.finished.connect(self._finished)
+        ingestion.failed.connect(self._failed)
+        ingestion.cancelled.connect(self._cancelled)
+
+    def _started(self, count: int) -> None:
+        self._show(self.tr("Reading what you added…"), "file-plus", "accent", busy=True)
+        self._meter.setRange(0, 0)
+
+    def _progressed(self, step: IngestProgress) -> None:
+        self._meter.setRange(0, 1000)
+        files = step.files_done / step.files_total if step.files_total else 0.0
+        passages = step.chunks_done / step.chunks_total if step.chunks_total else 0.0
+        share = files if not step.chunks_total else min(1.0, files + passages / max(1, step.files_total))
+        self._meter.set_share(share)
+        parts = [self.tr("{0} of {1} files").format(whole(step.files_done), whole(step.files_total))]
+        if step.chunks_total:
+            parts.append(self.tr("{0} passages").format(whole(step.chunks_done)))
+        if step.elapsed_s > 0.5 and step.files_done:
+            parts.append(self.tr("{0:.1f} files/s").format(step.files_done / step.elapsed_s))
+        if step.current:
+            parts.append(PurePath(step.current).name)
+        self._line.set_whole(" · ".join(parts))
+
+    def _finished(self, report: IngestReport) -> None:
+        new = report.added + report.updated
+        said = self.tr("{0} documents added, {1} passages, {2:.1f} s").format(
+            whole(new), whole(report.chunks), report.seconds
+        )
+        if report.unchanged:
+            said += self.tr(" · {0} already there").format(whole(report.unchanged))
+        if report.failed:
+            said += self.tr(" · {0} could not be read").format(whole(len(report.failed)))
+        good = not report.failed
+        self._show(said, "circle-check" if good else "triangle-alert", "ok" if good else "warn", busy=False)
+        for failure in report.failed:
+            self._failures.addItem(f"{PurePath(failure.path).name}: {failure.reason}")
+        self._failures.setVisible(bool(report.failed))
+
+    def _failed(self, error: VPAError) -> None:
+        self._show(str(error), "triangle-alert", "danger", busy=False)
+
+    def _cancelled(self) -> None:
+        self._show(self.tr("Stopped. What was already added stays."), "circle-stop", "dim", busy=False)
+
+    def _show(self, text: str, icon_name: str, tone: str, *, busy: bool) -> None:
+        self._line.set_whole(text)
+        self._line.setToolTip("")
+        self._icon.set_icon(icon_name, tone)
+        self._meter.setVisible(busy)
+        self._cancel.setVisible(busy)
+        self._close.setVisible(not busy)
+        self._failures.clear()
+        self._failures.setVisible(False)
+        self.show()

@@ -1,0 +1,199 @@
+"""The settings pages that are only rows: Routing, Limits, Documents, Privacy, Appearance. Their words and keys."""
+
+from __future__ import annotations
+
+from vpa_desktop.ui.settings.form import FormPage, Saver
+
+
+class RoutingPage(FormPage):
+    """Which provider is asked, and what happens when it fails."""
+
+    def __init__(self, save: Saver) -> None:
+        super().__init__(
+            self.tr("Routing"),
+            self.tr("Which provider answers, and who goes on when it fails. Saved at once."),
+            save,
+        )
+        self.choice(
+            "routing.strategy",
+            self.tr("How a provider is chosen"),
+            self.tr("“Choose for me” in the chat follows this."),
+            (
+                ("failover", self.tr("The default; others when it fails")),
+                ("fixed", self.tr("Only the default")),
+                ("fastest", self.tr("The fastest")),
+                ("cheapest", self.tr("The cheapest")),
+                ("weighted", self.tr("By weight")),
+            ),
+            lambda s: s.routing.strategy,
+        )
+        self.text(
+            "routing.failover_chain",
+            self.tr("Order when one fails"),
+            self.tr("Ids of providers, separated by commas. Empty: all that are ready, the local model last."),
+            lambda s: s.routing.failover_chain,
+        )
+        self.switch(
+            "routing.fallback_enabled",
+            self.tr("Go on with another provider"),
+            self.tr("Off: a failure is shown, and nobody else is asked."),
+            lambda s: s.routing.fallback_enabled,
+        )
+        self.switch(
+            "routing.continue_after_break",
+            self.tr("Continue an answer that broke off"),
+            self.tr("The next provider goes on where it stopped; the place is marked."),
+            lambda s: s.routing.continue_after_break,
+        )
+        self.number(
+            "routing.sticky_minutes",
+            self.tr("Keep a conversation on its provider"),
+            self.tr("Minutes; for the fastest, the cheapest and by weight."),
+            (0, 1440),
+            lambda s: int(s.routing.sticky_minutes),
+        )
+        self.end()
+
+
+class LimitsPage(FormPage):
+    """What may be spent."""
+
+    def __init__(self, save: Saver) -> None:
+        super().__init__(
+            self.tr("Limits"),
+            self.tr("A request that could pass a limit is not sent. Amounts are US dollars. Saved at once."),
+            save,
+        )
+        self.money(
+            "budget.daily_limit_usd",
+            self.tr("Limit per day"),
+            self.tr("Empty is no limit."),
+            lambda s: s.budget.daily_limit_usd,
+        )
+        self.money(
+            "budget.monthly_limit_usd",
+            self.tr("Limit per month"),
+            self.tr("Empty is no limit."),
+            lambda s: s.budget.monthly_limit_usd,
+        )
+        self.choice(
+            "budget.on_limit",
+            self.tr("When a limit is reached"),
+            "",
+            (
+                ("block", self.tr("Say so and send nothing")),
+                ("cheapest", self.tr("Use the cheapest provider that fits")),
+                ("local", self.tr("Use the local model")),
+            ),
+            lambda s: s.budget.on_limit,
+        )
+        self.switch(
+            "budget.cost_tracking",
+            self.tr("Count costs"),
+            self.tr("Off: limits cannot hold, and the dashboard shows no money."),
+            lambda s: s.budget.cost_tracking,
+        )
+        self.end()
+
+
+class RetrievalPage(FormPage):
+    """How much of the documents an answer gets."""
+
+    def __init__(self, save: Saver) -> None:
+        super().__init__(
+            self.tr("Documents"),
+            self.tr("How your documents are used in an answer. Saved at once."),
+            save,
+        )
+        self.number(
+            "rag.top_k",
+            self.tr("Passages shown"),
+            self.tr("How many passages a search lists."),
+            (1, 50),
+            lambda s: s.rag.top_k,
+        )
+        self.number(
+            "rag.context_tokens",
+            self.tr("Passages sent with a question"),
+            self.tr("In tokens; about 900 is a good amount for most models."),
+            (100, 1_000_000),
+            lambda s: s.rag.context_tokens,
+            step=100,
+        )
+        self.number(
+            "rag.chunk_tokens",
+            self.tr("Length of a passage"),
+            self.tr("In tokens. Counts for documents that are added from now on."),
+            (32, 8_192),
+            lambda s: s.rag.chunk_tokens,
+            step=10,
+        )
+        self.number(
+            "rag.chunk_overlap_tokens",
+            self.tr("Overlap of neighbouring passages"),
+            self.tr("In tokens. Counts for documents that are added from now on."),
+            (0, 1_024),
+            lambda s: s.rag.chunk_overlap_tokens,
+            step=5,
+        )
+        self.end()
+
+
+class PrivacyPage(FormPage):
+    """What may leave the computer."""
+
+    def __init__(self, save: Saver) -> None:
+        super().__init__(
+            self.tr("Privacy"),
+            self.tr("What may leave this computer. Saved at once."),
+            save,
+        )
+        self.switch(
+            "privacy.redact_outgoing",
+            self.tr("Mask secrets before sending"),
+            self.tr("Keys, card and account numbers in a question or passage are replaced before they leave."),
+            lambda s: s.privacy.redact_outgoing,
+        )
+        self.text(
+            "privacy.local_only_collections",
+            self.tr("Collections that never leave"),
+            self.tr("Names, separated by commas. Questions that use them are answered on this computer only."),
+            lambda s: s.privacy.local_only_collections,
+        )
+        self.end()
+
+
+class AppearancePage(FormPage):
+    """How the window looks and types."""
+
+    def __init__(self, save: Saver) -> None:
+        super().__init__(self.tr("Appearance"), self.tr("How the window looks and types. Saved at once."), save)
+        self.choice(
+            "window.theme",
+            self.tr("Colours"),
+            "",
+            (
+                ("system", self.tr("As the desktop")),
+                ("light", self.tr("Light")),
+                ("dark", self.tr("Dark")),
+            ),
+            lambda s: s.window.theme,
+        )
+        self.share(
+            "window.text_scale",
+            self.tr("Size of the text in conversations"),
+            self.tr("1.00 is normal. Ctrl+= and Ctrl+- change it too."),
+            (0.7, 2.5),
+            lambda s: s.window.text_scale,
+        )
+        self.switch(
+            "window.enter_sends",
+            self.tr("Enter sends"),
+            self.tr("Off: Enter makes a new line, and Ctrl+Enter sends."),
+            lambda s: s.window.enter_sends,
+        )
+        self.end()
+
+
+PAGES = (RoutingPage, LimitsPage, RetrievalPage, PrivacyPage, AppearancePage)
+"""The pages in their order after Providers and Keys."""

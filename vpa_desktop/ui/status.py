@@ -1,0 +1,76 @@
+"""The status line: route, key place, passages, money, notices. Shows a SystemStatus and nothing else."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QStatusBar
+
+from vpa_desktop.records import SystemStatus
+from vpa_desktop.ui.widgets import IconLabel, PlainLabel
+from vpa_desktop.ui.wording import usd, whole
+
+
+class StatusLine(QStatusBar):
+    """The line at the foot of the window, named "Status"; its whole text is its accessible description."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self.setAccessibleName(self.tr("Status"))
+        self.setSizeGripEnabled(False)
+        self.setFixedHeight(30)
+        self.setContentsMargins(10, 0, 14, 0)
+        self.setStyleSheet("QStatusBar::item { border: 0 }")
+        self._dot = IconLabel("circle-check", 14, "ok")
+        self._route = PlainLabel(self.tr("Starting…"))
+        self._shield = IconLabel("shield-check", 14)
+        self._keys = PlainLabel()
+        self._passages = PlainLabel()
+        self._notice_icon = IconLabel("triangle-alert", 14, "warn")
+        self._notice = PlainLabel()
+        self._money = PlainLabel()
+        for widget in (self._dot, self._route, self._shield, self._keys, self._passages):
+            self.addWidget(widget)
+        for label in (self._route, self._keys, self._passages):
+            label.setContentsMargins(0, 0, 12, 0)
+        self.addWidget(self._notice_icon)
+        self.addWidget(self._notice, 1)
+        self.addPermanentWidget(self._money)
+        for widget in (self._dot, self._shield, self._notice_icon, self._keys, self._passages, self._notice):
+            widget.hide()
+
+    def show_status(self, status: SystemStatus) -> None:
+        """Shows where the next question goes, where keys are, and what was spent."""
+        self._dot.show()
+        self._dot.set_icon("lock" if status.offline else "circle-check", "dim" if status.offline else "ok")
+        route = self.tr("Offline: {0}").format(status.route) if status.offline else status.route
+        self._route.setText(route)
+        self._shield.show()
+        self._keys.show()
+        self._keys.setText(self.tr("Keys: {0}").format(status.key_place))
+        self._passages.show()
+        self._passages.setText(self.tr("{0} passages").format(whole(status.passages)))
+        spent = usd(status.spent_today_usd)
+        self._money.setText(
+            self.tr("{0} today").format(spent)
+            if status.limit_usd is None
+            else self.tr("{0} of {1} today").format(spent, usd(status.limit_usd))
+        )
+        self._say(" · ".join(status.notices))
+
+    def say(self, text: str, *, good: bool = True) -> None:
+        """Shows one sentence in place of the route, as while starting or after a failure to start."""
+        self._dot.show()
+        self._dot.set_icon("clock" if good else "triangle-alert", "dim" if good else "danger")
+        self._route.setText(text)
+        self._describe()
+
+    def _say(self, notice: str) -> None:
+        self._notice_icon.setVisible(bool(notice))
+        self._notice.setVisible(bool(notice))
+        self._notice.setText(notice)
+        self._notice.setToolTip("")
+        self._describe()
+
+    def _describe(self) -> None:
+        labels = (self._route, self._keys, self._passages, self._notice, self._money)
+        self.setAccessibleDescription(" · ".join(label.text() for label in labels if label.text()))
