@@ -16,8 +16,9 @@ from pytestqt.qtbot import QtBot
 from tests.ui.chat.conftest import settle
 from tests.ui.chat.sample import DATES, LONG, PENALTY, answer, citation, contract, conversation, grab, message
 from vpa_desktop.messages import Seam
+from vpa_desktop.ui.chat.flow import KEPT_ROWS
 from vpa_desktop.ui.chat.rows import Action, Zone
-from vpa_desktop.ui.chat.transcript import KEPT_ROWS, Transcript
+from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.theme import DARK, LIGHT
 
 
@@ -161,11 +162,11 @@ def test_reading_place_stays_while_an_answer_grows(view: Transcript) -> None:
 def test_only_what_shows_is_laid_out(view: Transcript) -> None:
     view.set_messages(conversation(3_000))
     settle()
-    assert len(view._rows) < 30
+    assert len(view.flow.laid_out) < 30
     for value in range(0, 60_000, 900):
         view.verticalScrollBar().setValue(value)
         settle()
-    assert len(view._rows) <= KEPT_ROWS
+    assert len(view.flow.laid_out) <= KEPT_ROWS
 
 
 def test_selection_across_messages(view: Transcript) -> None:
@@ -196,11 +197,11 @@ def test_select_all_copies_the_source_without_laying_out(view: Transcript) -> No
     records = conversation(500)
     view.set_messages(records)
     settle()
-    made = len(view._rows)
+    made = len(view.flow.laid_out)
     key(view, Qt.Key.Key_A, CTRL)
     key(view, Qt.Key.Key_C, CTRL)
     assert QGuiApplication.clipboard().text() == "\n\n".join(record.content for record in records)
-    assert len(view._rows) == made
+    assert len(view.flow.laid_out) == made
 
 
 def test_link_is_emitted_and_not_opened(view: Transcript, qtbot: QtBot) -> None:
