@@ -9,7 +9,7 @@ from PySide6.QtGui import QTextCursor, QTextTable, QTextTableCell
 
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import ZERO_WIDTH_BREAK
-from vpa_desktop.ui.chat.markup import CODE_SPACE
+from vpa_desktop.ui.chat.markup import PADDING
 from vpa_desktop.ui.chat.rows import Row
 from vpa_desktop.ui.chat.segments import Segment
 
@@ -102,7 +102,7 @@ def _chosen(cursor: QTextCursor) -> str:
     if TABLE_CELL in text:
         text = "\n".join(_cells(cursor))
     text = text.replace("\u2029", "\n").replace("\u2028", "\n")
-    return text.replace(ZERO_WIDTH_BREAK, "").replace(CODE_SPACE, "")
+    return text.replace(ZERO_WIDTH_BREAK, "").replace(PADDING, "")
 
 
 def _cells(cursor: QTextCursor) -> Iterator[str]:
