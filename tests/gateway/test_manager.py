@@ -189,7 +189,11 @@ async def test_a_limit_blocks_before_anything_is_sent_or_falls_to_the_local_mode
 
 
 async def test_costs_are_booked_for_what_was_answered_and_nothing_for_a_refusal() -> None:
-    priced: dict[str, Any] = {"local_only": False, "input_cost_per_million": Decimal(2), "output_cost_per_million": Decimal(10)}
+    priced: dict[str, Any] = {
+        "local_only": False,
+        "input_cost_per_million": Decimal(2),
+        "output_cost_per_million": Decimal(10),
+    }
     made = manager(scripted("a", ProviderUnavailable("down", provider="a"), **priced), good("b", **priced))
     response = await answer(made)
     assert response.cost_usd == Decimal("0.00004")
