@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.conftest import settle
 from tests.ui.chat.sample import DATES, LONG, PENALTY, answer, citation, contract, conversation, grab, message
-from vpa_desktop.messages import Seam
+from vpa_desktop.messages import Attempt, Seam
 from vpa_desktop.ui.chat.flow import KEPT_ROWS
 from vpa_desktop.ui.chat.rows import Action, Zone
 from vpa_desktop.ui.chat.transcript import Transcript
@@ -119,6 +119,12 @@ def test_seam_is_shown_where_the_answer_broke(view: Transcript) -> None:
     assert [line.text for line in row.lines] == ["Continued by local, because the connection was lost."]
     tops = [segment.rect.top() for segment in row.body]
     assert tops[1] < row.lines[0].rect.top() < tops[2]
+
+
+def test_seam_of_a_stored_answer_is_told_from_its_attempts(view: Transcript) -> None:
+    attempts = (Attempt("openai", "gpt", "interrupted", "The connection was lost."), Attempt("local", "qwen", "ok"))
+    view.set_messages([answer(1, "One. Two.", attempts=attempts)])
+    assert [line.text for line in view.row(0).lines] == ["Continued by local, because the connection was lost."]
 
 
 def test_bottom_sticks_and_lets_go(view: Transcript) -> None:
