@@ -250,6 +250,13 @@ async def test_the_last_provider_is_retried_and_the_others_are_not() -> None:
     assert len(flaky.requests) == 2
 
 
+async def test_a_provider_that_gives_up_in_good_order_is_no_whole_answer() -> None:
+    made = manager(scripted("a", TextDelta("Half"), StreamDone("error")), good("b", " and half"))
+    response = await answer(made)
+    assert response.content == "Half and half"
+    assert [a.outcome for a in response.attempts] == ["interrupted", "ok"]
+
+
 async def test_old_turns_are_left_out_to_fit_a_small_window() -> None:
     small = good("a")
     small.context_tokens = 1_200

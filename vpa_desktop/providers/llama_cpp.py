@@ -41,6 +41,8 @@ OWN_CONTEXT_TOKENS: Final = 8192
 
 MAX_TOKENS: Final = 512
 TEMPERATURE: Final = 0.2
+REPEAT_PENALTY: Final = 1.1
+"""A model this small repeats itself for ever without one; llama.cpp's own name for the parameter."""
 """For the small model that comes along: it may repeat itself for ever, and wanders when warm."""
 
 SECRET: Final = re.compile("_API_KEY$|^VPA_KEY_|PASSPHRASE", re.IGNORECASE)
@@ -125,6 +127,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
         if self._weights_name(request) is None:
             body.setdefault("max_tokens", MAX_TOKENS)
             body.setdefault("temperature", TEMPERATURE)
+            body.setdefault("repeat_penalty", REPEAT_PENALTY)
         return body
 
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
