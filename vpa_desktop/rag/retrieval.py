@@ -25,8 +25,8 @@ FEEDBACK_WEIGHT = 0.5
 POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
 
-# Measured with the default embedder, questions of one test set to the texts of another and to their own: with these
-# 97 of 100 questions that have an answer keep it, and 7 of 100 about something else still find a passage.
+# Measured with the default embedder on five mixes of questions and texts: of the questions that have an answer 97 to
+# 99 of 100 keep their passages, of those about something else 1 to 18 of 100 still find one.
 SIMILAR = 0.40
 FAIRLY_SIMILAR = 0.25
 COVERAGE_WITH_SIMILARITY = 0.6
