@@ -19,7 +19,7 @@ from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, LLMProviderConfig
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
-from vpa_desktop.errors import StorageError
+from vpa_desktop.errors import KnowledgeError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -78,7 +78,7 @@ class System:
             ready=self.keys_ready,
         )
         self._keys: asyncio.Task[None] | None = None
-        self._backup: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
@@ -89,15 +89,28 @@ class System:
 
         return await SentenceTransformersEmbedder.load(name)
 
-    async def start(self) -> None:
-        """Register the providers; keys of the vault follow in the background."""
+    async def start(self, *, background: bool) -> None:
+        """Register the providers; keys of the vault follow in the background.
+
+        ``background`` also begins what a program that stays open does beside: a daily backup, vectors left undone.
+        """
         await self.conversations.recover()
         waiting = self.setup.register_at_once()
         if waiting:
             self._keys = asyncio.create_task(self.setup.register_from_vault(waiting), name="keys")
 
-        if not self.db.read_only:
-            self._backup = asyncio.create_task(self._back_up_daily(), name="backup")
+        if background and not self.db.read_only:
+            self._chores = [
+                asyncio.create_task(self._back_up_daily(), name="backup"),
+                asyncio.create_task(self._resume_documents(), name="resume documents"),
+            ]
+
+    async def _resume_documents(self) -> None:
+        """Make the vectors that a kill left undone; their words can be searched meanwhile."""
+        try:
+            await self.knowledge.resume()
+        except (KnowledgeError, StorageError) as exc:
+            self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
 
     async def _back_up_daily(self) -> None:
         """Keep a verified copy of the database that is at most a day old; a full disk is a notice, not an error."""
@@ -263,7 +276,7 @@ class System:
 
     async def aclose(self) -> None:
         """Close providers, index and database; safe to call twice."""
-        for task in (self._keys, self._backup):
+        for task in [self._keys, *self._chores]:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -278,6 +291,7 @@ async def build_system(
     *,
     environ: Mapping[str, str] | None = None,
     vault: KeyVault | None = None,
+    background: bool = False,
 ) -> System:
     """Open everything and return it; raises ConfigError, SecretError, StorageError with what to do next."""
     environ = os.environ if environ is None else environ
@@ -291,7 +305,7 @@ async def build_system(
             settings.vault, file=paths.key_file, passphrase=environ.get("VPA_VAULT_PASSPHRASE")
         )
         system = System(paths, loaded, environ, db, chosen)
-        await system.start()
+        await system.start(background=background)
     except BaseException:
         await db.aclose()
         raise
