@@ -28,9 +28,17 @@ class TaskOwner(QObject):
         super().__init__(parent)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Starts ``work`` under ``name``; a task of that name still running is cancelled and awaited first."""
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Starts ``work`` under ``name``; a task of that name still running is cancelled and awaited first.
+
+        After ``aclose``, or when the loop has ended, nothing starts any more: the end of one task must not begin
+        another.
+        """
+        if self._closed or asyncio._get_running_loop() is None:
+            work.close()
+            return
         before = self._tasks.get(name)
         if before is not None:
             self.cancel(name)
@@ -38,7 +46,6 @@ class TaskOwner(QObject):
         self._tasks[name] = task
         task.add_done_callback(lambda ended: self._forget(name, ended))
         task.add_done_callback(lambda _: work.close())
-        return task
 
     def running(self, name: str) -> bool:
         """Says whether a task of that name is running and was not told to stop."""
@@ -52,6 +59,7 @@ class TaskOwner(QObject):
 
     async def aclose(self, timeout_s: float = 5.0) -> None:
         """Cancels every task and waits until they have ended, ``timeout_s`` at most."""
+        self._closed = True
         for name in list(self._tasks):
             self.cancel(name)
         if self._ending:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.config import Settings
-from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel
+from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel, Switch
 
 
 class Saver(Protocol):
@@ -99,7 +98,7 @@ class FormPage(QScrollArea):
 
     def switch(self, key: str, name: str, hint: str, read: Callable[[Settings], bool]) -> Row:
         """Adds a switch."""
-        box = QCheckBox()
+        box = Switch()
         row = self._add(Row(name, hint, box))
         box.clicked.connect(lambda on: self._put(row, key, on))
         self._readers.append(lambda settings: box.setChecked(read(settings)))
@@ -130,6 +129,8 @@ class FormPage(QScrollArea):
         box.setRange(*limits)
         box.setSingleStep(step)
         box.setFixedWidth(120)
+        box.setButtonSymbols(box.ButtonSymbols.NoButtons)
+        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
@@ -144,6 +145,8 @@ class FormPage(QScrollArea):
         box.setSingleStep(0.1)
         box.setDecimals(2)
         box.setFixedWidth(120)
+        box.setButtonSymbols(box.ButtonSymbols.NoButtons)
+        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
@@ -154,6 +157,7 @@ class FormPage(QScrollArea):
         line = QLineEdit()
         line.setPlaceholderText(self.tr("no limit"))
         line.setFixedWidth(120)
+        line.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, line))
 
         def take() -> None:
