@@ -181,7 +181,7 @@ async def test_the_choice_of_provider_and_documents_goes_into_the_request(
     composer.picker.set_choices(
         [RouteChoice("", "", "Automatic", False, True), RouteChoice("local", "m", "L", True, True)]
     )
-    actions = composer.picker.menu().actions()
+    actions = composer.picker.choices.actions()
     actions[1].trigger()
     await answered(window, "Hello")
     request = backend.requests[0]

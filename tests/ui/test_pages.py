@@ -139,7 +139,7 @@ async def test_a_provider_is_added_with_its_key_which_leaves_the_field(
 
 def picker_actions(window: MainWindow) -> list[object]:
     """What the picker offers."""
-    return list(window.chat.composer.picker.menu().actions())
+    return list(window.chat.composer.picker.choices.actions())
 
 
 async def test_only_an_endpoint_of_ones_own_asks_for_an_address(window: MainWindow, backend: FakeBackend) -> None:

@@ -33,7 +33,7 @@ async def test_the_newest_of_a_name_wins_and_waits_for_the_end_of_the_one_before
     owner.spawn("search", work(2))
     await until(lambda: "done 2" in seen)
     assert seen == ["cleaned 1", "done 2"]
-    assert not owner.running("search")
+    await until(lambda: not owner.running("search"))
 
 
 async def test_an_error_of_ours_is_told_as_it_is() -> None:
@@ -104,11 +104,12 @@ async def test_asking_lets_other_tasks_go_on() -> None:
 
 
 async def test_a_cancelled_question_closes_its_dialog() -> None:
-    dialog = QDialog()
+    dialog, closed = QDialog(), []
+    dialog.finished.connect(closed.append)
     question = asyncio.get_running_loop().create_task(ask(dialog))
     await asyncio.sleep(0.02)
     assert dialog.isVisible()
     question.cancel()
     with pytest.raises(asyncio.CancelledError):
         await question
-    assert not dialog.isVisible()
+    assert closed == [QDialog.DialogCode.Rejected]

@@ -139,7 +139,7 @@ async def test_the_keys_do_what_the_list_says(window: MainWindow) -> None:
     QTest.keyClick(window, Qt.Key.Key_K, CONTROL)
     assert window.focusWidget() is window.sidebar.search
     QTest.keyClick(window, Qt.Key.Key_M, CONTROL | Qt.KeyboardModifier.ShiftModifier)
-    menu = window.chat.composer.picker.menu()
+    menu = window.chat.composer.picker.choices
     await until(menu.isVisible)
     menu.close()
     QTest.keyClick(window, Qt.Key.Key_B, CONTROL)

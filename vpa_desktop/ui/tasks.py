@@ -36,13 +36,17 @@ class TaskOwner(QObject):
         After ``aclose``, or when the loop has ended, nothing starts any more: the end of one task must not begin
         another.
         """
-        if self._closed or asyncio._get_running_loop() is None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or self._closed:
             work.close()
             return
         before = self._tasks.get(name)
         if before is not None:
             self.cancel(name)
-        task = asyncio.get_running_loop().create_task(self._run(name, work, before), name=name)
+        task = loop.create_task(self._run(name, work, before), name=name)
         self._tasks[name] = task
         task.add_done_callback(lambda ended: self._forget(name, ended))
         task.add_done_callback(lambda _: work.close())

@@ -57,6 +57,27 @@ class IconButton(QToolButton):
         self.setIcon(icon(self._icon_name, getattr(theme_now(), self._tone), self._size))
 
 
+class MenuButton(IconButton):
+    """A button that opens a menu above or below itself.
+
+    Qt's own way to open a tool button's menu runs a nested event loop; ``popup`` does not.
+    """
+
+    def __init__(self, icon_name: str, name: str, text: str = "", *, size: int = 18) -> None:
+        super().__init__(icon_name, name, text, size=size)
+        self.choices = QMenu(self)
+        self.choices.setToolTipsVisible(True)
+        self.choices.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        self.clicked.connect(self.open_menu)
+
+    def open_menu(self) -> None:
+        """Opens the menu, above the button where there is no room below."""
+        height = self.choices.sizeHint().height()
+        below = self.mapToGlobal(QPoint(0, self.height() + 4))
+        has_room = below.y() + height < self.screen().availableGeometry().bottom()
+        self.choices.popup(below if has_room else self.mapToGlobal(QPoint(0, -height - 4)))
+
+
 class IconLabel(QLabel):
     """A tinted icon without a function; assistive technology does not see it."""
 
