@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QTreeWidget, QWidget
 
@@ -94,9 +94,7 @@ async def test_documents_are_filtered_searched_and_removed(window: MainWindow, b
     window.go(DOCUMENTS)
     window.documents.refresh()
     await until(lambda: len(rows(window)) == 2)
-    box = window.documents.collections
-    box.setCurrentIndex(box.findText("work"))
-    box.activated.emit(box.currentIndex())
+    window.documents.collections.choices.actions()[1].trigger()
     await until(lambda: [row[0] for row in rows(window)] == ["a.pdf"])
     QTest.keyClicks(window.documents.search, "penalty")
     await until(lambda: window.documents.passages.count() == 1)
@@ -137,7 +135,7 @@ async def test_a_provider_is_added_with_its_key_which_leaves_the_field(
     await until(lambda: any(a.isEnabled() and "anthropic_main" in a.text() for a in picker_actions(window)))
 
 
-def picker_actions(window: MainWindow) -> list[object]:
+def picker_actions(window: MainWindow) -> list[QAction]:
     """What the picker offers."""
     return list(window.chat.composer.picker.choices.actions())
 

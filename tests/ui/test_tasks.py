@@ -37,7 +37,8 @@ async def test_the_newest_of_a_name_wins_and_waits_for_the_end_of_the_one_before
 
 
 async def test_an_error_of_ours_is_told_as_it_is() -> None:
-    owner, told = TaskOwner(), []
+    owner = TaskOwner()
+    told: list[VPAError] = []
     owner.failed.connect(told.append)
     error = DiskFull("The disk is full")
 
@@ -52,7 +53,8 @@ async def test_an_error_of_ours_is_told_as_it_is() -> None:
 async def test_any_other_error_is_logged_and_told_in_plain_words(
     caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    owner, told = TaskOwner(), []
+    owner = TaskOwner()
+    told: list[VPAError] = []
     owner.failed.connect(told.append)
 
     async def work() -> None:
@@ -104,7 +106,8 @@ async def test_asking_lets_other_tasks_go_on() -> None:
 
 
 async def test_a_cancelled_question_closes_its_dialog() -> None:
-    dialog, closed = QDialog(), []
+    dialog = QDialog()
+    closed: list[int] = []
     dialog.finished.connect(closed.append)
     question = asyncio.get_running_loop().create_task(ask(dialog))
     await asyncio.sleep(0.02)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QProcessEnvironment, Qt
+from PySide6.QtCore import QProcessEnvironment, Qt, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleInterface
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollBar, QWidget
@@ -210,7 +210,12 @@ async def test_a_link_is_opened_only_after_a_yes_and_is_shown_in_full(
     window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(links, "launch", lambda url: opened.append(encoded(url)) or True)
+
+    def pretend(url: QUrl) -> bool:
+        opened.append(encoded(url))
+        return True
+
+    monkeypatch.setattr(links, "launch", pretend)
     window.chat.transcript.link_activated.emit("https://paypal.com@xn--80ak6aa92e.example/a?b=ü")
     await until(lambda: window.findChild(LinkDialog))
     dialog = window.findChild(LinkDialog)

@@ -38,7 +38,9 @@ class Row(QFrame):
         control.setAccessibleDescription(hint)
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(PlainLabel(name, "strong", wraps=True))
+        label = PlainLabel(name, "strong", wraps=True)
+        label.setBuddy(control)
+        words.addWidget(label)
         if hint:
             words.addWidget(PlainLabel(hint, "dim", wraps=True))
         line = QHBoxLayout()

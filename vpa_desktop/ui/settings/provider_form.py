@@ -77,6 +77,7 @@ class ProviderForm(Card):
         ):
             label = PlainLabel(text, "dim")
             label.setMinimumHeight(32)
+            label.setBuddy(field)
             self._form.addRow(label, field)
         self.column.addWidget(self._heading)
         self.column.addLayout(self._form)
