@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeClock
 
@@ -30,6 +31,9 @@ HELPER_PROCESSES: Final = ("multiprocessing.resource_tracker", "multiprocessing.
 WATCHED_LOGGERS: Final = {"vpa_desktop": logging.WARNING, "asyncio": logging.ERROR, "qasync": logging.ERROR}
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# A slow machine is no fault of the code: how long an example takes to make says nothing.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 

@@ -24,7 +24,7 @@ HOMES = {
     "pyqtgraph": ("ui/",),
     "httpx": ("providers/_http.py",),
     "httpx_aiohttp": ("providers/_http.py",),
-    "aiohttp": ("providers/_http.py",),
+    "aiohttp": ("providers/_http.py", "providers/_broken.py"),
     "sqlite_utils": ("storage/",),
     "keyring": ("security/vault.py",),
     "faiss": ("rag/index.py",),

@@ -262,7 +262,7 @@ class Starter:
 async def build_backend(paths: Paths, environ: Mapping[str, str]) -> Backend:
     """Imports the Qt-free half in a thread and builds it; raises VPAError with what to do next."""
     system = await asyncio.to_thread(importlib.import_module, "vpa_desktop.system")
-    backend: Backend = await system.build_system(paths, environ=environ)
+    backend: Backend = await system.build_system(paths, environ=environ, background=True)
     return backend
 
 

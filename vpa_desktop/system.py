@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
@@ -18,6 +19,7 @@ from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, LLMProviderConfig
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
+from vpa_desktop.errors import KnowledgeError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -46,6 +48,8 @@ from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
 
+BACKUP_EVERY_S: Final = 86_400.0
+
 
 class System:
     """The program without a window. Made by ``build_system``; ``aclose`` gives everything back."""
@@ -59,11 +63,11 @@ class System:
         self.problems = loaded.problems
         self._environ = environ
         self._settings = apply_environment(loaded.settings, environ)
-        self._http: Any = None
+        self._session = _SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.setup = ProviderSetup(
-            self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._build_provider
+            self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._session.build
         )
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
         self.integration = EnhancedLLMIntegration(
@@ -74,6 +78,7 @@ class System:
             ready=self.keys_ready,
         )
         self._keys: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
@@ -84,19 +89,40 @@ class System:
 
         return await SentenceTransformersEmbedder.load(name)
 
-    def _build_provider(self, config: LLMProviderConfig) -> BaseLLMProvider:
-        if self._http is None and not KINDS[config.kind].is_local:
-            from vpa_desktop.providers._http import HttpSession
+    async def start(self, *, background: bool) -> None:
+        """Register the providers; keys of the vault follow in the background.
 
-            self._http = HttpSession(offline=self._settings.offline)
-        return build_provider(config, self._http)
-
-    async def start(self) -> None:
-        """Register the providers; keys of the vault follow in the background."""
+        ``background`` also begins what a program that stays open does beside: a daily backup, vectors left undone.
+        """
         await self.conversations.recover()
         waiting = self.setup.register_at_once()
         if waiting:
             self._keys = asyncio.create_task(self.setup.register_from_vault(waiting), name="keys")
+
+        if background and not self.db.read_only:
+            self._chores = [
+                asyncio.create_task(self._back_up_daily(), name="backup"),
+                asyncio.create_task(self._resume_documents(), name="resume documents"),
+            ]
+
+    async def _resume_documents(self) -> None:
+        """Make the vectors that a kill left undone; their words can be searched meanwhile."""
+        try:
+            await self.knowledge.resume()
+        except (KnowledgeError, StorageError) as exc:
+            self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
+
+    async def _back_up_daily(self) -> None:
+        """Keep a verified copy of the database that is at most a day old; a full disk is a notice, not an error."""
+        while True:
+            try:
+                newest = max((p.stat().st_mtime for p in self.paths.backups.glob("*.db")), default=0.0)
+                if time.time() - newest > BACKUP_EVERY_S:
+                    await self.db.backup()
+                self.setup.notices.pop("backup", None)
+            except (StorageError, OSError) as exc:
+                self.setup.notices["backup"] = f"There is no backup of today. {exc}"
+            await asyncio.sleep(3_600)
 
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed."""
@@ -250,13 +276,12 @@ class System:
 
     async def aclose(self) -> None:
         """Close providers, index and database; safe to call twice."""
-        if self._keys is not None:
-            self._keys.cancel()
-            await asyncio.gather(self._keys, return_exceptions=True)
-            self._keys = None
+        for task in [self._keys, *self._chores]:
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self.manager.aclose()
-        if self._http is not None:
-            await self._http.aclose()
+        await self._session.aclose()
         await self.knowledge.aclose()
         await self.db.aclose()
 
@@ -266,6 +291,7 @@ async def build_system(
     *,
     environ: Mapping[str, str] | None = None,
     vault: KeyVault | None = None,
+    background: bool = False,
 ) -> System:
     """Open everything and return it; raises ConfigError, SecretError, StorageError with what to do next."""
     environ = os.environ if environ is None else environ
@@ -279,7 +305,7 @@ async def build_system(
             settings.vault, file=paths.key_file, passphrase=environ.get("VPA_VAULT_PASSPHRASE")
         )
         system = System(paths, loaded, environ, db, chosen)
-        await system.start()
+        await system.start(background=background)
     except BaseException:
         await db.aclose()
         raise
@@ -293,22 +319,24 @@ def create_llm_provider_manager(settings: Settings | None = None) -> LLMProvider
     """
     chosen = settings or apply_environment(load_settings(find_paths().settings_file).settings)
     manager = LLMProviderManager(chosen.routing, chosen.budget, ledger=MemoryLedger())
+    session = _SharedSession(chosen.offline)
+    manager.closes_with = session.aclose
     setup = ProviderSetup(
         manager,
         MemoryVault(),
         lambda: chosen,
         find_paths().settings_file,
         os.environ,
-        _SharedSession(chosen.offline).build,
+        session.build,
     )
     for config in setup.register_at_once():
         if not KINDS[config.kind].needs_key:
-            manager.register_provider(config.provider_id, build_provider(config))
+            manager.register_provider(config.provider_id, session.build(config))
     return manager
 
 
 class _SharedSession:
-    """One HTTP session for all the providers of a manager, made when the first of them needs it."""
+    """One HTTP session for all providers of a manager, made when the first of them needs it."""
 
     def __init__(self, offline: bool) -> None:
         self._offline = offline
@@ -320,6 +348,11 @@ class _SharedSession:
 
             self._http = HttpSession(offline=self._offline)
         return build_provider(config, self._http)
+
+    async def aclose(self) -> None:
+        """Close the session, if it was made."""
+        if self._http is not None:
+            await self._http.aclose()
 
 
 async def create_complete_vpa_system(

@@ -42,8 +42,12 @@ class Program:
         self.environ = environ
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Ran:
+        return self.python("-m", "vpa_desktop", *arguments, stdin=stdin, **environ)
+
+    def python(self, *arguments: str, stdin: str | None = None, **environ: str) -> Ran:
+        """Run Python itself with these arguments, in the program's environment."""
         done = subprocess.run(
-            [sys.executable, "-m", "vpa_desktop", *arguments],
+            [sys.executable, *arguments],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,

@@ -189,7 +189,11 @@ async def test_a_limit_blocks_before_anything_is_sent_or_falls_to_the_local_mode
 
 
 async def test_costs_are_booked_for_what_was_answered_and_nothing_for_a_refusal() -> None:
-    priced: dict[str, Any] = {"local_only": False, "input_cost_per_million": Decimal(2), "output_cost_per_million": Decimal(10)}
+    priced: dict[str, Any] = {
+        "local_only": False,
+        "input_cost_per_million": Decimal(2),
+        "output_cost_per_million": Decimal(10),
+    }
     made = manager(scripted("a", ProviderUnavailable("down", provider="a"), **priced), good("b", **priced))
     response = await answer(made)
     assert response.cost_usd == Decimal("0.00004")
@@ -244,6 +248,13 @@ async def test_the_last_provider_is_retried_and_the_others_are_not() -> None:
     with pytest.raises(AllProvidersFailed):
         await collect(manager(flaky))
     assert len(flaky.requests) == 2
+
+
+async def test_a_provider_that_gives_up_in_good_order_is_no_whole_answer() -> None:
+    made = manager(scripted("a", TextDelta("Half"), StreamDone("error")), good("b", " and half"))
+    response = await answer(made)
+    assert response.content == "Half and half"
+    assert [a.outcome for a in response.attempts] == ["interrupted", "ok"]
 
 
 async def test_old_turns_are_left_out_to_fit_a_small_window() -> None:

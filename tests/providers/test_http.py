@@ -164,6 +164,15 @@ async def test_elsewhere_the_proxy_of_the_environment_is_asked(
     assert "proxy" in str(seen.error)
 
 
+async def test_a_proxy_that_cannot_be_used_is_named(http: HttpSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("all_proxy", "socks://127.0.0.1:1080/")
+    seen = await outcome(provider(http, "https://provider.test/v1"))
+    assert isinstance(seen.error, ProviderUnavailable)
+    assert "socks" in seen.error.why
+    assert "HTTPS_PROXY" in seen.error.next_step
+
+
 async def test_closing_the_generator_hangs_up_at_once(http: HttpSession) -> None:
     async def endless(server: RawServer, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + chunk("Hello"))
@@ -214,8 +223,8 @@ async def test_comments_keep_a_slow_answer_alive(http: HttpSession) -> None:
         assert (await outcome(provider(http, server.url, timeout=0.3))).text == "Hello"
 
 
-@pytest.mark.parametrize("drop", [b"x", b": ping\n\n"])
-async def test_a_drip_does_not_hold_us_for_ever(http: HttpSession, drop: bytes) -> None:
+@pytest.mark.parametrize(("drop", "within_s"), [(b"x", 0.8), (b": ping\n\n", 5)])
+async def test_a_drip_does_not_hold_us_for_ever(http: HttpSession, drop: bytes, within_s: float) -> None:
     async def drip(server: RawServer, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD)
         while not server.hung_up.is_set():
@@ -223,7 +232,7 @@ async def test_a_drip_does_not_hold_us_for_ever(http: HttpSession, drop: bytes) 
             await asyncio.sleep(0.02)
 
     async with serving(drip) as server:
-        seen = await asyncio.wait_for(outcome(provider(http, server.url, timeout=0.1)), 5)
+        seen = await asyncio.wait_for(outcome(provider(http, server.url, timeout=0.1)), within_s)
     assert isinstance(seen.error, ProviderTimeout)
 
 

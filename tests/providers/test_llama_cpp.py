@@ -89,6 +89,7 @@ async def test_requests_wait_for_each_other_and_a_dead_process_is_replaced(local
 @pytest.mark.model
 async def test_too_long_a_prompt_is_refused_in_words(local: LlamaCppProvider) -> None:
     seen = await outcome(local, LLMRequest((Message("user", "word " * 6000),)))
+    assert local.context_tokens == 4096  # what the gateway fits a conversation into
     assert isinstance(seen.error, ContextTooLong)
     assert seen.error.next_step
 

@@ -33,6 +33,12 @@ def test_a_passage_both_sides_like_comes_first() -> None:
     assert all(0.0 <= item.score <= 1.0 for item in ranked)
 
 
+def test_the_last_of_a_few_keyword_hits_still_counts() -> None:
+    dense = [(chunk, 0.3 - chunk / 1000) for chunk in range(100)]
+    ranked = {item.chunk_id: item.score for item in fuse(dense, [(500, 8.0), (501, 7.5)])}
+    assert ranked[501] > 0.4
+
+
 def test_one_side_alone_still_ranks() -> None:
     assert [item.chunk_id for item in fuse([], [(4, 9.0), (5, 2.0)])] == [4, 5]
     assert [item.chunk_id for item in fuse([(7, 0.5)], [])] == [7]

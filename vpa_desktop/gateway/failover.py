@@ -171,6 +171,8 @@ class Failover:
                         continue
                     run.take(event)
                     yield event
+            if run.done is None or run.done.finish_reason == "error":
+                raise _gave_up(run)
             outcome = "ok"
         except (ProviderError, PolicyRefused) as exc:
             error = exc
@@ -264,6 +266,19 @@ class Failover:
             "None is set up and the local model is not there",
             "Add one in Settings, Providers, or with: vpa-desktop providers add",
         )
+
+
+def _gave_up(run: AttemptRun) -> StreamInterrupted:
+    """The provider ended the stream in good order but said that it had not finished (out of capacity, say)."""
+    return StreamInterrupted(
+        f"{run.provider.provider_id} gave up on the answer",
+        "It ended the stream without finishing",
+        "Ask again, or choose another provider",
+        provider=run.provider.provider_id,
+        model=run.model,
+        midstream=True,
+        usage=run.done.usage if run.done else None,
+    )
 
 
 def _may_retry(error: VPAError | None) -> bool:

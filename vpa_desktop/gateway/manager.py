@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
-from vpa_desktop.errors import BadReply, ConfigError, ProviderError
+from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
@@ -68,6 +68,7 @@ class LLMProviderManager:
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
+        self.closes_with: Callable[[], Awaitable[None]] | None = None
 
     # The registry
 
@@ -104,7 +105,7 @@ class LLMProviderManager:
     async def _connects(self, provider: BaseLLMProvider) -> bool:
         try:
             await provider.connect()
-        except ProviderError as exc:
+        except VPAError as exc:
             self.health[provider.provider_id].last_error = str(exc)
             return False
         return True
@@ -305,11 +306,13 @@ class LLMProviderManager:
         return found
 
     async def aclose(self) -> None:
-        """Close every provider, also those replaced or removed before."""
+        """Close every provider, also those replaced or removed before, and what they shared."""
         every = [*self._providers.values(), *self._retired]
         self._providers.clear()
         self._retired.clear()
         await asyncio.gather(*(provider.aclose() for provider in every))
+        if self.closes_with is not None:
+            await self.closes_with()
 
     def _must_exist(self, provider_ids: Sequence[str]) -> None:
         for provider_id in provider_ids:

@@ -14,6 +14,10 @@ from vpa_desktop.errors import BadReply, ProviderError, ProviderTimeout, Provide
 from vpa_desktop.providers._failures import Peer
 
 
+class ProxyUnusable(OSError):
+    """The environment names a proxy of a kind that cannot be used."""
+
+
 def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
     """The error for a connection that never came to an answer; says which of the usual reasons it was."""
     causes = [exc]
@@ -28,7 +32,10 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
             f"No connection to {peer.host} came about",
             next_step,
         )
-    if any(isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) for cause in causes):
+    if isinstance(exc, ProxyUnusable):
+        why, retryable = str(exc), False
+        next_step = "Set HTTPS_PROXY to an http:// proxy, or unset it"
+    elif any(isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) for cause in causes):
         why, next_step = "The proxy did not let the request through", "Check the proxy settings of this machine"
     elif any(isinstance(cause, aiohttp.ClientConnectorDNSError) for cause in causes):
         why = f"There is no address for the name {peer.host}"

@@ -25,7 +25,7 @@ from httpx_aiohttp import AiohttpTransport
 from vpa_desktop import __version__
 from vpa_desktop.catalog import is_loopback
 from vpa_desktop.errors import PolicyRefused, ProviderError
-from vpa_desktop.providers._broken import lost, malformed, redirected, silent, unreachable
+from vpa_desktop.providers._broken import ProxyUnusable, lost, malformed, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem, request_id
 from vpa_desktop.providers._sse import LineTooLong, SSEDecoder, SSEEvent
 
@@ -48,12 +48,12 @@ class HttpSession:
     def __init__(
         self,
         *,
-        offline: bool | None = None,
+        offline: bool = False,
         ca_file: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect_s: float = CONNECT_S,
     ) -> None:
-        self.offline = os.environ.get("VPA_OFFLINE", "") not in ("", "0") if offline is None else offline
+        self.offline = offline or os.environ.get("VPA_OFFLINE", "") not in ("", "0")
         self._ca_file = ca_file
         self._transport = transport
         self._connect_s = connect_s
@@ -265,6 +265,10 @@ class _Routes(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = str(request.url)
         proxy = "" if is_loopback(url) or proxy_bypass(request.url.host) else _proxy_for(request.url.scheme)
+        if proxy and urlsplit(proxy).scheme not in ("http", "https"):
+            raise ProxyUnusable(
+                f"The proxy of this machine is of a kind ({urlsplit(proxy).scheme}) that cannot be used"
+            )
         if proxy not in self._transports:
             self._transports[proxy] = AiohttpTransport(
                 verify=self._context,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import re
 import secrets
 import subprocess
 import sys
@@ -39,7 +41,12 @@ OWN_CONTEXT_TOKENS: Final = 8192
 
 MAX_TOKENS: Final = 512
 TEMPERATURE: Final = 0.2
+REPEAT_PENALTY: Final = 1.1
+"""A model this small repeats itself for ever without one; llama.cpp's own name for the parameter."""
 """For the small model that comes along: it may repeat itself for ever, and wanders when warm."""
+
+SECRET: Final = re.compile("_API_KEY$|^VPA_KEY_|PASSPHRASE", re.IGNORECASE)
+"""Environment names the model's process has no business with."""
 
 START_S: Final = 120.0
 """How long loading may take; large files on slow disks need their time."""
@@ -86,6 +93,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config, http=http)
+        self.context_tokens = CONTEXT_TOKENS if self._weights_name(None) is None else OWN_CONTEXT_TOKENS
         self._turn = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._running: _Running | None = None
@@ -119,6 +127,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
         if self._weights_name(request) is None:
             body.setdefault("max_tokens", MAX_TOKENS)
             body.setdefault("temperature", TEMPERATURE)
+            body.setdefault("repeat_penalty", REPEAT_PENALTY)
         return body
 
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
@@ -140,8 +149,7 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     async def list_models(self) -> list[ModelInfo]:
         """The configured model; loads nothing."""
-        tokens = CONTEXT_TOKENS if self._weights_name(None) is None else OWN_CONTEXT_TOKENS
-        return [ModelInfo(self.model, context_tokens=tokens, images=False)]
+        return [ModelInfo(self.model, context_tokens=self.context_tokens, images=False)]
 
     async def aclose(self) -> None:
         """End the model's process and give its memory back."""
@@ -240,6 +248,7 @@ def _spawn() -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         errors="replace",
+        env={name: value for name, value in os.environ.items() if not SECRET.search(name)},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
     threading.Thread(target=_log_lines, args=(process.stderr,), name="llama.cpp log", daemon=True).start()
@@ -253,10 +262,9 @@ def _handshake(process: subprocess.Popen[str], settings: Mapping[str, Any]) -> d
     try:
         process.stdin.write(json.dumps(settings) + "\n")
         process.stdin.flush()
-        line = process.stdout.readline()
+        answer = json.loads(process.stdout.readline())
     except (OSError, ValueError):
-        return {}
-    answer = json.loads(line) if line else {}
+        return {}  # it ended without a word
     return answer if isinstance(answer, dict) else {}
 
 

@@ -78,6 +78,12 @@ def is_unsegmented(text: str) -> bool:
     return letters > 0 and len(_NO_SPACES.findall(text)) * 2 > letters
 
 
+def is_latin(text: str) -> bool:
+    """True where at least half of the letters are Latin ones, which is what an English model knows."""
+    letters = [char for char in text if char.isalpha()]
+    return sum(char < "\u0250" for char in letters) * 2 >= len(letters)
+
+
 def is_noise(text: str) -> bool:
     """True for what is no language: leader dots, or mostly one unbroken run as of base64 or padding."""
     words = text.split()

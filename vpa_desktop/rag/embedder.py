@@ -44,6 +44,10 @@ class Embedder(Protocol):
     def max_tokens(self) -> int: ...
     @property
     def tokenizer_file(self) -> Path: ...
+    @property
+    def is_latin_only(self) -> bool:
+        """True where the model was trained on text in Latin letters only, so that others are left to keywords."""
+        ...
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Returns one row a text. Raises KnowledgeError when the model cannot be had."""
@@ -62,6 +66,7 @@ class OnnxEmbedder:
     name = "all-MiniLM-L6-v2 (comes with the program)"
     dim = 384
     max_tokens = 256
+    is_latin_only = True
 
     def __init__(self, folder: Path | None = None, *, processes: int = 0) -> None:
         self._folder = folder or resource_path("models")

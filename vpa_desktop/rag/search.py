@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
 from vpa_desktop.rag import retrieval
-from vpa_desktop.rag.chunks import is_unsegmented
+from vpa_desktop.rag.chunks import is_latin, is_unsegmented
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
@@ -77,8 +77,8 @@ class Searcher:
     async def _fused(
         self, query: str, vector: Vector | None, keyword: Ranking, collections: Sequence[str]
     ) -> list[Found]:
-        # The default model knows no script without spaces: there it only disturbs what the characters found.
-        if vector is None or (keyword and is_unsegmented(query)):
+        # A model that does not know the script only disturbs what the words found.
+        if vector is None or (keyword and self._embedder.is_latin_only and not is_latin(query)):
             return retrieval.fuse([], keyword, dense_weight=0.0)
         index = await self._keeper.current()
         among = await self._store.ids_in(collections) if collections else None
@@ -130,15 +130,14 @@ def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: 
 def _relevant(
     query: str, weights: Mapping[str, float], found: Sequence[Found], passages: Mapping[int, Passage]
 ) -> list[Found]:
-    covered: dict[int, float] = {}
-    for item in found:
-        text = passages[item.chunk_id].text
-        if is_unsegmented(query):
-            covered[item.chunk_id] = retrieval.character_coverage(query, text)
-        else:
-            covered[item.chunk_id] = retrieval.coverage(weights, f"{passages[item.chunk_id].title} {text}")
+    texts = {item.chunk_id: f"{passages[item.chunk_id].title} {passages[item.chunk_id].text}" for item in found}
+    if is_unsegmented(query):
+        shares = {chunk_id: retrieval.character_coverage(query, text) for chunk_id, text in texts.items()}
+        return retrieval.relevant(found, shares, True, retrieval.CHARACTERS_ALONE)
+    shares = {chunk_id: retrieval.coverage(weights, text) for chunk_id, text in texts.items()}
     is_exact = len(weights) > 1 or any(char.isdigit() for char in query)
-    return retrieval.relevant(found, covered, is_exact)
+    least = retrieval.WORDS_ALONE if is_latin(query) else retrieval.FOREIGN_WORDS_ALONE
+    return retrieval.relevant(found, shares, is_exact, least)
 
 
 def _with_vectors(index: VectorIndex, query: Vector, keyword: Ranking, among: Sequence[int] | None) -> list[Found]:

@@ -25,6 +25,8 @@ _LOAD_S = 600.0
 class SentenceTransformersEmbedder:
     """A folder with a model, or its name on the hub. Made by :meth:`load`, since its size is only known then."""
 
+    is_latin_only = False
+
     def __init__(self, model: str, worker: Worker, facts: dict[str, Any]) -> None:
         self._worker = worker
         self.name = model

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleInterface
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.conftest import settle
 from tests.ui.chat.sample import answer, contract, conversation, message
+from vpa_desktop.ui.chat import accessible
 from vpa_desktop.ui.chat.transcript import Transcript
 
 NAME = QAccessible.Text.Name
@@ -104,6 +106,8 @@ def test_a_closed_transcript_leaves_nothing(qtbot: QtBot) -> None:
         shown.set_messages(conversation(6))
         names(tree(shown).child(1))
         shown.deleteLater()
-        settle()
         del shown
+        settle()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     gc.collect()
+    assert not accessible._lists

@@ -15,9 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.conftest import settle
 from tests.ui.chat.sample import DATES, LONG, PENALTY, answer, citation, contract, conversation, grab, message
-from vpa_desktop.messages import Seam
+from vpa_desktop.messages import Attempt, Seam
+from vpa_desktop.ui.chat.flow import KEPT_ROWS
 from vpa_desktop.ui.chat.rows import Action, Zone
-from vpa_desktop.ui.chat.transcript import KEPT_ROWS, Transcript
+from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.theme import DARK, LIGHT
 
 
@@ -120,6 +121,12 @@ def test_seam_is_shown_where_the_answer_broke(view: Transcript) -> None:
     assert tops[1] < row.lines[0].rect.top() < tops[2]
 
 
+def test_seam_of_a_stored_answer_is_told_from_its_attempts(view: Transcript) -> None:
+    attempts = (Attempt("openai", "gpt", "interrupted", "The connection was lost."), Attempt("local", "qwen", "ok"))
+    view.set_messages([answer(1, "One. Two.", attempts=attempts)])
+    assert [line.text for line in view.row(0).lines] == ["Continued by local, because the connection was lost."]
+
+
 def test_bottom_sticks_and_lets_go(view: Transcript) -> None:
     view.set_messages(conversation(40))
     settle()
@@ -161,11 +168,11 @@ def test_reading_place_stays_while_an_answer_grows(view: Transcript) -> None:
 def test_only_what_shows_is_laid_out(view: Transcript) -> None:
     view.set_messages(conversation(3_000))
     settle()
-    assert len(view._rows) < 30
+    assert len(view.flow.laid_out) < 30
     for value in range(0, 60_000, 900):
         view.verticalScrollBar().setValue(value)
         settle()
-    assert len(view._rows) <= KEPT_ROWS
+    assert len(view.flow.laid_out) <= KEPT_ROWS
 
 
 def test_selection_across_messages(view: Transcript) -> None:
@@ -183,15 +190,24 @@ def test_selection_across_messages(view: Transcript) -> None:
     assert QGuiApplication.clipboard().text() == "alpha one\n\nbeta two\nx = 1\nend\n\ngamma"
 
 
+def test_a_table_is_copied_with_tabs(view: Transcript) -> None:
+    view.set_messages([answer(1, "| a | b |\n|--|--|\n| 1 | two words |"), message(2, "user", "end")])
+    settle()
+    left, width = view.column()
+    drag(view, QPoint(int(left), view.row_top(0) + 2), QPoint(int(left + width), view.row_top(1) + 40))
+    key(view, Qt.Key.Key_C, CTRL)
+    assert QGuiApplication.clipboard().text() == "a\tb\n1\ttwo words\n\nend"
+
+
 def test_select_all_copies_the_source_without_laying_out(view: Transcript) -> None:
     records = conversation(500)
     view.set_messages(records)
     settle()
-    made = len(view._rows)
+    made = len(view.flow.laid_out)
     key(view, Qt.Key.Key_A, CTRL)
     key(view, Qt.Key.Key_C, CTRL)
     assert QGuiApplication.clipboard().text() == "\n\n".join(record.content for record in records)
-    assert len(view._rows) == made
+    assert len(view.flow.laid_out) == made
 
 
 def test_link_is_emitted_and_not_opened(view: Transcript, qtbot: QtBot) -> None:

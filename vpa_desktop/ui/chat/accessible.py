@@ -7,7 +7,6 @@ The buttons are painted, not widgets. Overriding ``interface_cast`` in Python cr
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, QPoint, QRect
 from PySide6.QtGui import (
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 Relations = list[tuple[QAccessibleInterface, QAccessible.RelationFlag]]
 _is_installed = False
-_lists: WeakKeyDictionary[QObject, MessageList] = WeakKeyDictionary()
+_lists: dict[int, MessageList] = {}
 
 
 def install() -> None:
@@ -41,7 +40,7 @@ def install() -> None:
 
 def forget(view: Transcript) -> None:
     """Drops the items of a transcript whose messages change."""
-    known = _lists.get(view)
+    known = _lists.get(id(view))
     if known is not None:
         known.clear()
 
@@ -51,8 +50,16 @@ def _factory(name: str, thing: QObject) -> QAccessibleInterface | None:
 
     if not isinstance(thing, Transcript):
         return None
-    _lists[thing] = MessageList(thing)
-    return _lists[thing]
+    key = id(thing)
+    _lists[key] = MessageList(thing)
+    thing.destroyed.connect(lambda: _drop(key))
+    return _lists[key]
+
+
+def _drop(key: int) -> None:
+    gone = _lists.pop(key, None)
+    if gone is not None:
+        gone.clear()
 
 
 class MessageList(QAccessibleObject):

@@ -51,13 +51,16 @@ class LiveAnswer:
 
 
 class Pulse(QObject):
-    """Calls ``work`` some time after ``wake``, at most every 33 ms and less often when the work is expensive."""
+    """Calls ``work`` some time after ``wake``, at most every 33 ms and less often when the work is expensive.
+
+    ``beaten`` is called with the cost of each beat in milliseconds.
+    """
 
     def __init__(self, work: Callable[[], None], parent: QObject) -> None:
         super().__init__(parent)
         self._work = work
         self.interval_ms = float(FASTEST_MS)
-        self.last_cost_ms = 0.0
+        self.beaten: Callable[[float], object] = lambda cost_ms: None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -77,5 +80,6 @@ class Pulse(QObject):
         self._timer.stop()
         start = time.perf_counter()
         self._work()
-        self.last_cost_ms = (time.perf_counter() - start) * 1_000
-        self.interval_ms = min(SLOWEST_MS, max(FASTEST_MS, SHARE * self.last_cost_ms))
+        cost_ms = (time.perf_counter() - start) * 1_000
+        self.interval_ms = min(SLOWEST_MS, max(FASTEST_MS, SHARE * cost_ms))
+        self.beaten(cost_ms)

@@ -20,7 +20,7 @@ MAX_BLOCKS = 1_500
 MAX_LINES = 5_000
 MAX_PARSER_LEVEL = 60
 MAX_LEVEL = 2 * 16
-MAX_PIPES = 200
+MAX_MARKS = 200
 BREAK_EVERY = 2_000
 SCHEMES = ("http://", "https://", "mailto:")
 
@@ -165,12 +165,14 @@ def is_safe_link(url: str) -> bool:
 
 
 _PARSER = _parser()
-_PARSER_WITHOUT_TABLES = _parser().disable("table")
+_SMALL_PARSER = _parser().disable(["table", "link", "image"])
 
 
 def _parser_for(lines: list[str]) -> MarkdownIt:
-    # Short rows are filled up to the header's width, so a header of thousands of columns would cost seconds.
-    return _PARSER_WITHOUT_TABLES if any(line.count("|") > MAX_PIPES for line in lines) else _PARSER
+    # A table's short rows are filled up to the header's width, and each open bracket looks for its end: thousands in
+    # one line would cost seconds.
+    is_crowded = any(line.count("|") > MAX_MARKS or line.count("[") > MAX_MARKS for line in lines)
+    return _SMALL_PARSER if is_crowded else _PARSER
 
 
 def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -202,7 +204,7 @@ def _block(group: list[Token], lines: list[str], *, is_open: bool = False) -> Bl
 
 
 def _parse_start(source: str) -> list[Token]:
-    groups = _top_level(_PARSER.parse(source[:MAX_BLOCK]))
+    groups = _top_level(_parser_for([source]).parse(source[:MAX_BLOCK]))
     return groups[0] if groups else []
 
 

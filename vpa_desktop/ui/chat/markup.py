@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 MAX_COLUMNS = 40
 MAX_INLINE_DEPTH = 16
-CODE_SPACE = "\xa0"
+PADDING = "\xa0"
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _INLINE = {"strong": "b", "em": "i", "s": "s"}
 
@@ -38,6 +38,7 @@ class MarkupWriter:
     codes: list[str] = field(default_factory=list)
     _depth: int = 0
     _in_link: bool = False
+    _after_bullet: bool = False
     _row: int = 0
     _column: int = 0
 
@@ -67,7 +68,8 @@ class MarkupWriter:
     def _token(self, token: Token) -> str:
         kind = token.type
         if kind == "inline":
-            return "" if self._is_cut() else self._inline(token.children or ())
+            gap, self._after_bullet = self._gap() if self._after_bullet else "", False
+            return "" if self._is_cut() else gap + self._inline(token.children or ())
         if kind in ("fence", "code_block"):
             return self._nested_code(token)
         if kind in ("tr_open", "th_open", "td_open", "tr_close", "th_close", "td_close"):
@@ -92,10 +94,15 @@ class MarkupWriter:
             return f'<ol style="margin-top:2px;margin-bottom:2px"{f" start={int(start)}" if start else ""}>'
         if kind == "table_open":
             return self._table()
+        self._after_bullet = kind == "list_item_open" and token.markup in ("-", "*", "+")
         return {
             "list_item_open": '<li style="margin-bottom:3px">',
             "blockquote_open": f'<blockquote style="color:{self.theme.dim};margin-left:16px">',
         }.get(kind, "")
+
+    def _gap(self) -> str:
+        # Qt leaves only the width of a space between a bullet and its text.
+        return f'<span style="font-size:{round(10 * self.scale)}px">{PADDING}</span>'
 
     def _close(self, token: Token) -> str:
         if token.type == "paragraph_close":
@@ -162,7 +169,7 @@ class MarkupWriter:
         if kind == "code_inline":
             body = html.escape(breakable(visible(token.content)), quote=False)
             ground = f"background-color:{self.theme.chip}"
-            pad = f'<span style="{ground};font-size:{round(9 * self.scale)}px">{CODE_SPACE}</span>'
+            pad = f'<span style="{ground};font-size:{round(9 * self.scale)}px">{PADDING}</span>'
             return f'{pad}<code style="{ground}">{body}</code>{pad}'
         if kind in ("link_open", "link_close"):
             return self._link(token)

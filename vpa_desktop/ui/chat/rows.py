@@ -154,6 +154,8 @@ class Row:
         y = self._place_body(x, wide, y)
         for line in wording.state_lines(self.record, has_text=bool(self.body)):
             y = self._place_line(Line(line.kind, line.text), x, wide, y)
+        for words in () if self.seams else wording.stored_seams(self.record):
+            y = self._place_line(Line("seam", words), x, wide, y)
         y = self._place_chips(x, wide, y)
         return self._place_buttons(x, wide, y) + 24
 

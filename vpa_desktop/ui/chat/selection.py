@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from PySide6.QtGui import QTextCursor
+from PySide6.QtGui import QTextCursor, QTextTable, QTextTableCell
 
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import ZERO_WIDTH_BREAK
-from vpa_desktop.ui.chat.markup import CODE_SPACE
+from vpa_desktop.ui.chat.markup import PADDING
 from vpa_desktop.ui.chat.rows import Row
 from vpa_desktop.ui.chat.segments import Segment
 
@@ -25,6 +25,7 @@ class Place:
 
 THE_END = 2**31
 MOST_LAID_OUT = 100
+TABLE_CELL = "\ufdd0"
 
 
 class Selection:
@@ -92,10 +93,34 @@ class Selection:
 
     def _row_text(self, number: int, row: Row) -> str:
         cursors = (self.cursor(number, place, segment) for place, segment in enumerate(row.segments))
-        return "\n".join(_clean(cursor.selectedText()) for cursor in cursors if cursor is not None)
+        return "\n".join(_chosen(cursor) for cursor in cursors if cursor is not None)
 
 
-def _clean(text: str) -> str:
-    # Qt separates paragraphs and lines of a selection with U+2029 and U+2028.
+def _chosen(cursor: QTextCursor) -> str:
+    # Qt separates paragraphs and lines of a selection with U+2029 and U+2028, and a table's cells with U+FDD0.
+    text = cursor.selectedText()
+    if TABLE_CELL in text:
+        text = "\n".join(_cells(cursor))
     text = text.replace("\u2029", "\n").replace("\u2028", "\n")
-    return text.replace(ZERO_WIDTH_BREAK, "").replace(CODE_SPACE, "")
+    return text.replace(ZERO_WIDTH_BREAK, "").replace(PADDING, "")
+
+
+def _cells(cursor: QTextCursor) -> Iterator[str]:
+    """Gives the touched rows of a table, their cells separated by tabs as spreadsheets like them."""
+    place = QTextCursor(cursor.document())
+    place.setPosition(min(cursor.selectionStart() + 1, cursor.document().characterCount() - 1))
+    table: QTextTable | None = place.currentTable()
+    if table is None:
+        yield cursor.selection().toPlainText()
+        return
+    for row in range(table.rows()):
+        cells = [table.cellAt(row, column) for column in range(table.columns())]
+        first, last = cells[0].firstPosition(), cells[-1].lastPosition()
+        if last >= cursor.selectionStart() and first <= cursor.selectionEnd():
+            yield "\t".join(_cell_text(cell) for cell in cells)
+
+
+def _cell_text(cell: QTextTableCell) -> str:
+    cursor = cell.firstCursorPosition()
+    cursor.setPosition(cell.lastPosition(), QTextCursor.MoveMode.KeepAnchor)
+    return cursor.selectedText()

@@ -6,7 +6,6 @@ are in ``gestures``, layout in ``rows``, painting in ``painting``, the screen re
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,8 +28,9 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 from vpa_desktop.messages import Citation, Seam
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat import accessible, wording
+from vpa_desktop.ui.chat.flow import Flow
 from vpa_desktop.ui.chat.gestures import Gestures
-from vpa_desktop.ui.chat.heights import Heights, guess_height
+from vpa_desktop.ui.chat.heights import Heights
 from vpa_desktop.ui.chat.live import LiveAnswer, Pulse
 from vpa_desktop.ui.chat.painting import RowPainter, RowState, paint_empty
 from vpa_desktop.ui.chat.rows import Row, Zone
@@ -42,7 +42,6 @@ COLUMN = 760
 SIDE = 24
 TOP = 20
 BOTTOM = 8
-KEPT_ROWS = 120
 FLASH_MS = 1_500
 
 
@@ -60,17 +59,10 @@ class Transcript(QAbstractScrollArea):
     def __init__(self, parent: QWidget | None = None, theme: Theme = LIGHT) -> None:
         super().__init__(parent)
         accessible.install()
-        self.messages: list[MessageRecord] = []
+        self.flow = Flow(SegmentStyle(theme))
         self.selection = Selection()
-        self.style_now = SegmentStyle(theme)
-        self.heights = Heights()
         self.current = -1
         self.flashed: Zone | None = None
-        self._rows: OrderedDict[int, Row] = OrderedDict()
-        self._numbers: dict[str, int] = {}
-        self._live: dict[str, LiveAnswer] = {}
-        self._seams: dict[str, list[tuple[int, Seam]]] = {}
-        self._open_thoughts: set[str] = set()
         self._empty_text = ""
         self._sticks = True
         self._adjusting = False
@@ -96,26 +88,21 @@ class Transcript(QAbstractScrollArea):
     def set_messages(self, messages: Sequence[MessageRecord]) -> None:
         """Shows another conversation, at its end. An answer that streams is resumed with ``begin_answer``."""
         self.pulse.stop()
-        self._live.clear()
-        self._seams.clear()
-        self._open_thoughts.clear()
         accessible.forget(self)
-        self.messages = list(messages)
-        self._numbers = {record.id: number for number, record in enumerate(self.messages)}
+        self.flow.show(messages)
         self.selection.clear()
         self.gestures.reset()
         self.current = -1
         self._sticks = True
-        self._remeasure()
+        self._fit_range()
+        self.viewport().update()
 
     def append(self, record: MessageRecord) -> None:
         """Adds a message at the end, or shows its new state where it is already there."""
-        if record.id in self._numbers:
-            self._replace(record)
+        if record.id in self.flow.numbers:
+            self._grown(self.flow.replace(record))
             return
-        self._numbers[record.id] = len(self.messages)
-        self.messages.append(record)
-        self.heights.append(self._guess(record))
+        self.flow.add(record)
         if record.role == "user":
             self._sticks = True
         self._fit_range()
@@ -124,20 +111,20 @@ class Transcript(QAbstractScrollArea):
     def begin_answer(self, record: MessageRecord) -> None:
         """Adds an answer that is about to stream; text it already has is shown."""
         self.append(replace(record, content="", reasoning="", state="streaming"))
-        self._live[record.id] = LiveAnswer()
+        self.flow.live[record.id] = LiveAnswer()
         self.feed(record.id, record.content)
         self.feed_reasoning(record.id, record.reasoning)
 
     def feed(self, message_id: str, text: str) -> None:
         """Adds a piece of the answer's text; a message that does not stream takes none."""
-        live = self._live.get(message_id)
+        live = self.flow.live.get(message_id)
         if live is not None and text:
             live.pieces.append(text)
             self.pulse.wake()
 
     def feed_reasoning(self, message_id: str, text: str) -> None:
         """Adds a piece of the model's reasoning."""
-        live = self._live.get(message_id)
+        live = self.flow.live.get(message_id)
         if live is not None and text:
             live.thoughts.append(text)
             self.pulse.wake()
@@ -148,28 +135,21 @@ class Transcript(QAbstractScrollArea):
 
     def set_citations(self, message_id: str, citations: Sequence[Citation]) -> None:
         """Gives an answer its sources: chips under it, and links on the marks in its text."""
-        number = self._numbers.get(message_id)
-        if number is None:
-            return
-        self.flush()
-        self._replace(replace(self.messages[number], citations=tuple(citations)))
+        number = self.flow.numbers.get(message_id)
+        if number is not None:
+            self.flush()
+            self._grown(self.flow.replace(replace(self.messages[number], citations=tuple(citations))))
 
     def add_seam(self, message_id: str, seam: Seam) -> None:
         """Marks that another provider goes on after the block that is being written."""
-        live = self._live.get(message_id)
-        if live is None:
-            return
-        self.flush()
-        self._seams.setdefault(message_id, []).append((live.last_block, seam))
-        row = self.row(self._numbers[message_id])
-        row.seams = list(self._seams[message_id])
-        row.invalidate()
-        self._measure(self._numbers[message_id])
+        if message_id in self.flow.live:
+            self.flush()
+            self._grown(self.flow.add_seam(message_id, seam))
 
     def finish_answer(self, record: MessageRecord) -> None:
         """Shows the final state of an answer and announces it to screen readers."""
         self.flush()
-        self._live.pop(record.id, None)
+        self.flow.live.pop(record.id, None)
         self.append(record)
         event = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])
         event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
@@ -177,13 +157,11 @@ class Transcript(QAbstractScrollArea):
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours."""
-        self.style_now = replace(self.style_now, theme=theme)
-        self._remeasure()
+        self._restyle(theme=theme)
 
     def set_text_scale(self, scale: float) -> None:
         """Makes all text ``scale`` times its normal size (0.7 to 3)."""
-        self.style_now = replace(self.style_now, scale=min(3.0, max(0.7, scale)))
-        self._remeasure()
+        self._restyle(scale=min(3.0, max(0.7, scale)))
 
     def set_empty_text(self, text: str) -> None:
         """Sets what is shown while there is no message; its first line is the heading."""
@@ -201,17 +179,20 @@ class Transcript(QAbstractScrollArea):
 
     # --- rows and scrolling ------------------------------------------------------------------------------------
 
+    @property
+    def messages(self) -> list[MessageRecord]:
+        """The messages, in order."""
+        return self.flow.messages
+
+    @property
+    def heights(self) -> Heights:
+        """The heights of the rows; exact for what was shown."""
+        return self.flow.heights
+
     def row(self, number: int) -> Row:
         """Returns the laid-out row of a message."""
-        row = self._rows.get(number)
-        if row is None:
-            row = self._rows[number] = self._make_row(self.messages[number])
-            self._drop_rows(number)
-        else:
-            self._rows.move_to_end(number)
-        left, width = self.column()
-        row.lay_out(left, width)
-        return row
+        self.flow.column = self.column()
+        return self.flow.row(number)
 
     def column(self) -> tuple[float, float]:
         """Returns the left edge and the width of the reading column."""
@@ -239,11 +220,8 @@ class Transcript(QAbstractScrollArea):
 
     def toggle_reasoning(self, number: int) -> None:
         """Shows or hides the reasoning of an answer."""
-        row = self.row(number)
-        row.toggle_thoughts()
-        change = self._open_thoughts.add if row.show_thoughts else self._open_thoughts.discard
-        change(row.record.id)
-        self._measure(number)
+        self.flow.toggle_reasoning(number)
+        self._grown(number)
 
     def make_current(self, number: int) -> None:
         """Makes a message the current one of the keyboard and brings it into view."""
@@ -274,72 +252,32 @@ class Transcript(QAbstractScrollArea):
             self._unflash.start()
         self.viewport().update()
 
-    def _make_row(self, record: MessageRecord) -> Row:
-        row = Row(record, self.style_now, self._seams.get(record.id, ()))
-        if record.id in self._open_thoughts:
-            row.toggle_thoughts()
-        return row
-
-    def _drop_rows(self, needed: int) -> None:
-        live = {self._numbers[message_id] for message_id in self._live}
-        for number in list(self._rows):
-            if len(self._rows) <= KEPT_ROWS:
-                return
-            if number != needed and number not in live:
-                del self._rows[number]
-
-    def _replace(self, record: MessageRecord) -> None:
-        number = self._numbers[record.id]
-        self.messages[number] = record
-        self._rows.pop(number, None)
-        live = self._live.get(record.id)
-        if live is not None:
-            live.shown_stable = 0
-            row = self.row(number)
-            live.show(row)
-        self._measure(number)
-
     def _show_pieces(self) -> None:
-        for message_id, live in self._live.items():
-            if not live.pieces and not live.thoughts:
-                continue
-            number = self._numbers[message_id]
-            row = self.row(number)
-            record = self.messages[number] = live.take(self.messages[number])
-            row.change(record)
-            live.show(row)
-            self._measure(number)
+        for number in self.flow.take_pieces():
+            self._grown(number)
 
-    def _remeasure(self) -> None:
-        self._rows.clear()
-        self.heights = Heights(self._guess(record) for record in self.messages)
-        for message_id, live in self._live.items():
-            live.shown_stable = 0
-            live.show(self.row(self._numbers[message_id]))
+    def _restyle(self, **changes: object) -> None:
+        self.flow.column = self.column()
+        self.flow.restyle(**changes)
         self._fit_range()
         self.viewport().update()
 
-    def _guess(self, record: MessageRecord) -> int:
-        return guess_height(record.content, int(self.column()[1]), round(23 * self.style_now.scale))
-
-    def _measure(self, number: int) -> None:
-        height = self.row(number).height
-        if height != self.heights[number]:
-            self.heights[number] = height
+    def _grown(self, number: int) -> None:
+        if self.flow.settle_height(number):
             self._fit_range()
         self.viewport().update()
 
     def _measure_visible(self) -> tuple[list[tuple[int, Row]], bool]:
         if not self.messages:
             return [], True
+        self.flow.column = self.column()
         first, rest = self.row_at(0)
         y, number, shown, is_settled = self.row_top(first), first, [], True
         while number < len(self.messages) and y < self.viewport().height():
-            row = self.row(number)
-            change = row.height - self.heights[number]
+            change = self.flow.settle_height(number)
+            row = self.flow.row(number)
             if change:
                 is_settled = False
-                self.heights[number] = row.height
                 # A row that begins above the window keeps its lower edge where it is, so that what is read stays put.
                 rest += change if number == first and rest > 0 else 0
             shown.append((number, row))
@@ -366,7 +304,7 @@ class Transcript(QAbstractScrollArea):
             self._sticks = value >= self.verticalScrollBar().maximum() - 4
 
     def _bring_into_view(self, number: int) -> None:
-        self._measure(number)
+        self._grown(number)
         top, height, room = self.row_top(number), self.heights[number], self.viewport().height()
         bar = self.verticalScrollBar()
         if top < 8 or height > room:
@@ -381,12 +319,12 @@ class Transcript(QAbstractScrollArea):
         rows = self.visible_rows()
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(self.viewport().rect(), QColor(self.style_now.theme.bg))
+        painter.fillRect(self.viewport().rect(), QColor(self.flow.style.theme.bg))
         if not rows and self._empty_text:
             left, width = self.column()
             area = QRectF(left, 0, width, self.viewport().height())
-            paint_empty(painter, self.style_now.theme, self.style_now.scale, area, self._empty_text)
-        brush = RowPainter(painter, self.style_now.theme)
+            paint_empty(painter, self.flow.style.theme, self.flow.style.scale, area, self._empty_text)
+        brush = RowPainter(painter, self.flow.style.theme)
         for number, row in rows:
             top = self.row_top(number)
             painter.save()
@@ -412,6 +350,7 @@ class Transcript(QAbstractScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fits the scroll bar; rows are laid out again when they show."""
         super().resizeEvent(event)
+        self.flow.column = self.column()
         self._fit_range()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal
 
 from vpa_desktop.messages import Citation, Seam
@@ -62,6 +63,16 @@ def seam(part: Seam) -> str:
     reason = part.reason.rstrip(". ")
     because = f", because {reason[:1].lower()}{reason[1:]}" if reason else ""
     return visible(f"Continued by {part.to_provider}{because}.")
+
+
+def stored_seams(record: MessageRecord) -> list[str]:
+    """Returns the seams of a stored answer, from its attempts: where they were in the text is not kept."""
+    asked = [attempt for attempt in record.attempts if attempt.outcome != "skipped"]
+    return [
+        seam(Seam(before.provider, after.provider, before.reason))
+        for before, after in pairwise(asked)
+        if before.outcome == "interrupted"
+    ]
 
 
 def chip(citation: Citation) -> tuple[str, str]:

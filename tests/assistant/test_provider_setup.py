@@ -1,0 +1,103 @@
+"""Setting up providers and keys: keys only in the vault, bound to their host, and never sent to another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vpa_desktop.assistant.keys import clean_key
+from vpa_desktop.assistant.provider_setup import ProviderSetup
+from vpa_desktop.catalog import LLMProviderConfig
+from vpa_desktop.config import Settings
+from vpa_desktop.errors import ConfigError
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.providers import build_provider
+from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import ProviderDraft
+from vpa_desktop.security.vault import MemoryVault
+from vpa_desktop.settings_file import load_settings
+
+KEY = "sk-test-0123456789abcdef"
+
+
+class Bench:
+    def __init__(self, folder: Path, environ: dict[str, str] | None = None) -> None:
+        self.file = folder / "settings.toml"
+        self.vault = MemoryVault()
+        self.manager = LLMProviderManager()
+        self.built: list[LLMProviderConfig] = []
+        self.setup = ProviderSetup(self.manager, self.vault, self.settings, self.file, environ or {}, self.build)
+
+    def settings(self) -> Settings:
+        return load_settings(self.file).settings
+
+    def build(self, config: LLMProviderConfig) -> BaseLLMProvider:
+        self.built.append(config)
+        return build_provider(config)
+
+
+async def test_a_key_typed_in_settings_is_in_the_vault_and_not_in_the_file(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.setup.save(ProviderDraft("work", "openai", "gpt-6-luna", key=f' "{KEY}"\n'))
+    assert await bench.vault.get("work") == KEY
+    assert KEY not in bench.file.read_text()
+    await bench.setup.refresh()
+    assert bench.manager.provider_ids[0] == "work"
+    assert bench.built[0].api_key == KEY
+    assert KEY not in repr(bench.built[0])
+
+
+async def test_a_new_address_asks_for_the_key_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.setup.save(ProviderDraft("work", "openai", key=KEY))
+    with pytest.raises(ConfigError, match="Type the key again"):
+        await bench.setup.save(ProviderDraft("work", "openai", endpoint="https://other.example/v1"))
+    verdict = await bench.setup.test(ProviderDraft("work", "openai", endpoint="https://other.example/v1"))
+    assert not verdict.ok
+    assert "no key" in verdict.sentence
+    assert all(c.api_key is None for c in bench.built)
+
+
+async def test_keys_of_the_environment_make_their_provider_at_once_and_win(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {"ANTHROPIC_API_KEY": KEY})
+    assert bench.setup.register_at_once() == []
+    assert set(bench.manager.provider_ids) == {"anthropic", "local"}
+    keys = await bench.setup.list_keys()
+    assert [(k.provider, k.source, k.hint) for k in keys] == [("anthropic", "environment", "…cdef")]
+    with pytest.raises(ConfigError, match="environment"):
+        await bench.setup.delete_key("anthropic")
+
+
+async def test_the_general_key_does_not_go_to_a_custom_endpoint(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {"OPENAI_API_KEY": KEY})
+    bench.file.write_text(
+        '[providers.box]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "http://127.0.0.1:9/v1"\n'
+    )
+    waiting = bench.setup.register_at_once()
+    await bench.setup.register_from_vault(waiting)
+    assert {c.provider_id: c.api_key for c in bench.built}["box"] is None
+
+
+async def test_removing_takes_the_key_and_the_routes_with_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.setup.save(ProviderDraft("work", "openai", key=KEY, make_default=True))
+    await bench.setup.remove("work")
+    assert await bench.vault.get("work") is None
+    assert bench.settings().routing.default_provider == ""
+    assert not load_settings(bench.file).problems
+    with pytest.raises(ConfigError, match="no provider work"):
+        await bench.setup.remove("work")
+
+
+@pytest.mark.parametrize("bad", ["", "   ", '""', "two words", "line\nbreak", "schlüssel"])
+def test_what_cannot_be_a_key_is_refused_without_showing_it(bad: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        clean_key(bad)
+    assert not bad.strip() or bad not in str(refused.value)
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://x/v1", "api.openai.com/v1", "https://", "javascript:alert(1)"])
+async def test_an_address_that_is_none_is_refused(tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="not an address"):
+        await Bench(tmp_path).setup.save(ProviderDraft("x", "openai_compatible", endpoint=endpoint))
