@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -18,28 +17,17 @@ from tests.ui.fake_backend import FakeBackend
 from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.theme import LIGHT, apply_theme
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    BasePolicy: type[asyncio.AbstractEventLoopPolicy] = asyncio.DefaultEventLoopPolicy
+
+def qt_loop() -> asyncio.AbstractEventLoop:
+    """Makes the loop that the program runs on."""
+    loop = qasync.QEventLoop(QApplication.instance() or QApplication(["tests"]))
+    assert isinstance(loop, asyncio.AbstractEventLoop)
+    return loop
 
 
-class QtPolicy(BasePolicy):  # type: ignore[misc, valid-type]
-    """Gives tests the loop that the program runs on."""
-
-    def __init__(self, app: QApplication) -> None:
-        super().__init__()
-        self._app = app
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        loop = qasync.QEventLoop(self._app)
-        assert isinstance(loop, asyncio.AbstractEventLoop)
-        return loop
-
-
-@pytest.fixture
-def event_loop_policy(qapp: QApplication) -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Coroutine tests of the window run on Qt's loop."""
-    return QtPolicy(qapp)
+    return {"qt": qt_loop}
 
 
 @pytest.fixture

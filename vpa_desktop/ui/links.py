@@ -68,9 +68,8 @@ class LinkDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 18)
         column.setSpacing(10)
-        place = (
-            encoded(url).split(":", 1)[1] if url.scheme() == "mailto" else bytes(QUrl.toAce(url.host()).data()).decode()
-        )
+        host = bytes(QUrl.toAce(url.host()).data()).decode()
+        place = self._address.partition(":")[2] if url.scheme() == "mailto" else host
         column.addWidget(PlainLabel(self.tr("An answer can lead anywhere. This link goes to:"), "dim"))
         column.addWidget(PlainLabel(f"{url.scheme()}  ·  {place}", "heading", wraps=True))
         if url.userInfo():

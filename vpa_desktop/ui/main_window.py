@@ -243,7 +243,7 @@ class MainWindow(QMainWindow):
 
     def _choose_model(self) -> None:
         self.go(CHAT)
-        self.chat.composer.picker.showMenu()
+        self.chat.composer.picker.open_menu()
 
     def _escape(self) -> None:
         if self.notice.isVisible() and not self.notice.has_retry():

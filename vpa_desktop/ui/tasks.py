@@ -28,17 +28,28 @@ class TaskOwner(QObject):
         super().__init__(parent)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Starts ``work`` under ``name``; a task of that name still running is cancelled and awaited first."""
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Starts ``work`` under ``name``; a task of that name still running is cancelled and awaited first.
+
+        After ``aclose``, or when the loop has ended, nothing starts any more: the end of one task must not begin
+        another.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or self._closed:
+            work.close()
+            return
         before = self._tasks.get(name)
         if before is not None:
             self.cancel(name)
-        task = asyncio.get_running_loop().create_task(self._run(name, work, before), name=name)
+        task = loop.create_task(self._run(name, work, before), name=name)
         self._tasks[name] = task
         task.add_done_callback(lambda ended: self._forget(name, ended))
         task.add_done_callback(lambda _: work.close())
-        return task
 
     def running(self, name: str) -> bool:
         """Says whether a task of that name is running and was not told to stop."""
@@ -52,6 +63,7 @@ class TaskOwner(QObject):
 
     async def aclose(self, timeout_s: float = 5.0) -> None:
         """Cancels every task and waits until they have ended, ``timeout_s`` at most."""
+        self._closed = True
         for name in list(self._tasks):
             self.cancel(name)
         if self._ending:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vpa_desktop.ui.theme import DARK, LIGHT, Theme, icon, icon_pixmap
 
@@ -45,6 +56,27 @@ class IconButton(QToolButton):
 
     def _tint(self) -> None:
         self.setIcon(icon(self._icon_name, getattr(theme_now(), self._tone), self._size))
+
+
+class MenuButton(IconButton):
+    """A button that opens a menu above or below itself.
+
+    Qt's own way to open a tool button's menu runs a nested event loop; ``popup`` does not.
+    """
+
+    def __init__(self, icon_name: str, name: str, text: str = "", *, size: int = 18) -> None:
+        super().__init__(icon_name, name, text, size=size)
+        self.choices = QMenu(self)
+        self.choices.setToolTipsVisible(True)
+        self.choices.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        self.clicked.connect(self.open_menu)
+
+    def open_menu(self) -> None:
+        """Opens the menu, above the button where there is no room below."""
+        height = self.choices.sizeHint().height()
+        below = self.mapToGlobal(QPoint(0, self.height() + 4))
+        has_room = below.y() + height < self.screen().availableGeometry().bottom()
+        self.choices.popup(below if has_room else self.mapToGlobal(QPoint(0, -height - 4)))
 
 
 class IconLabel(QLabel):
@@ -136,6 +168,36 @@ class ChoiceBox(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leaves the wheel to the page: scrolling past must not change a setting."""
         event.ignore()
+
+
+class Switch(QCheckBox):
+    """A check box that looks like a switch; its name is the accessible one."""
+
+    def sizeHint(self) -> QSize:
+        """Room for the track and its focus ring."""
+        return QSize(46, 28)
+
+    def hitButton(self, pos: QPoint) -> bool:
+        """The whole switch can be clicked."""
+        return self.rect().contains(pos)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paints track, knob and focus ring."""
+        theme = theme_now()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        track = QRectF(4, (self.height() - 20) / 2, 36, 20)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(theme.accent), 2))
+            painter.drawRoundedRect(track.adjusted(-3, -3, 3, 3), 13, 13)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.accent if self.isChecked() else theme.edge))
+        painter.drawRoundedRect(track, 10, 10)
+        painter.setBrush(QColor(theme.on_accent if self.isChecked() else theme.card))
+        painter.drawEllipse(
+            QRectF(track.right() - 18 if self.isChecked() else track.left() + 2, track.top() + 2, 16, 16)
+        )
+        painter.end()
 
 
 class Card(QFrame):

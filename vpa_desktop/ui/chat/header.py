@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from vpa_desktop.ui.widgets import ElidedLabel, IconButton, PlainLabel
+from vpa_desktop.ui.widgets import ElidedLabel, IconButton, MenuButton, PlainLabel
 
 
 class ChatHeader(QFrame):
@@ -24,12 +24,9 @@ class ChatHeader(QFrame):
         find = IconButton("search", self.tr("Find in this conversation"))
         find.setToolTip(self.tr("Find in this conversation (Ctrl+F)"))
         find.clicked.connect(self.find_wanted)
-        self._more = IconButton("ellipsis", self.tr("More"))
-        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self._more)
-        menu.addAction(self.tr("Rename…")).triggered.connect(self.rename_wanted)
-        menu.addAction(self.tr("Delete…")).triggered.connect(self.delete_wanted)
-        self._more.setMenu(menu)
+        self._more = MenuButton("ellipsis", self.tr("More"))
+        self._more.choices.addAction(self.tr("Rename…")).triggered.connect(self.rename_wanted)
+        self._more.choices.addAction(self.tr("Delete…")).triggered.connect(self.delete_wanted)
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 0, 16, 0)
         row.setSpacing(8)

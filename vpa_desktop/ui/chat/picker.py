@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QMenu, QToolButton
 
 from vpa_desktop.records import RouteChoice
-from vpa_desktop.ui.widgets import IconButton
+from vpa_desktop.ui.widgets import MenuButton
 
 
-class ProviderPicker(IconButton):
+class ProviderPicker(MenuButton):
     """The pill named "Provider and model"; ``chosen`` tells of a change by the person."""
 
     chosen = Signal(object)
@@ -24,11 +23,6 @@ class ProviderPicker(IconButton):
         self.setToolTip(self.tr("Provider and model (Ctrl+Shift+M)"))
         self.setProperty("pill", True)
         self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._menu = QMenu(self)
-        self._menu.setToolTipsVisible(True)
-        self._menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-        self.setMenu(self._menu)
         self._choice: RouteChoice | None = None
         self._show()
 
@@ -41,19 +35,19 @@ class ProviderPicker(IconButton):
         """Offers these choices; the one in force stays if it is among them."""
         kept = next((c for c in choices if self._choice and _key(c) == _key(self._choice)), None)
         self._choice = kept or (choices[0] if choices else None)
-        self._menu.clear()
-        group = QActionGroup(self._menu)
+        self.choices.clear()
+        group = QActionGroup(self.choices)
         for choice in choices:
-            self._menu.addAction(self._action(choice, group))
-        self._menu.addSeparator()
-        add = self._menu.addAction(self.tr("Add a provider…"))
+            self.choices.addAction(self._action(choice, group))
+        self.choices.addSeparator()
+        add = self.choices.addAction(self.tr("Add a provider…"))
         add.triggered.connect(self.add_wanted)
         self._show()
 
     def _action(self, choice: RouteChoice, group: QActionGroup) -> QAction:
         label = choice.label.replace("&", "&&")
         note = choice.note or ("" if choice.is_ready else self.tr("not ready"))
-        action = QAction(f"{label}   –  {note}".replace("\n", " ") if note else label, self._menu)
+        action = QAction(f"{label}   –  {note}".replace("\n", " ") if note else label, self.choices)
         action.setCheckable(True)
         action.setChecked(choice == self._choice)
         action.setActionGroup(group)

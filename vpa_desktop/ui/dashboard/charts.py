@@ -84,13 +84,14 @@ def series_color(theme: Theme, number: int) -> str:
 def _plot(pg: Any, theme: Theme, name: str) -> Any:
     plot = pg.PlotWidget(background=theme.card)
     plot.setAccessibleName(name)
-    plot.setMinimumHeight(HEIGHT_PX)
+    plot.setFixedHeight(HEIGHT_PX)
     plot.setMouseEnabled(x=False, y=False)
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.showGrid(y=True, alpha=0.15)
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
+        axis.enableAutoSIPrefix(False)
         axis.setPen(QColor(theme.line))
         axis.setTextPen(QColor(theme.dim))
         axis.setTickFont(text_font(11))

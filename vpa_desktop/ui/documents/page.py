@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -24,8 +26,8 @@ from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import ChoiceBox, IconLabel, PlainLabel, theme_now
-from vpa_desktop.ui.wording import milliseconds, whole
+from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, theme_now
+from vpa_desktop.ui.wording import first_words, milliseconds, whole
 
 SEARCH_DELAY_MS = 250
 
@@ -41,11 +43,11 @@ class DocumentsPage(QWidget):
         self._backend: Backend | None = None
         self._model = DocumentModel(self)
         self.list = self._make_list()
-        self.collections = ChoiceBox()
-        self.collections.setAccessibleName(self.tr("Collections"))
-        self.collections.setMinimumWidth(180)
-        self.collections.addItem(self.tr("All collections"), None)
-        self.collections.activated.connect(lambda _: self.refresh())
+        self._shown: str | None = None
+        self.collections = MenuButton("chevron-down", self.tr("Collections"), " ", size=14)
+        self.collections.setProperty("pill", True)
+        self.collections.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        self._offer([])
         self.search = self._make_search()
         self.passages = PassageList()
         self._note = PlainLabel("", "dim")
@@ -94,17 +96,31 @@ class DocumentsPage(QWidget):
 
     def collection(self) -> str | None:
         """Returns the collection shown, None for all."""
-        name = self.collections.currentData()
-        return name if isinstance(name, str) else None
+        return self._shown
+
+    def _offer(self, names: Sequence[str]) -> None:
+        """Offers all collections and each by its name. A combo box would hide its own name on Linux."""
+        menu = self.collections.choices
+        menu.clear()
+        for name in (None, *names):
+            action = menu.addAction((name or self.tr("All collections")).replace("&", "&&"))
+            action.setCheckable(True)
+            action.setChecked(name == self._shown)
+            action.triggered.connect(lambda _=False, name=name: self.show_collection(name))
+        shown = self._shown or self.tr("All collections")
+        self.collections.setText(f"{first_words(shown, 30).replace('&', '&&')} ")
+        self.collections.setAccessibleDescription(shown)
+
+    def show_collection(self, name: str | None) -> None:
+        """Shows the documents of one collection, or of all."""
+        self._shown = name
+        self.refresh()
 
     async def _load(self, backend: Backend) -> None:
         names = await backend.list_collections()
-        shown = self.collection()
-        self.collections.clear()
-        self.collections.addItem(self.tr("All collections"), None)
-        for name in names:
-            self.collections.addItem(name, name)
-        self.collections.setCurrentIndex(max(0, self.collections.findData(shown)))
+        if self._shown not in names:
+            self._shown = None
+        self._offer(names)
         records = await backend.list_documents(self.collection())
         self._model.set_records(records)
         ready = sum(record.chunks for record in records)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.config import Settings
-from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel
+from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel, Switch
 
 
 class Saver(Protocol):
@@ -39,7 +38,9 @@ class Row(QFrame):
         control.setAccessibleDescription(hint)
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(PlainLabel(name, "strong", wraps=True))
+        label = PlainLabel(name, "strong", wraps=True)
+        label.setBuddy(control)
+        words.addWidget(label)
         if hint:
             words.addWidget(PlainLabel(hint, "dim", wraps=True))
         line = QHBoxLayout()
@@ -99,7 +100,7 @@ class FormPage(QScrollArea):
 
     def switch(self, key: str, name: str, hint: str, read: Callable[[Settings], bool]) -> Row:
         """Adds a switch."""
-        box = QCheckBox()
+        box = Switch()
         row = self._add(Row(name, hint, box))
         box.clicked.connect(lambda on: self._put(row, key, on))
         self._readers.append(lambda settings: box.setChecked(read(settings)))
@@ -130,6 +131,8 @@ class FormPage(QScrollArea):
         box.setRange(*limits)
         box.setSingleStep(step)
         box.setFixedWidth(120)
+        box.setButtonSymbols(box.ButtonSymbols.NoButtons)
+        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
@@ -144,6 +147,8 @@ class FormPage(QScrollArea):
         box.setSingleStep(0.1)
         box.setDecimals(2)
         box.setFixedWidth(120)
+        box.setButtonSymbols(box.ButtonSymbols.NoButtons)
+        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
@@ -154,6 +159,7 @@ class FormPage(QScrollArea):
         line = QLineEdit()
         line.setPlaceholderText(self.tr("no limit"))
         line.setFixedWidth(120)
+        line.setAlignment(Qt.AlignmentFlag.AlignRight)
         row = self._add(Row(name, hint, line))
 
         def take() -> None:

@@ -75,7 +75,10 @@ class ProviderForm(Card):
             (self.tr("Model"), self.model),
             ("", self.default),
         ):
-            self._form.addRow(PlainLabel(text, "dim"), field)
+            label = PlainLabel(text, "dim")
+            label.setMinimumHeight(32)
+            label.setBuddy(field)
+            self._form.addRow(label, field)
         self.column.addWidget(self._heading)
         self.column.addLayout(self._form)
         self.column.addWidget(self._note)

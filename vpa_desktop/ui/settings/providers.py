@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from vpa_desktop.errors import VPAError
 from vpa_desktop.records import ProviderDraft, ProviderStatus
@@ -16,7 +16,7 @@ from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.settings.form import FormPage, Saver
 from vpa_desktop.ui.settings.provider_form import ProviderForm
 from vpa_desktop.ui.tasks import TaskOwner
-from vpa_desktop.ui.widgets import Card, ElidedLabel, IconLabel, PlainLabel
+from vpa_desktop.ui.widgets import Card, ElidedLabel, IconLabel, PlainLabel, Switch
 
 
 class ProvidersPage(FormPage):
@@ -167,8 +167,9 @@ class ProvidersPage(FormPage):
         head.addWidget(ElidedLabel(" · ".join(p for p in (status.kind_label, status.model) if p), "dim"), 1)
         if status.is_default:
             head.addWidget(PlainLabel(self.tr("asked first"), "chip"))
-        enabled = QCheckBox(self.tr("In use"))
+        enabled = Switch()
         enabled.setAccessibleName(self.tr("Use {0}").format(status.id))
+        enabled.setToolTip(self.tr("In use"))
         enabled.setChecked(status.enabled)
         enabled.clicked.connect(lambda on: self._run("enable", status, on=on))
         head.addWidget(enabled)

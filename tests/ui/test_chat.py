@@ -1,0 +1,271 @@
+"""The chat in the real window over a backend in memory: typing, streaming, stopping, failing, finding."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
+
+from tests.ui.conftest import until
+from tests.ui.fake_backend import FakeBackend
+from vpa_desktop.errors import ProviderUnavailable, StorageError
+from vpa_desktop.messages import Citation
+from vpa_desktop.records import MessageRecord, RouteChoice
+from vpa_desktop.ui.chat.sources import SourcePanel
+from vpa_desktop.ui.main_window import MainWindow
+
+pytestmark = pytest.mark.ui
+
+
+def shown(window: MainWindow) -> list[MessageRecord]:
+    """The messages the person sees."""
+    window.chat.transcript.flush()
+    return window.chat.transcript.messages
+
+
+def is_idle(window: MainWindow) -> bool:
+    """Whether Send is there again."""
+    return not window.chat.composer.send.isHidden()
+
+
+def titles(window: MainWindow) -> list[str]:
+    """The titles in the list."""
+    model = window.sidebar.conversations.model()
+    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+def open_listed(window: MainWindow, title: str) -> None:
+    """Chooses a conversation in the list."""
+    model = window.sidebar.conversations.model()
+    window.sidebar.conversations.setCurrentIndex(model.index(titles(window).index(title), 0))
+
+
+async def answered(window: MainWindow, text: str) -> None:
+    """Types a message, sends it with Enter and waits for the end of the answer."""
+    QTest.keyClicks(window.chat.composer.edit, text)
+    QTest.keyClick(window.chat.composer.edit, Qt.Key.Key_Return)
+    await until(lambda: is_idle(window) and not window.presenter.chat.busy)
+
+
+async def test_enter_sends_and_the_answer_is_shown_and_listed(window: MainWindow, backend: FakeBackend) -> None:
+    await answered(window, "What is a breaker?")
+    assert [(m.role, m.content) for m in shown(window)] == [
+        ("user", "What is a breaker?"),
+        ("assistant", "Hello **there**. This is the answer."),
+    ]
+    assert window.chat.composer.text() == ""
+    await until(lambda: titles(window) == ["What is a breaker?"])
+    assert window.chat.header.title() == "What is a breaker?"
+
+
+async def test_shift_enter_makes_a_line_and_the_editor_grows_to_eight_lines(window: MainWindow) -> None:
+    edit = window.chat.composer.edit
+    low = edit.height()
+    for _ in range(12):
+        QTest.keyClicks(edit, "line")
+        QTest.keyClick(edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert edit.toPlainText().count("\n") == 12
+    assert low < edit.height() <= 9 * edit.fontMetrics().lineSpacing()
+    assert not shown(window)
+
+
+async def test_where_enter_makes_a_line_control_enter_sends(window: MainWindow, backend: FakeBackend) -> None:
+    edit = window.chat.composer.edit
+    edit.enter_sends = False
+    QTest.keyClicks(edit, "one")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert not backend.requests
+    QTest.keyClick(edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: len(backend.requests) == 1)
+
+
+async def test_text_shows_while_it_comes_and_stop_ends_it_at_once(window: MainWindow, backend: FakeBackend) -> None:
+    backend.pause_s, backend.reply = 0.01, " ".join(f"word{n}" for n in range(500))
+    window.chat.composer.set_text("Go on")
+    window.chat.composer.send.click()
+    await until(lambda: len(shown(window)) == 2 and "word3" in shown(window)[1].content)
+    assert shown(window)[1].state == "streaming"
+    window.chat.composer.stop.click()
+    assert is_idle(window)
+    assert shown(window)[1].state == "stopped"
+    assert "word3" in shown(window)[1].content
+    await until(lambda: backend.turns_closed == 1)
+
+
+async def test_a_second_message_stops_the_answer_and_keeps_its_text(window: MainWindow, backend: FakeBackend) -> None:
+    backend.pause_s, backend.reply = 0.01, " ".join(f"word{n}" for n in range(500))
+    window.presenter.send("first")
+    await until(lambda: len(shown(window)) == 2 and "word2" in shown(window)[1].content)
+    backend.pause_s, backend.reply = 0.0, "second answer"
+    window.presenter.send("second")
+    await until(lambda: not window.presenter.chat.busy)
+    assert [m.state for m in shown(window)] == ["done", "stopped", "done", "done"]
+    assert shown(window)[3].content == "second answer"
+    assert backend.requests[1].conversation_id == backend.requests[0].conversation_id or len(backend.conversations) == 1
+
+
+async def test_a_failure_says_what_why_and_next_and_can_be_tried_again(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.fails = ProviderUnavailable("OpenAI does not answer", "The connection was refused", "Try again later")
+    await answered(window, "Hello")
+    failed = shown(window)[1]
+    assert failed.state == "failed"
+    assert failed.error == "OpenAI does not answer. The connection was refused. Try again later."
+    backend.fails = None
+    window.chat.transcript.regenerate_requested.emit(failed.id)
+    await until(lambda: not window.presenter.chat.busy)
+    assert [m.state for m in shown(window)] == ["done", "done"]
+    assert backend.requests[1].regenerates == failed.id
+
+
+async def test_control_r_gives_the_last_answer_anew(window: MainWindow, backend: FakeBackend) -> None:
+    await answered(window, "Hello")
+    backend.reply = "Another answer."
+    QTest.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: len(backend.requests) == 2 and not window.presenter.chat.busy)
+    assert [m.content for m in shown(window)] == ["Hello", "Another answer."]
+    assert backend.requests[1].regenerates is not None
+
+
+async def test_an_earlier_answer_is_replaced_in_its_place(window: MainWindow, backend: FakeBackend) -> None:
+    backend.add_conversation("Old", ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
+    window.desk.refresh()
+    await until(lambda: titles(window) == ["Old"])
+    open_listed(window, "Old")
+    await until(lambda: len(shown(window)) == 4)
+    backend.reply = "new b"
+    window.presenter.regenerate(shown(window)[1].id)
+    await until(lambda: len(backend.requests) == 1 and not window.presenter.chat.busy)
+    assert [m.content for m in shown(window)] == ["a", "new b", "c", "d"]
+    assert backend.requests[0].user_query == "a"
+
+
+async def test_an_answer_goes_on_while_another_conversation_is_shown(window: MainWindow, backend: FakeBackend) -> None:
+    backend.add_conversation("Old", ("user", "old question"), ("assistant", "old answer"), days_ago=1)
+    window.desk.refresh()
+    await until(lambda: "Old" in titles(window))
+    backend.pause_s, backend.reply = 0.01, " ".join(f"word{n}" for n in range(60))
+    window.presenter.send("A long story")
+    await until(lambda: len(shown(window)) == 2 and "word2" in shown(window)[1].content)
+    await until(lambda: "A long story" in titles(window))
+    open_listed(window, "Old")
+    await until(lambda: shown(window)[-1].content == "old answer")
+    assert is_idle(window)
+    open_listed(window, "A long story")
+    await until(lambda: shown(window)[0].content == "A long story")
+    assert "word2" in shown(window)[1].content
+    await until(lambda: shown(window)[1].state == "done")
+    assert shown(window)[1].content.endswith("word59")
+
+
+async def test_a_draft_is_kept_for_each_conversation(window: MainWindow, backend: FakeBackend) -> None:
+    backend.add_conversation("Old", ("user", "old question"))
+    window.desk.refresh()
+    await until(lambda: titles(window) == ["Old"])
+    window.chat.composer.set_text("half a thought")
+    open_listed(window, "Old")
+    await until(lambda: bool(shown(window)))
+    assert window.chat.composer.text() == ""
+    QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert window.chat.composer.text() == "half a thought"
+
+
+async def test_the_choice_of_provider_and_documents_goes_into_the_request(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    composer = window.chat.composer
+    composer.documents.click()
+    composer.picker.set_choices(
+        [RouteChoice("", "", "Automatic", False, True), RouteChoice("local", "m", "L", True, True)]
+    )
+    actions = composer.picker.choices.actions()
+    actions[1].trigger()
+    await answered(window, "Hello")
+    request = backend.requests[0]
+    assert (request.provider, request.model, request.use_rag) == ("local", "m", False)
+
+
+async def test_a_citation_opens_its_passage_with_the_page(window: MainWindow, backend: FakeBackend) -> None:
+    backend.citations = (Citation(1, "contract.pdf", "/c.pdf", "Contract", 4, "7.3", 0.9, "short text", "d1", 7),)
+    await answered(window, "What is the penalty?")
+    window.chat.transcript.citation_clicked.emit(shown(window)[1].id, 1)
+    await until(lambda: not window.tasks.running("passage"))
+    panel = window.chat.panel()
+    assert isinstance(panel, SourcePanel)
+    assert panel.passage is not None
+    assert "What stood before. The penalty is 0.5 %" in panel.passage.toPlainText()
+    window._escape()
+    assert window.chat.panel() is None
+
+
+async def test_copy_puts_the_answer_on_the_clipboard(window: MainWindow, backend: FakeBackend) -> None:
+    await answered(window, "Hello")
+    window.chat.transcript.copy_requested.emit(shown(window)[1].id)
+    assert QGuiApplication.clipboard().text() == backend.reply
+
+
+async def test_find_goes_through_the_places(window: MainWindow, backend: FakeBackend) -> None:
+    backend.add_conversation("Old", ("user", "apple"), ("assistant", "pear"), ("user", "apple pie"))
+    window.desk.refresh()
+    await until(lambda: titles(window) == ["Old"])
+    open_listed(window, "Old")
+    await until(lambda: len(shown(window)) == 3)
+    QTest.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(window.chat.find_bar.words, "apple")
+    first = window.chat.transcript.current
+    QTest.keyClick(window.chat.find_bar.words, Qt.Key.Key_Return)
+    assert {first, window.chat.transcript.current} == {0, 2}
+    QTest.keyClick(window.chat.find_bar.words, Qt.Key.Key_Escape)
+    assert window.chat.find_bar.isHidden()
+
+
+async def test_conversations_are_searched_renamed_and_deleted(window: MainWindow, backend: FakeBackend) -> None:
+    kept = backend.add_conversation("Budget", ("user", "numbers"))
+    backend.add_conversation("Holiday", ("user", "Vienna in March"))
+    window.desk.refresh()
+    await until(lambda: len(titles(window)) == 2)
+    QTest.keyClicks(window.sidebar.search, "vienna")
+    await until(lambda: titles(window) == ["Holiday"])
+    window.sidebar.search.clear()
+    await until(lambda: len(titles(window)) == 2)
+    window.sidebar.conversations.renamed.emit(kept, "Budget 2027")
+    await until(lambda: "Budget 2027" in titles(window))
+    open_listed(window, "Holiday")
+    QTest.keyClick(window.sidebar.conversations, Qt.Key.Key_Delete)
+    await until(lambda: dialog_button(window))
+    button = dialog_button(window)
+    assert button is not None
+    button.click()
+    await until(lambda: titles(window) == ["Budget 2027"])
+    assert list(backend.conversations) == [kept]
+
+
+def dialog_button(window: MainWindow) -> QPushButton | None:
+    """The dangerous button of the dialog that is open."""
+    return window.findChild(QPushButton, "confirm")
+
+
+async def test_a_fault_behind_the_list_is_shown_above_the_page(window: MainWindow, backend: FakeBackend) -> None:
+    async def broken(conversation_id: str) -> list[MessageRecord]:
+        raise StorageError("The conversation cannot be read", "The disk has an error", "Restore a backup")
+
+    backend.messages = broken  # type: ignore[method-assign]
+    backend.add_conversation("Old", ("user", "x"))
+    window.desk.refresh()
+    await until(lambda: titles(window) == ["Old"])
+    open_listed(window, "Old")
+    await until(lambda: not window.notice.isHidden())
+    assert window.notice.text() == "The conversation cannot be read. The disk has an error. Restore a backup."
+
+
+async def test_leaving_while_an_answer_comes_ends_in_time_and_closes_the_stream(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.pause_s, backend.reply = 0.01, " ".join("word" for _ in range(5000))
+    window.presenter.send("Go on")
+    await until(lambda: len(shown(window)) == 2)
+    await window.tasks.aclose(timeout_s=1.0)
+    assert backend.turns_closed == 1
