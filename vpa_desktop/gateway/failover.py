@@ -133,7 +133,7 @@ class Failover:
                 provider=provider.provider_id,
                 model=ready.model,
                 finish_reason="stop",
-                usage=Usage(0, 0),
+                usage=Usage(),
                 cost_usd=None if not is_free(provider.config) else Decimal(),
                 ttft_ms=0.0,
                 attempts=tuple(self._attempts),

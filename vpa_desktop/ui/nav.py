@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QTabBar
 
+from vpa_desktop.ui import nav_accessible
 from vpa_desktop.ui.theme import icon_pixmap
 from vpa_desktop.ui.widgets import theme_now
 
@@ -19,6 +20,7 @@ class NavBar(QTabBar):
 
     def __init__(self, name: str, entries: Sequence[tuple[str, str]]) -> None:
         super().__init__()
+        nav_accessible.install()
         self._icons = [icon_name for icon_name, _ in entries]
         self._hovered = -1
         self.setAccessibleName(name)
