@@ -68,7 +68,7 @@ async def test_dropped_files_are_added_and_a_bad_one_is_named_with_its_reason(
     strip = window.chat.findChild(IngestStrip)
     assert strip is not None
     await until(strip.isVisible)
-    await until(lambda: "1 documents added" in words(strip))
+    await until(lambda: "1 added" in words(strip))
     assert "1 could not be read" in words(strip)
     assert strip._failures.item(0).text() == "scan.pdf: It is protected by a password"
     window.go(DOCUMENTS)

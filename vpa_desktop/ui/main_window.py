@@ -43,6 +43,7 @@ from vpa_desktop.ui.theme import DARK, LIGHT, Theme, apply_theme, theme_for
 from vpa_desktop.ui.widgets import IconButton, theme_now
 
 CHAT, DOCUMENTS, DASHBOARD, SETTINGS = range(4)
+NARROW_PX = 1080
 
 
 class MainWindow(QMainWindow):
@@ -125,6 +126,7 @@ class MainWindow(QMainWindow):
         side.theme_wanted.connect(self._switch_theme)
         side.help_wanted.connect(self._show_keys)
         side.new_wanted.connect(self._new)
+        self.chat.panel_opened.connect(self._make_room)
         self.desk.opened.connect(lambda: self.go(CHAT))
         self.presenter.turn_ended.connect(self.refresh_status)
         self.documents.changed.connect(self.refresh_status)
@@ -199,6 +201,11 @@ class MainWindow(QMainWindow):
         """Shows the sidebar, or a narrow rail in its place."""
         self.sidebar.setVisible(shown)
         self._rail.setVisible(not shown)
+
+    def _make_room(self) -> None:
+        """Hides the sidebar where a panel beside the conversation would leave too little of it."""
+        if self.width() < NARROW_PX:
+            self.show_sidebar(False)
 
     def _new(self) -> None:
         self.go(CHAT)

@@ -108,6 +108,8 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
 QDateEdit:focus {{ border: 2px solid {t.accent}; padding: 5px 9px; }}
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{ color: {t.edge};
   border-color: {t.line}; }}
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ border: 0; padding: 0 10px; background: transparent; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; height: 0; border: 0; }}
 QLineEdit#search {{ border: 1px solid {t.line}; padding: 6px 10px 6px 6px; }}
 QLineEdit#search:focus {{ border: 2px solid {t.accent}; padding: 5px 9px 5px 5px; }}
 QComboBox::drop-down {{ border: 0; width: 22px; }}

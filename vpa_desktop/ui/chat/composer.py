@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.chat.picker import ProviderPicker
@@ -14,6 +14,7 @@ from vpa_desktop.ui.widgets import IconButton, Meter, PlainLabel, restyle
 from vpa_desktop.ui.wording import usd
 
 LINES_MAX = 8
+NARROW_PX = 520
 
 
 class MessageEdit(QPlainTextEdit):
@@ -86,6 +87,7 @@ class Composer(QFrame):
         self.setMaximumWidth(800)
         self._ready = False
         self._answering = False
+        self._has_limit = False
         self.edit = MessageEdit()
         self.edit.submitted.connect(self._submit)
         self.edit.textChanged.connect(self._refresh)
@@ -157,11 +159,20 @@ class Composer(QFrame):
 
     def set_money(self, spent: Decimal, limit: Decimal | None) -> None:
         """Shows what was spent today against the limit; nothing where no limit is set."""
-        self._money_box.setVisible(limit is not None)
+        self._has_limit = limit is not None
+        self._fit_money()
         if limit is not None:
             share = float(spent / limit) if limit else 1.0
             self._spent.setText(self.tr("{0} of {1} today").format(usd(spent), usd(limit)))
             self._meter.set_share(share, "over" if share >= 1 else "warn" if share >= 0.8 else "")
+
+    def _fit_money(self) -> None:
+        self._money_box.setVisible(self._has_limit and self.width() >= NARROW_PX)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leaves the money out where there is no room; the status line has it too."""
+        super().resizeEvent(event)
+        self._fit_money()
 
     def text(self) -> str:
         """Returns the message as typed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QGraphicsDropShadowEffect,
@@ -36,6 +36,8 @@ PANEL_PX = 380
 
 class ChatView(QWidget):
     """Everything of one conversation on the screen."""
+
+    panel_opened = Signal()
 
     def __init__(self, ingestion: Ingestion) -> None:
         super().__init__()
@@ -130,6 +132,7 @@ class ChatView(QWidget):
             self._panel.deleteLater()
         self._panel = panel
         if panel is not None:
+            self.panel_opened.emit()
             self._split.addWidget(panel)
             self._split.setStretchFactor(0, 1)
             self._split.setStretchFactor(1, 0)

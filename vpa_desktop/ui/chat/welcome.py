@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.theme import icon
 from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel, theme_now
@@ -22,6 +23,7 @@ class Welcome(QScrollArea):
         super().__init__()
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         page = QWidget()
@@ -80,21 +82,34 @@ class Welcome(QScrollArea):
         return card
 
     def _examples(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(10)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(10)
         questions = (
             self.tr("In one sentence, what is a circuit breaker?"),
             self.tr("Write a Python function that checks an IBAN."),
             self.tr("What do my documents say about deadlines?"),
             self.tr("Make a table of three ways to back up photos."),
         )
-        for n, question in enumerate(questions):
-            grid.addWidget(self._example(question), n // 2, n % 2)
-        return grid
+        self._buttons = [self._example(question) for question in questions]
+        self._columns = 0
+        self._arrange(2)
+        return self._grid
+
+    def _arrange(self, columns: int) -> None:
+        if columns != self._columns:
+            self._columns = columns
+            for n, button in enumerate(self._buttons):
+                self._grid.addWidget(button, n // columns, n % columns)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Puts the examples below each other where there is no room for two."""
+        super().resizeEvent(event)
+        self._arrange(2 if event.size().width() >= 720 else 1)
 
     def _example(self, question: str) -> QPushButton:
         button = QPushButton(question)
         button.setProperty("example", True)
+        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         button.setCursor(Qt.CursorShape.PointingHandCursor)
         button.clicked.connect(lambda: self.example_chosen.emit(question))
         return button

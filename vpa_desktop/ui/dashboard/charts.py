@@ -39,7 +39,7 @@ def cost_chart(days: tuple[DayCost, ...], theme: Theme, name: str) -> QWidget:
             pg.BarGraphItem(x=list(range(len(days))), y0=list(base), height=heights, width=0.72, brush=color, pen=color)
         )
         base = [low + height for low, height in zip(base, heights, strict=True)]
-    step = max(1, len(days) // 7)
+    step = max(1, len(days) // 4)
     ticks = [(n, f"{days[n].day.day} {days[n].day.strftime('%b')}") for n in range(len(days) - 1, -1, -step)]
     plot.getAxis("bottom").setTicks([ticks])
     plot.getAxis("left").setLabel("US$", color=theme.dim)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
@@ -30,6 +30,7 @@ from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, theme_now
 from vpa_desktop.ui.wording import first_words, milliseconds, whole
 
 SEARCH_DELAY_MS = 250
+NARROW_PX = 760
 
 
 class DocumentsPage(QWidget):
@@ -73,6 +74,12 @@ class DocumentsPage(QWidget):
         """From now on documents can be shown."""
         self._backend = backend
         self.refresh()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leaves out the columns that matter least where there is no room."""
+        super().resizeEvent(event)
+        for column in (COLLECTION, ADDED):
+            self.list.setColumnHidden(column, event.size().width() < NARROW_PX)
 
     def refresh(self) -> None:
         """Loads the list again."""
@@ -152,7 +159,7 @@ class DocumentsPage(QWidget):
         self.passages.show_report(report)
         found = whole(len(report.results))
         self._note.setText(
-            self.tr("{0} passages found in {1}").format(found, milliseconds(report.ms))
+            self.tr("Passages found: {0} (in {1})").format(found, milliseconds(report.ms))
             if report.results
             else self.tr("Nothing in your documents fits these words. Try other ones, or add the file that has them.")
         )

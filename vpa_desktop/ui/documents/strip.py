@@ -72,9 +72,7 @@ class IngestStrip(Card):
 
     def _finished(self, report: IngestReport) -> None:
         new = report.added + report.updated
-        said = self.tr("{0} documents added, {1} passages, {2:.1f} s").format(
-            whole(new), whole(report.chunks), report.seconds
-        )
+        said = self.tr("{0} added, {1} passages, {2:.1f} s").format(whole(new), whole(report.chunks), report.seconds)
         if report.unchanged:
             said += self.tr(" · {0} already there").format(whole(report.unchanged))
         if report.failed:
