@@ -262,8 +262,16 @@ class System:
 
     async def save_settings(self, changes: Mapping[str, Any]) -> None:
         """Write settings by dotted key; they count at once."""
-        save_changes(self.paths.settings_file, changes)
+        save_changes(self.paths.settings_file, {**self._kinds_for(changes), **changes})
         await self._reload()
+
+    def _kinds_for(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The kinds of providers that are changed but stand in no file yet (the local one, or one of a variable)."""
+        configs = self.setup.configs()
+        ids = {key.split(".")[1] for key in changes if key.startswith("providers.") and key.count(".") == 2}
+        return {
+            f"providers.{i}.kind": configs[i].kind for i in ids if i in configs and i not in self._settings.providers
+        }
 
     async def _reload(self) -> None:
         loaded = load_settings(self.paths.settings_file)

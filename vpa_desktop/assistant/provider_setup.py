@@ -232,6 +232,14 @@ class ProviderSetup:
     async def remove(self, provider_id: str) -> None:
         """Take a provider out of settings.toml, and its key out of the vault; raises ConfigError."""
         settings = self._settings()
+        if provider_id not in settings.providers and provider_id in self.configs():
+            raise ConfigError(
+                f"{provider_id} was not removed",
+                "It came with the program"
+                if provider_id == LOCAL_PROVIDER_ID
+                else "A variable of the environment has it",
+                "Switch it off instead",
+            )
         if provider_id not in settings.providers:
             raise _unknown(provider_id, settings.providers)
         changes: dict[str, object] = {f"providers.{provider_id}": None}
