@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import (
@@ -20,7 +20,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShortcut,
 )
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from vpa_desktop.config import WindowSettings
 from vpa_desktop.errors import VPAError
@@ -28,21 +28,23 @@ from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
 from vpa_desktop.ui.chat.view import ChatView
 from vpa_desktop.ui.conversation_desk import ConversationDesk
-from vpa_desktop.ui.dashboard.page import DashboardPage
 from vpa_desktop.ui.documents.ingestion import Ingestion
-from vpa_desktop.ui.documents.page import DocumentsPage
 from vpa_desktop.ui.drop import DropOverlay, dropped_paths
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
+from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
 from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.settings.page import SettingsPage
 from vpa_desktop.ui.sidebar import Sidebar
 from vpa_desktop.ui.status import StatusLine
 from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.theme import DARK, LIGHT, Theme, apply_theme, theme_for
 from vpa_desktop.ui.widgets import IconButton, theme_now
 
-CHAT, DOCUMENTS, DASHBOARD, SETTINGS = range(4)
+if TYPE_CHECKING:
+    from vpa_desktop.ui.dashboard.page import DashboardPage
+    from vpa_desktop.ui.documents.page import DocumentsPage
+    from vpa_desktop.ui.settings.page import SettingsPage
+
 NARROW_PX = 1080
 
 
@@ -69,12 +71,7 @@ class MainWindow(QMainWindow):
         self.notice = NoticeBar()
         self.status = StatusLine()
         self.chat = ChatView(self.ingestion)
-        self.documents = DocumentsPage(self.tasks, self.ingestion)
-        self.dashboard = DashboardPage(self.tasks)
-        self.settings = SettingsPage(self.tasks)
-        self.pages = QStackedWidget()
-        for page in (self.chat, self.documents, self.dashboard, self.settings):
-            self.pages.addWidget(page)
+        self.pages = Pages(self.chat, self.tasks, self.ingestion)
         self.setCentralWidget(self._lay_out())
         self.overlay = DropOverlay(self)
         self.presenter = ChatPresenter(self.chat, self.tasks)
@@ -85,6 +82,21 @@ class MainWindow(QMainWindow):
         self._set_scale(self._look.text_scale)
         self.chat.composer.edit.enter_sends = self._look.enter_sends
         self.chat.composer.edit.setFocus()
+
+    @property
+    def documents(self) -> DocumentsPage:
+        """The documents page."""
+        return self.pages.documents
+
+    @property
+    def dashboard(self) -> DashboardPage:
+        """The dashboard."""
+        return self.pages.dashboard
+
+    @property
+    def settings(self) -> SettingsPage:
+        """The settings."""
+        return self.pages.settings
 
     def _lay_out(self) -> QWidget:
         root, right = QWidget(), QWidget()
@@ -129,13 +141,13 @@ class MainWindow(QMainWindow):
         self.chat.panel_opened.connect(self._make_room)
         self.desk.opened.connect(lambda: self.go(CHAT))
         self.presenter.turn_ended.connect(self.refresh_status)
-        self.documents.changed.connect(self.refresh_status)
-        self.chat.composer.attach_wanted.connect(self.documents.add_files)
-        self.chat.welcome.add_documents_wanted.connect(self.documents.add_files)
+        self.pages.documents_changed.connect(self.refresh_status)
+        self.chat.composer.attach_wanted.connect(lambda: self.documents.add_files())
+        self.chat.welcome.add_documents_wanted.connect(lambda: self.documents.add_files())
         self.chat.welcome.add_provider_wanted.connect(self._add_provider)
         self.chat.composer.picker.add_wanted.connect(self._add_provider)
-        self.settings.changed.connect(self._on_settings)
-        self.settings.providers_changed.connect(self._refresh_choices)
+        self.pages.settings_changed.connect(self._on_settings)
+        self.pages.providers_changed.connect(self._refresh_choices)
         self.notice.retry_wanted.connect(self.retry_wanted)
         QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _: self._follow_system())
 
@@ -146,10 +158,8 @@ class MainWindow(QMainWindow):
         self._backend = backend
         self.notice.hide()
         self._on_settings()
-        for part in (self.presenter, self.desk, self.side_panels, self.ingestion):
+        for part in (self.presenter, self.desk, self.side_panels, self.ingestion, self.pages):
             part.attach(backend)
-        for page in (self.documents, self.dashboard, self.settings):
-            page.attach(backend)
         self._refresh_choices()
         self.refresh_status()
 
@@ -191,6 +201,7 @@ class MainWindow(QMainWindow):
     def _show_page(self, page: int) -> None:
         if page < 0:
             return
+        self.pages.page(page)
         self.pages.setCurrentIndex(page)
         if page == CHAT:
             self.chat.composer.edit.setFocus()
@@ -295,7 +306,8 @@ class MainWindow(QMainWindow):
         if isinstance(app, QApplication) and theme != theme_now():
             apply_theme(app, theme)
         self.chat.set_theme(theme)
-        self.dashboard.set_theme(theme)
+        if (dashboard := self.pages.built_dashboard) is not None:
+            dashboard.set_theme(theme)
         self.sidebar.theme_button.set_icon("sun" if theme.is_dark else "moon")
 
     def _scale_by(self, factor: float) -> None:
@@ -337,7 +349,7 @@ class MainWindow(QMainWindow):
         paths = dropped_paths(event.mimeData())
         if paths:
             event.acceptProposedAction()
-            in_documents = self.pages.currentWidget() is self.documents
+            in_documents = self.pages.currentIndex() == DOCUMENTS
             self.ingestion.add(paths, (self.documents.collection() or "") if in_documents else "")
             if self.pages.currentIndex() not in (CHAT, DOCUMENTS):
                 self.go(DOCUMENTS)
