@@ -3,10 +3,10 @@
 Boot order; arguments were parsed by ``cli`` before:
 
 1.  Checks before Qt: its libraries and a display are there, else one sentence with the packages to install.
-2.  Folders, log file (redacted), settings, all light.
+2.  Folders and settings, all light.
 3.  QApplication. A second start on the same data raises the first window and ends.
-4.  Theme, window, shown and painted. Nothing heavy is imported until then.
-5.  The loop (qasync), once. After the first paint a thread imports the Qt-free half; it is built on the loop and
+4.  Theme, window, shown and painted. Nothing heavy is imported until then, asyncio included.
+5.  Log file (redacted); the loop (qasync), once. A thread imports the Qt-free half; it is built on the loop and
     handed to the window. A failure leaves the window with its sentence and a button to try again.
 6.  The end: the window's tasks are cancelled and awaited, then the backend is closed.
 
@@ -15,7 +15,7 @@ Not a place for what a control does (``ui``) or for how the Qt-free half is wire
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -23,8 +23,6 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vpa_desktop.config import Paths, apply_environment
@@ -32,6 +30,9 @@ from vpa_desktop.errors import ConfigError, VPAError
 from vpa_desktop.settings_file import LoadedSettings, load_settings, write_atomically
 
 if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
     from PySide6.QtWidgets import QApplication
 
     from vpa_desktop.ui.main_window import MainWindow
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_S: Final = 8.0
+PAINT_MS: Final = 2_000
 QT_LIBRARIES: Final = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -131,6 +133,8 @@ def _loads(library: str) -> bool:
 
 def start_logging(paths: Paths) -> None:
     """Logs warnings and errors to a file, without secrets."""
+    from logging.handlers import RotatingFileHandler
+
     from vpa_desktop.security.redaction import install_log_redaction
 
     handler = RotatingFileHandler(
@@ -155,15 +159,22 @@ def write_crash_report(paths: Paths, text: str) -> Path:
 
 
 def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
-    start_logging(paths)
+    gc.disable()  # what is made until the first paint stays; looking through it again and again costs a tenth
     from vpa_desktop.ui.instance import OneInstance
 
     app = _make_app()
     instance = OneInstance(paths.home)
     if not instance.is_first:
+        gc.enable()
         return instance.raise_first()
     window = _show_window(app, paths, environ)
     instance.raise_wanted.connect(window.raise_up)
+    _wait_for_paint(window)
+    gc.enable()
+    instance.listen()
+    start_logging(paths)
+    import asyncio
+
     import qasync
 
     try:
@@ -187,17 +198,33 @@ def _make_app() -> QApplication:
 
 def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) -> MainWindow:
     from vpa_desktop.ui.main_window import MainWindow, chosen_theme
-    from vpa_desktop.ui.theme import apply_theme, icon
+    from vpa_desktop.ui.theme import apply_palette, apply_style_sheet, icon
 
     look = _settings_now(paths, environ).settings.window
     theme = chosen_theme(look)
-    apply_theme(app, theme)
+    apply_palette(app, theme)
     app.setWindowIcon(icon("sparkles", theme.accent, 64))
     window = MainWindow(look)
+    apply_style_sheet(app, theme)
     if geometry := _read_geometry(paths):
         window.restore(geometry)
     window.show()
     return window
+
+
+def _wait_for_paint(window: MainWindow) -> None:
+    """Lets Qt show and paint the window before Python's own loop and everything behind it are loaded.
+
+    No coroutine exists yet, so this short loop can lose none. It ends without a paint where the window system sends
+    none (a window that starts minimised).
+    """
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    window.first_painted.connect(loop.quit)
+    window.closing.connect(loop.quit)
+    QTimer.singleShot(PAINT_MS, loop.quit)
+    loop.exec()
 
 
 def _settings_now(paths: Paths, environ: Mapping[str, str]) -> LoadedSettings:
@@ -210,20 +237,17 @@ def _settings_now(paths: Paths, environ: Mapping[str, str]) -> LoadedSettings:
 
 async def _live(window: MainWindow, paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
     """The life of the window: first paint, backend, until it is closed; then the orderly end."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost)
-    closed, painted = asyncio.Event(), asyncio.Event()
+    closed = asyncio.Event()
     window.closing.connect(closed.set)
-    window.first_painted.connect(painted.set)
     starter = Starter(window, paths, environ, build)
     window.retry_wanted.connect(starter.start)
-    waiting = [loop.create_task(painted.wait()), loop.create_task(closed.wait())]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    if not closed.is_set():
+    if window.isVisible():
         starter.start()
-    await closed.wait()
-    for task in waiting:
-        task.cancel()
+        await closed.wait()
     _write_geometry(paths, window)
     await starter.aclose()
     window.deleteLater()
@@ -253,6 +277,8 @@ class Starter:
 
     async def aclose(self) -> None:
         """Ends the window's tasks, then the backend."""
+        import asyncio
+
         await self._window.tasks.aclose()
         if self._backend is not None:
             async with asyncio.timeout(CLOSE_S):
@@ -261,6 +287,8 @@ class Starter:
 
 async def build_backend(paths: Paths, environ: Mapping[str, str]) -> Backend:
     """Imports the Qt-free half in a thread and builds it; raises VPAError with what to do next."""
+    import asyncio
+
     system = await asyncio.to_thread(importlib.import_module, "vpa_desktop.system")
     backend: Backend = await system.build_system(paths, environ=environ, background=True)
     return backend

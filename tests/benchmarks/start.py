@@ -17,31 +17,38 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 OURS = """
-import asyncio, json, os, sys, time
+import json, os, sys, time
 from pathlib import Path
-import psutil
-from vpa_desktop.app import run_window
+from vpa_desktop import app
 from vpa_desktop.config import find_paths
 
-async def report(paths, environ):
-    from PySide6.QtWidgets import QApplication
+def report():
     ms = (time.time() - float(os.environ["STARTED"])) * 1000
+    import psutil
+    from PySide6.QtWidgets import QApplication
     rss = psutil.Process().memory_info().rss / 1e6
     print(json.dumps({"ms": ms, "rss": rss, "widgets": len(QApplication.allWidgets())}), flush=True)
     os._exit(0)
 
-run_window(find_paths(Path(os.environ["VPA_HOME"])), build=report)
+wait = app._wait_for_paint
+
+def wait_and_report(window):
+    window.first_painted.connect(report)
+    wait(window)
+
+app._wait_for_paint = wait_and_report
+app.run_window(find_paths(Path(os.environ["VPA_HOME"])))
 """
 
 BARE = """
 import json, os, sys, time
-import psutil
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
 class Window(QMainWindow):
     def paintEvent(self, event):
         super().paintEvent(event)
         ms = (time.time() - float(os.environ["STARTED"])) * 1000
+        import psutil
         print(json.dumps({"ms": ms, "rss": psutil.Process().memory_info().rss / 1e6}), flush=True)
         os._exit(0)
 

@@ -130,6 +130,7 @@ async def test_a_second_start_raises_the_first_window(tmp_path: Path) -> None:
 
     raised: list[int] = []
     first = OneInstance(tmp_path)
+    first.listen()
     first.raise_wanted.connect(lambda: raised.append(1))
     code = (
         "import sys; from pathlib import Path; from PySide6.QtWidgets import QApplication\n"

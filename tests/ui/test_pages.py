@@ -17,7 +17,8 @@ from tests.ui.fake_backend import FakeBackend, busy_month
 from vpa_desktop.errors import ConfigError
 from vpa_desktop.records import ProviderVerdict
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.main_window import DASHBOARD, DOCUMENTS, SETTINGS, MainWindow
+from vpa_desktop.ui.main_window import MainWindow
+from vpa_desktop.ui.pages import DASHBOARD, DOCUMENTS, SETTINGS
 from vpa_desktop.ui.widgets import PlainLabel, theme_now
 
 pytestmark = pytest.mark.ui

@@ -15,7 +15,8 @@ from vpa_desktop.records import SystemStatus
 from vpa_desktop.ui import links
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.links import LinkDialog, checked_url, clean_environment, encoded
-from vpa_desktop.ui.main_window import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, MainWindow
+from vpa_desktop.ui.main_window import MainWindow
+from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS
 
 pytestmark = pytest.mark.ui
 ROLE = QAccessible.Role

@@ -6,15 +6,21 @@ Errors are one line on stderr and an exit code: 0 done, 1 failed, 2 usage, 3 set
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.parser import build_parser
 from vpa_desktop.config import find_paths
 from vpa_desktop.errors import VPAError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from vpa_desktop.cli.output import Output
+    from vpa_desktop.config import Paths
 
 INTERRUPTED = 130
 
@@ -22,14 +28,24 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, or open the window where there is none; returns the exit code."""
     options = build_parser().parse_args(argv)
-    out = Output(as_json=getattr(options, "json", False))
     paths = find_paths(options.home)
-    try:
-        if options.run is None:
-            from vpa_desktop.app import run_window
+    if options.run is None:
+        from vpa_desktop.app import run_window
 
-            return run_window(paths, environ=os.environ)
-        code: int = asyncio.run(options.run(options, paths, out))
+        return run_window(paths, environ=os.environ)
+    from vpa_desktop.cli.output import Output
+
+    return run_command(options, paths, Output(as_json=options.json))
+
+
+def run_command(options: Namespace, paths: Paths, out: Output) -> int:
+    """Run the coroutine that the options name; returns the exit code."""
+    import asyncio
+
+    module, name = options.run.split(":")
+    try:
+        command = getattr(import_module(f"vpa_desktop.cli.{module}"), name)
+        code: int = asyncio.run(command(options, paths, out))
         return code
     except VPAError as exc:
         out.error(exc)

@@ -1,18 +1,12 @@
-"""The arguments of every command. No command is run here; each names the coroutine that does."""
+"""The arguments of every command. Each names the coroutine that runs it as ``module:name``, imported only then."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
-from vpa_desktop.cli import ask, conversations, doctor, documents, figures, providers
-from vpa_desktop.cli.output import Output
-from vpa_desktop.config import Paths
-
-Command = Callable[[argparse.Namespace, Paths, Output], Awaitable[int]]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, run: Command) -> argparse.ArgumentParser:
+def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, run: str) -> argparse.ArgumentParser:
     parser = group.add_parser(name, help=text, description=text)
     parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help="keep everything under this folder")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -56,7 +50,7 @@ def _group(commands: argparse._SubParsersAction[_Parser], name: str, text: str) 
 
 
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
-    p = _command(commands, "ask", "Ask a question; text piped in is added to it.", ask.ask)
+    p = _command(commands, "ask", "Ask a question; text piped in is added to it.", "ask:ask")
     p.add_argument("text", nargs="*", metavar="TEXT")
     p.add_argument("--provider", metavar="ID", help="ask this provider first")
     p.add_argument("--model", metavar="NAME")
@@ -75,64 +69,64 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "docs", "Your documents: add, list, remove, search.")
-    p = _command(group, "add", "Add files and folders.", documents.add)
+    p = _command(group, "add", "Add files and folders.", "documents:add")
     p.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     p.add_argument("--collection", default="", metavar="NAME")
-    _command(group, "sync", "Look again at every file that was added.", documents.sync)
-    p = _command(group, "list", "List the documents.", documents.list_documents)
+    _command(group, "sync", "Look again at every file that was added.", "documents:sync")
+    p = _command(group, "list", "List the documents.", "documents:list_documents")
     p.add_argument("--collection", default=None, metavar="NAME")
-    p = _command(group, "remove", "Take documents out; the files stay.", documents.remove)
+    p = _command(group, "remove", "Take documents out; the files stay.", "documents:remove")
     p.add_argument("ids", nargs="+", metavar="ID")
-    p = _command(group, "search", "Find passages.", documents.search)
+    p = _command(group, "search", "Find passages.", "documents:search")
     p.add_argument("query", metavar="QUERY")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N")
     p.add_argument("--collection", action="append", default=[], metavar="NAME")
-    _command(group, "check", "Check the index against the database, and mend it.", documents.check)
+    _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
 
 
 def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "chats", "Your conversations: list, show, search, delete.")
-    _command(group, "list", "List the conversations.", conversations.list_conversations)
-    p = _command(group, "show", "Show one conversation.", conversations.show)
+    _command(group, "list", "List the conversations.", "conversations:list_conversations")
+    p = _command(group, "show", "Show one conversation.", "conversations:show")
     p.add_argument("id", metavar="ID")
-    p = _command(group, "search", "Find conversations by their words.", conversations.search)
+    p = _command(group, "search", "Find conversations by their words.", "conversations:search")
     p.add_argument("words", nargs="+", metavar="WORDS")
-    p = _command(group, "delete", "Delete one conversation.", conversations.delete)
+    p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID")
 
 
 def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "providers", "Providers: list, add, remove, test.")
-    _command(group, "list", "List the providers.", providers.list_providers)
-    p = _command(group, "add", "Add or change a provider.", providers.add)
+    _command(group, "list", "List the providers.", "providers:list_providers")
+    p = _command(group, "add", "Add or change a provider.", "providers:add")
     p.add_argument("id", metavar="ID", help="your own name for it")
     p.add_argument("--kind", required=True, choices=sorted(KINDS))
     p.add_argument("--model", default="", metavar="NAME")
     p.add_argument("--endpoint", default="", metavar="URL")
     p.add_argument("--default", action="store_true", help="ask it first")
     p.add_argument("--key-from-stdin", action="store_true", help="read its key from standard input")
-    p = _command(group, "remove", "Remove a provider and its key.", providers.remove)
+    p = _command(group, "remove", "Remove a provider and its key.", "providers:remove")
     p.add_argument("id", metavar="ID")
-    p = _command(group, "test", "Say in words whether providers answer.", providers.test)
+    p = _command(group, "test", "Say in words whether providers answer.", "providers:test")
     p.add_argument("id", nargs="?", metavar="ID")
-    p = _command(group, "models", "List the models a provider offers.", providers.models)
+    p = _command(group, "models", "List the models a provider offers.", "providers:models")
     p.add_argument("id", metavar="ID")
 
 
 def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "keys", "API keys: set, list, delete. A key is never an argument.")
-    p = _command(group, "set", "Store a key, typed at a prompt or piped in.", providers.set_key)
+    p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "providers:set_key")
     p.add_argument("id", metavar="ID")
-    _command(group, "list", "Say where keys are, never a key.", providers.list_keys)
-    p = _command(group, "delete", "Delete a key.", providers.delete_key)
+    _command(group, "list", "Say where keys are, never a key.", "providers:list_keys")
+    p = _command(group, "delete", "Delete a key.", "providers:delete_key")
     p.add_argument("id", metavar="ID")
 
 
 def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
-    p = _command(commands, "costs", "What was spent, and the limits.", figures.costs)
+    p = _command(commands, "costs", "What was spent, and the limits.", "figures:costs")
     p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
-    _command(commands, "stats", "Requests, times and success per provider.", figures.stats)
-    _command(commands, "doctor", "Look for common faults and say the fix.", doctor.doctor)
+    _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
+    _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
 
 
 def _positive(text: str) -> int:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
+from typing import TYPE_CHECKING
 
-from vpa_desktop.records import ConversationRecord
-from vpa_desktop.ui.chat.presenter import ChatPresenter
-from vpa_desktop.ui.chat.view import ChatView
+from PySide6.QtCore import QObject, Signal
+
 from vpa_desktop.ui.dialogs import ask_text, confirm
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.sidebar import Sidebar
-from vpa_desktop.ui.tasks import TaskOwner
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from vpa_desktop.records import ConversationRecord
+    from vpa_desktop.ui.chat.presenter import ChatPresenter
+    from vpa_desktop.ui.chat.view import ChatView
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.sidebar import Sidebar
+    from vpa_desktop.ui.tasks import TaskOwner
 
 
 class ConversationDesk(QObject):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
@@ -18,10 +18,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.records import ConversationRecord
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import theme_now
 from vpa_desktop.ui.wording import age_group, first_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.records import ConversationRecord
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QLockFile, QObject, Signal
-from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtNetwork import QLocalServer
 
 WAIT_MS: Final = 2_000
 CALL: Final = b"raise"
@@ -28,10 +31,11 @@ class OneInstance(QObject):
         self._server: QLocalServer | None = None
         taken = not self._lock.tryLock(0)
         self.is_first = not (taken and self._lock.error() == QLockFile.LockError.LockFailedError)
-        if self.is_first:
-            self._listen()
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Hears of later starts from now on; the first paint need not wait for it."""
+        from PySide6.QtNetwork import QLocalServer
+
         QLocalServer.removeServer(self._name)
         server = QLocalServer(self)
         server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -47,6 +51,8 @@ class OneInstance(QObject):
 
     def raise_first(self) -> int:
         """Asks the first window to come up; returns the exit code of this start."""
+        from PySide6.QtNetwork import QLocalSocket
+
         socket = QLocalSocket()
         socket.connectToServer(self._name)
         if socket.waitForConnected(WAIT_MS):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, Signal
@@ -23,7 +22,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from vpa_desktop.config import WindowSettings
-from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
 from vpa_desktop.ui.chat.view import ChatView
@@ -33,7 +31,6 @@ from vpa_desktop.ui.drop import DropOverlay, dropped_paths
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
 from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
-from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.sidebar import Sidebar
 from vpa_desktop.ui.status import StatusLine
 from vpa_desktop.ui.tasks import TaskOwner
@@ -41,8 +38,12 @@ from vpa_desktop.ui.theme import DARK, LIGHT, Theme, apply_theme, theme_for
 from vpa_desktop.ui.widgets import IconButton, theme_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vpa_desktop.errors import VPAError
     from vpa_desktop.ui.dashboard.page import DashboardPage
     from vpa_desktop.ui.documents.page import DocumentsPage
+    from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.settings.page import SettingsPage
 
 NARROW_PX = 1080

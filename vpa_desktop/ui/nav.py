@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen
@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QSizePolicy, QTabBar
 from vpa_desktop.ui import nav_accessible
 from vpa_desktop.ui.theme import icon_pixmap
 from vpa_desktop.ui.widgets import theme_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROW_PX = 38
 

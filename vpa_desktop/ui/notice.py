@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
 
-from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.widgets import IconButton, IconLabel, PlainLabel
+
+if TYPE_CHECKING:
+    from vpa_desktop.errors import VPAError
 
 
 class NoticeBar(QFrame):

@@ -6,13 +6,14 @@ asked for yet, one page at a time, so that the window answers in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vpa_desktop.ui.dashboard.page import DashboardPage
     from vpa_desktop.ui.documents.ingestion import Ingestion
     from vpa_desktop.ui.documents.page import DocumentsPage

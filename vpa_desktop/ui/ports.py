@@ -6,27 +6,29 @@ Every method raises only VPAError, whose text can be shown as it is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from vpa_desktop.analytics import Dashboard
-from vpa_desktop.config import Settings
-from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
-from vpa_desktop.records import (
-    ConversationRecord,
-    DocumentRecord,
-    IngestProgress,
-    IngestReport,
-    KeyInfo,
-    MessageRecord,
-    ProviderDraft,
-    ProviderStatus,
-    ProviderVerdict,
-    RouteChoice,
-    SearchReport,
-    SystemStatus,
-)
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
+
+    from vpa_desktop.analytics import Dashboard
+    from vpa_desktop.config import Settings
+    from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
+    from vpa_desktop.records import (
+        ConversationRecord,
+        DocumentRecord,
+        IngestProgress,
+        IngestReport,
+        KeyInfo,
+        MessageRecord,
+        ProviderDraft,
+        ProviderStatus,
+        ProviderVerdict,
+        RouteChoice,
+        SearchReport,
+        SystemStatus,
+    )
 
 
 class Backend(Protocol):

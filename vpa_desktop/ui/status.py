@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtWidgets import QStatusBar
 
-from vpa_desktop.records import SystemStatus
 from vpa_desktop.ui.widgets import IconLabel, PlainLabel
 from vpa_desktop.ui.wording import usd, whole
+
+if TYPE_CHECKING:
+    from vpa_desktop.records import SystemStatus
 
 
 class StatusLine(QStatusBar):

@@ -6,15 +6,18 @@ one before has ended), and turns every failure into a VPAError that its owner ca
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
-from PySide6.QtWidgets import QDialog
 
 from vpa_desktop.errors import VPAError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine
+
+    from PySide6.QtWidgets import QDialog
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ class TaskOwner(QObject):
         After ``aclose``, or when the loop has ended, nothing starts any more: the end of one task must not begin
         another.
         """
+        import asyncio  # here and below: only after the first paint, asyncio costs as much as a third of Qt
+
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -63,6 +68,8 @@ class TaskOwner(QObject):
 
     async def aclose(self, timeout_s: float = 5.0) -> None:
         """Cancels every task and waits until they have ended, ``timeout_s`` at most."""
+        import asyncio
+
         self._closed = True
         for name in list(self._tasks):
             self.cancel(name)
@@ -75,6 +82,8 @@ class TaskOwner(QObject):
             del self._tasks[name]
 
     async def _run(self, name: str, work: Coroutine[Any, Any, None], before: asyncio.Task[None] | None) -> None:
+        import asyncio
+
         if before is not None and not before.done():
             await asyncio.wait({before})
         try:
@@ -98,6 +107,8 @@ def unexpected() -> VPAError:
 
 async def ask(dialog: QDialog) -> int:
     """Shows a dialog without a nested loop and returns its result; a cancelled caller closes it."""
+    import asyncio
+
     answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def settle(result: int) -> None:

@@ -33,6 +33,7 @@ class IconButton(QToolButton):
     def __init__(self, icon_name: str, name: str, text: str = "", *, size: int = 18, tone: str = "dim") -> None:
         super().__init__()
         self._icon_name, self._tone, self._size = icon_name, tone, size
+        self._shown = ("", "")
         self.setAccessibleName(name)
         self.setToolTip(name)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -55,7 +56,10 @@ class IconButton(QToolButton):
             self._tint()
 
     def _tint(self) -> None:
-        self.setIcon(icon(self._icon_name, getattr(theme_now(), self._tone), self._size))
+        wanted = (self._icon_name, getattr(theme_now(), self._tone))
+        if wanted != self._shown:  # the palette "changes" at every new parent
+            self._shown = wanted
+            self.setIcon(icon(*wanted, self._size))
 
 
 class MenuButton(IconButton):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.chat.picker import ProviderPicker
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import IconButton, Meter, PlainLabel, restyle
 from vpa_desktop.ui.wording import usd
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 
 LINES_MAX = 8
 NARROW_PX = 520

@@ -6,15 +6,19 @@ It knows no scroll bar and paints nothing; the transcript asks it for rows in a 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from vpa_desktop.messages import Seam
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.heights import Heights, guess_height
-from vpa_desktop.ui.chat.live import LiveAnswer
 from vpa_desktop.ui.chat.rows import Row
-from vpa_desktop.ui.chat.segments import SegmentStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.messages import Seam
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.live import LiveAnswer
+    from vpa_desktop.ui.chat.segments import SegmentStyle
 
 KEPT_ROWS = 120
 LINE_PX = 23

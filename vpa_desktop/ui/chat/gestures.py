@@ -13,11 +13,11 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QHelpEvent, QKeyEvent, QKeySequence, QMouseEvent, QTextCursor
 from PySide6.QtWidgets import QMenu, QToolTip
 
-from vpa_desktop.ui.chat.rows import Action, Row, Zone
-from vpa_desktop.ui.chat.segments import Segment
 from vpa_desktop.ui.chat.selection import THE_END, Place
 
 if TYPE_CHECKING:
+    from vpa_desktop.ui.chat.rows import Action, Row, Zone
+    from vpa_desktop.ui.chat.segments import Segment
     from vpa_desktop.ui.chat.transcript import Transcript
 
 _KEYS: dict[int, Action] = {

@@ -5,7 +5,10 @@ A Fenwick tree, so that setting one height and finding the row at a pixel both c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Heights:

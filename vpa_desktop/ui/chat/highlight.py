@@ -6,15 +6,15 @@ Only languages on the list are loaded, so that an answer cannot make Pygments im
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Token, _TokenType
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pygments.lexer import Lexer
+    from pygments.token import _TokenType
+
     from vpa_desktop.ui.theme import Theme
 
 _LANGUAGE_WORDS = (
@@ -50,24 +50,31 @@ _NAMES = {
     "yaml": "YAML",
     "yml": "YAML",
 }
-_COLOURS = {
-    Token.Keyword: "code_keyword",
-    Token.Keyword.Constant: "code_number",
-    Token.Keyword.Type: "code_name",
-    Token.Literal.String: "code_string",
-    Token.Literal.Number: "code_number",
-    Token.Comment: "code_comment",
-    Token.Name.Function: "code_name",
-    Token.Name.Builtin: "code_name",
-    Token.Name.Attribute: "code_name",
-    Token.Name.Class: "code_class",
-    Token.Name.Decorator: "code_keyword",
-    Token.Name.Tag: "code_keyword",
-    Token.Operator.Word: "code_keyword",
-    Token.Generic.Heading: "code_keyword",
-    Token.Generic.Inserted: "code_string",
-    Token.Generic.Deleted: "danger",
-}
+
+
+@lru_cache(1)
+def _colours() -> dict[_TokenType, str]:
+    """The theme's colour for each kind of token; Pygments is not loaded before the first code."""
+    from pygments.token import Token
+
+    return {
+        Token.Keyword: "code_keyword",
+        Token.Keyword.Constant: "code_number",
+        Token.Keyword.Type: "code_name",
+        Token.Literal.String: "code_string",
+        Token.Literal.Number: "code_number",
+        Token.Comment: "code_comment",
+        Token.Name.Function: "code_name",
+        Token.Name.Builtin: "code_name",
+        Token.Name.Attribute: "code_name",
+        Token.Name.Class: "code_class",
+        Token.Name.Decorator: "code_keyword",
+        Token.Name.Tag: "code_keyword",
+        Token.Operator.Word: "code_keyword",
+        Token.Generic.Heading: "code_keyword",
+        Token.Generic.Inserted: "code_string",
+        Token.Generic.Deleted: "danger",
+    }
 
 
 def language_name(language: str) -> str:
@@ -103,7 +110,7 @@ def _span(text: str, colour: str) -> str:
 
 def _colour(kind: _TokenType | None, theme: Theme) -> str:
     while kind is not None:
-        name = _COLOURS.get(kind)
+        name = _colours().get(kind)
         if name:
             return str(getattr(theme, name))
         kind = kind.parent
@@ -114,4 +121,6 @@ def _colour(kind: _TokenType | None, theme: Theme) -> str:
 def _lexer(language: str) -> Lexer | None:
     if language not in LANGUAGES:
         return None
+    from pygments.lexers import get_lexer_by_name
+
     return get_lexer_by_name(language, stripnl=False, ensurenl=False)

@@ -7,14 +7,18 @@ last update: one stream never takes more than a quarter of the window's thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import StreamReader
-from vpa_desktop.ui.chat.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.rows import Row
 
 FASTEST_MS = 33
 SLOWEST_MS = 250

@@ -7,12 +7,15 @@ capped so that a short hostile text cannot freeze the window; what is left out i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 MAX_MESSAGE = 120_000
 MAX_BLOCK = 20_000
@@ -151,12 +154,15 @@ class StreamReader:
         return begun[-1] if begun else 0
 
 
-def _parser() -> MarkdownIt:
+@lru_cache(2)
+def _parser(is_small: bool) -> MarkdownIt:
+    from markdown_it import MarkdownIt  # not before the first paint
+
     options = {"html": False, "linkify": False, "typographer": False, "breaks": False, "maxNesting": MAX_PARSER_LEVEL}
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     parser.disable("html_block").disable("html_inline")
     parser.validateLink = is_safe_link  # type: ignore[method-assign]
-    return parser
+    return parser.disable(["table", "link", "image"]) if is_small else parser
 
 
 def is_safe_link(url: str) -> bool:
@@ -164,15 +170,11 @@ def is_safe_link(url: str) -> bool:
     return url.strip().lower().startswith(SCHEMES)
 
 
-_PARSER = _parser()
-_SMALL_PARSER = _parser().disable(["table", "link", "image"])
-
-
 def _parser_for(lines: list[str]) -> MarkdownIt:
     # A table's short rows are filled up to the header's width, and each open bracket looks for its end: thousands in
     # one line would cost seconds.
     is_crowded = any(line.count("|") > MAX_MARKS or line.count("[") > MAX_MARKS for line in lines)
-    return _SMALL_PARSER if is_crowded else _PARSER
+    return _parser(is_crowded)
 
 
 def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:

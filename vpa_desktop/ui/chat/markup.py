@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from markdown_it.token import Token
 
 from vpa_desktop.ui.chat.highlight import highlight, language_name
 from vpa_desktop.ui.chat.markdown import MAX_BLOCK, Block, breakable, is_safe_link, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it.token import Token
+
     from vpa_desktop.ui.theme import Theme
 
 MAX_ROWS = 200

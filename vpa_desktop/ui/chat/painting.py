@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
@@ -24,6 +24,9 @@ from vpa_desktop.ui.chat.highlight import language_name
 from vpa_desktop.ui.chat.rows import INDENT, Line, Row, Zone
 from vpa_desktop.ui.chat.segments import CODE_HEAD, CODE_PAD, Segment
 from vpa_desktop.ui.theme import Theme, icon_pixmap, text_font
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 CENTRE = Qt.AlignmentFlag.AlignCenter

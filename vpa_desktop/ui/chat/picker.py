@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
 
-from vpa_desktop.records import RouteChoice
 from vpa_desktop.ui.widgets import MenuButton
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.records import RouteChoice
 
 
 class ProviderPicker(MenuButton):

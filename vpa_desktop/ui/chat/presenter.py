@@ -6,33 +6,25 @@ answer before it, whose text is kept.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from vpa_desktop.errors import VPAError
-from vpa_desktop.messages import (
-    ContextFound,
-    EnhancedLLMRequest,
-    EnhancedLLMResponse,
-    ReasoningDelta,
-    RouteStarted,
-    Seam,
-    TextDelta,
-    TurnDone,
-    TurnEvent,
-    TurnStarted,
-)
-from vpa_desktop.records import ConversationRecord, MessageRecord, MessageState
-from vpa_desktop.ui.chat.view import ChatView
-from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.tasks import TaskOwner, unexpected
 from vpa_desktop.ui.wording import first_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, TurnEvent, TurnStarted
+    from vpa_desktop.records import ConversationRecord, MessageRecord, MessageState
+    from vpa_desktop.ui.chat.view import ChatView
+    from vpa_desktop.ui.ports import Backend
 
 _numbers = count(1)
 
@@ -149,6 +141,8 @@ class ChatPresenter(QObject):
         chat = self.chat
         if chat.busy:
             self._end(chat, "stopped")
+        from vpa_desktop.records import MessageRecord
+
         said = MessageRecord(_local_id(), chat.id or "", "user", text, datetime.now(UTC))
         chat.messages.append(said)
         chat.title = chat.title or first_words(text)
@@ -184,6 +178,8 @@ class ChatPresenter(QObject):
         self._turn(self._backend, chat, replace(request, fresh=True))
 
     def _request(self, text: str) -> EnhancedLLMRequest:
+        from vpa_desktop.messages import EnhancedLLMRequest
+
         composer = self._view.composer
         choice = composer.picker.choice
         return EnhancedLLMRequest(
@@ -200,6 +196,8 @@ class ChatPresenter(QObject):
         self._tasks.spawn(chat.task, self._follow(backend, chat, request))
 
     async def _follow(self, backend: Backend, chat: Chat, request: EnhancedLLMRequest) -> None:
+        import asyncio
+
         mine = asyncio.current_task()
         chat.busy = True
         error = str(unexpected())
@@ -218,6 +216,8 @@ class ChatPresenter(QObject):
             self.turn_ended.emit()
 
     def _take(self, chat: Chat, event: TurnEvent) -> None:
+        from vpa_desktop.messages import TurnDone, TurnStarted
+
         if isinstance(event, TurnStarted):
             self._begin(chat, event)
             return
@@ -227,6 +227,8 @@ class ChatPresenter(QObject):
         self._update(chat, event)
 
     def _begin(self, chat: Chat, event: TurnStarted) -> None:
+        from vpa_desktop.records import MessageRecord
+
         is_new = chat.id is None and event.conversation_id is not None
         chat.id = event.conversation_id or chat.id
         if chat.messages and chat.messages[-1].role == "user" and event.user_message_id:
@@ -243,6 +245,8 @@ class ChatPresenter(QObject):
             self.shown_changed.emit(chat.id or "")
 
     def _update(self, chat: Chat, event: TurnEvent) -> None:
+        from vpa_desktop.messages import ContextFound, ReasoningDelta, RouteStarted, Seam, TextDelta
+
         live, shown = chat.live, self._view.transcript if chat is self.chat else None
         if live is None:
             return
@@ -264,6 +268,8 @@ class ChatPresenter(QObject):
             shown.add_seam(live.id, event)
 
     def _end(self, chat: Chat, state: MessageState, error: str = "") -> None:
+        from vpa_desktop.records import MessageRecord
+
         live = chat.live_now()
         if live is None:
             live = MessageRecord(_local_id(), chat.id or "", "assistant", "", datetime.now(UTC))
@@ -293,6 +299,8 @@ def _local_id() -> str:
 
 
 def _from_response(chat: Chat, response: EnhancedLLMResponse) -> MessageRecord:
+    from vpa_desktop.records import MessageRecord
+
     live = chat.live
     began = live.created_at if live else datetime.now(UTC)
     return MessageRecord(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from vpa_desktop.messages import Attempt
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.markdown import visible
 from vpa_desktop.ui.chat.panel import SidePanel, label
 from vpa_desktop.ui.theme import LIGHT, Theme, icon_pixmap
+
+if TYPE_CHECKING:
+    from vpa_desktop.messages import Attempt
+    from vpa_desktop.records import MessageRecord
 
 OUTCOMES = {
     "ok": ("circle-check", "ok", "Answered"),

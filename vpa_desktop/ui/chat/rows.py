@@ -5,19 +5,22 @@ All coordinates are relative to the row's top and the transcript's left edge.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFont, QFontMetricsF
 
-from vpa_desktop.messages import Citation, Seam
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.markdown import Block, parse
 from vpa_desktop.ui.chat.segments import CODE_HEAD, PlainSegment, Segment, SegmentStyle
 from vpa_desktop.ui.theme import text_font
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vpa_desktop.messages import Citation, Seam
+    from vpa_desktop.records import MessageRecord
 
 INDENT = 42
 BUBBLE_PAD = 16

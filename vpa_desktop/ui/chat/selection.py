@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QTextCursor, QTextTable, QTextTableCell
 
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import ZERO_WIDTH_BREAK
 from vpa_desktop.ui.chat.markup import PADDING
-from vpa_desktop.ui.chat.rows import Row
-from vpa_desktop.ui.chat.segments import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.rows import Row
+    from vpa_desktop.ui.chat.segments import Segment
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
-from vpa_desktop.messages import Citation
-from vpa_desktop.records import MessageRecord
-from vpa_desktop.ui.chat.panel import SidePanel
-from vpa_desktop.ui.chat.receipt import ReceiptPanel
-from vpa_desktop.ui.chat.sources import SourcePanel
-from vpa_desktop.ui.chat.view import ChatView
-from vpa_desktop.ui.links import follow
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.widgets import theme_now
+
+if TYPE_CHECKING:
+    from vpa_desktop.messages import Citation
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.panel import SidePanel
+    from vpa_desktop.ui.chat.sources import SourcePanel
+    from vpa_desktop.ui.chat.view import ChatView
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
 
 
 class SidePanels(QObject):
@@ -35,9 +37,13 @@ class SidePanels(QObject):
 
     def follow(self, link: str) -> None:
         """Asks about a link and opens it after a yes."""
+        from vpa_desktop.ui.links import follow
+
         self._tasks.spawn("link", follow(self._view.window(), link))
 
     def _show_receipt(self, message_id: str) -> None:
+        from vpa_desktop.ui.chat.receipt import ReceiptPanel
+
         message = self._view.message(message_id)
         if message is not None:
             panel = ReceiptPanel(theme=theme_now())
@@ -45,6 +51,8 @@ class SidePanels(QObject):
             self._open(panel)
 
     def _show_sources(self, message_id: str) -> None:
+        from vpa_desktop.ui.chat.sources import SourcePanel
+
         message = self._view.message(message_id)
         if message is not None:
             panel = SourcePanel(theme=theme_now())
@@ -53,6 +61,8 @@ class SidePanels(QObject):
             self._open(panel)
 
     def _show_citation(self, message_id: str, n: int) -> None:
+        from vpa_desktop.ui.chat.sources import SourcePanel
+
         message = self._view.message(message_id)
         if message is not None and any(c.n == n for c in message.citations):
             panel = SourcePanel(theme=theme_now())

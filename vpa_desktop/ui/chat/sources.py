@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QFont, QTextBlockFormat, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QTextEdit, QToolButton, QVBoxLayout, QWidget
 
-from vpa_desktop.messages import Citation
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.markdown import breakable, visible
 from vpa_desktop.ui.chat.panel import SidePanel, label
 from vpa_desktop.ui.chat.segments import SafeDocument
 from vpa_desktop.ui.theme import LIGHT, Theme, text_font
+
+if TYPE_CHECKING:
+    from vpa_desktop.messages import Citation
 
 MAX_PASSAGE = 20_000
 

@@ -6,8 +6,8 @@ are in ``gestures``, layout in ``rows``, painting in ``painting``, the screen re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -25,18 +25,22 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from vpa_desktop.messages import Citation, Seam
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat import accessible, wording
 from vpa_desktop.ui.chat.flow import Flow
 from vpa_desktop.ui.chat.gestures import Gestures
-from vpa_desktop.ui.chat.heights import Heights
 from vpa_desktop.ui.chat.live import LiveAnswer, Pulse
 from vpa_desktop.ui.chat.painting import RowPainter, RowState, paint_empty
-from vpa_desktop.ui.chat.rows import Row, Zone
 from vpa_desktop.ui.chat.segments import SegmentStyle
 from vpa_desktop.ui.chat.selection import Selection
 from vpa_desktop.ui.theme import LIGHT, Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.messages import Citation, Seam
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.heights import Heights
+    from vpa_desktop.ui.chat.rows import Row, Zone
 
 COLUMN = 760
 SIDE = 24

@@ -5,7 +5,7 @@ It shows what the presenter tells it and passes on what the person does; it know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication
@@ -18,18 +18,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.composer import Composer
 from vpa_desktop.ui.chat.find_bar import FindBar
 from vpa_desktop.ui.chat.header import ChatHeader
-from vpa_desktop.ui.chat.panel import SidePanel
 from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.chat.welcome import Welcome
-from vpa_desktop.ui.documents.ingestion import Ingestion
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.theme import Theme
 from vpa_desktop.ui.widgets import theme_now
 from vpa_desktop.ui.wording import usd, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.records import MessageRecord
+    from vpa_desktop.ui.chat.panel import SidePanel
+    from vpa_desktop.ui.documents.ingestion import Ingestion
+    from vpa_desktop.ui.theme import Theme
 
 PANEL_PX = 380
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.theme import icon
 from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel, theme_now
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
 
 COLUMN_PX = 680
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from vpa_desktop.messages import Citation, Seam
-from vpa_desktop.records import MessageRecord
 from vpa_desktop.ui.chat.markdown import visible
+
+if TYPE_CHECKING:
+    from vpa_desktop.messages import Citation, Seam
+    from vpa_desktop.records import MessageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def seam(part: Seam) -> str:
 
 def stored_seams(record: MessageRecord) -> list[str]:
     """Returns the seams of a stored answer, from its attempts: where they were in the text is not kept."""
+    from vpa_desktop.messages import Seam
+
     asked = [attempt for attempt in record.attempts if attempt.outcome != "skipped"]
     return [
         seam(Seam(before.provider, after.provider, before.reason))

@@ -5,13 +5,15 @@ pyqtgraph and numpy are imported when the first chart is made, never before.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
-from vpa_desktop.analytics import DayCost, ProviderFigures
 from vpa_desktop.ui.theme import Theme, text_font
+
+if TYPE_CHECKING:
+    from vpa_desktop.analytics import DayCost, ProviderFigures
 
 HEIGHT_PX = 220
 

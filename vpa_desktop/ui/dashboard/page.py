@@ -6,6 +6,7 @@ The chart library loads in idle time after the window is there, or with the firs
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -19,13 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.analytics import Dashboard
 from vpa_desktop.ui.dashboard import charts
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.tasks import TaskOwner
-from vpa_desktop.ui.theme import Theme
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
+
+if TYPE_CHECKING:
+    from vpa_desktop.analytics import Dashboard
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
+    from vpa_desktop.ui.theme import Theme
 
 IDLE_S = 2.0
 

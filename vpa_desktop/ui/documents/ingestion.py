@@ -6,16 +6,20 @@ The coroutine beside the widgets; it reads no file and knows no widget.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from contextlib import aclosing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from vpa_desktop.errors import VPAError
-from vpa_desktop.records import IngestProgress, IngestReport
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.tasks import TaskOwner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vpa_desktop.records import IngestProgress, IngestReport
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
 
 TASK = "ingest"
 
@@ -69,6 +73,8 @@ class Ingestion(QObject):
                 self.failed.emit(error)
 
     def _tell(self, step: IngestProgress | IngestReport) -> None:
+        from vpa_desktop.records import IngestReport
+
         if isinstance(step, IngestReport):
             self.finished.emit(step)
         else:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor
 
-from vpa_desktop.records import DocumentRecord
 from vpa_desktop.ui.theme import icon
 from vpa_desktop.ui.widgets import theme_now
 from vpa_desktop.ui.wording import day_and_time, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.records import DocumentRecord
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 NAME, STATE, PASSAGES, PAGES, COLLECTION, ADDED = range(6)

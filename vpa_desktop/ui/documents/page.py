@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
@@ -17,17 +17,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.records import DocumentRecord
 from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
-from vpa_desktop.ui.documents.ingestion import Ingestion
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
 from vpa_desktop.ui.documents.results import PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.theme import icon
 from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, theme_now
 from vpa_desktop.ui.wording import first_words, milliseconds, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vpa_desktop.records import DocumentRecord
+    from vpa_desktop.ui.documents.ingestion import Ingestion
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
 
 SEARCH_DELAY_MS = 250
 NARROW_PX = 760

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QTextLayout, QTextOption
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from vpa_desktop.records import SearchReport, SearchResult
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import theme_now
+
+if TYPE_CHECKING:
+    from vpa_desktop.records import SearchReport, SearchResult
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 RESULT_ROLE = Qt.ItemDataRole.UserRole

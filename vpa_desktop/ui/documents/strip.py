@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QSizePolicy
 
-from vpa_desktop.errors import VPAError
-from vpa_desktop.records import IngestProgress, IngestReport
-from vpa_desktop.ui.documents.ingestion import Ingestion
 from vpa_desktop.ui.widgets import Card, ElidedLabel, IconButton, IconLabel, Meter
 from vpa_desktop.ui.wording import whole
+
+if TYPE_CHECKING:
+    from vpa_desktop.errors import VPAError
+    from vpa_desktop.records import IngestProgress, IngestReport
+    from vpa_desktop.ui.documents.ingestion import Ingestion
 
 
 class IngestStrip(Card):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -18,8 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.config import Settings
 from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel, Switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vpa_desktop.config import Settings
 
 
 class Saver(Protocol):

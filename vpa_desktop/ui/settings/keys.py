@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout
 
 from vpa_desktop.errors import VPAError
-from vpa_desktop.records import KeyInfo, ProviderStatus
 from vpa_desktop.ui.dialogs import confirm
-from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.settings.form import FormPage, Saver
-from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel
+
+if TYPE_CHECKING:
+    from vpa_desktop.records import KeyInfo, ProviderStatus
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
 
 
 class KeysPage(FormPage):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.nav import NavBar
-from vpa_desktop.ui.ports import Backend
-from vpa_desktop.ui.settings.form import FormPage
 from vpa_desktop.ui.settings.forms import PAGES
 from vpa_desktop.ui.settings.keys import KeysPage
 from vpa_desktop.ui.settings.providers import ProvidersPage
-from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.widgets import PlainLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.settings.form import FormPage
+    from vpa_desktop.ui.tasks import TaskOwner
 
 
 class SettingsPage(QWidget):

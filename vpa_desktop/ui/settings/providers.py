@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -12,11 +11,15 @@ from vpa_desktop.errors import VPAError
 from vpa_desktop.records import ProviderDraft, ProviderStatus
 from vpa_desktop.ui.dialogs import confirm
 from vpa_desktop.ui.links import follow
-from vpa_desktop.ui.ports import Backend
 from vpa_desktop.ui.settings.form import FormPage, Saver
 from vpa_desktop.ui.settings.provider_form import ProviderForm
-from vpa_desktop.ui.tasks import TaskOwner
 from vpa_desktop.ui.widgets import Card, ElidedLabel, IconLabel, PlainLabel, Switch
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.tasks import TaskOwner
 
 
 class ProvidersPage(FormPage):
