@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.fakes import ScriptedProvider
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.config import Settings
+from vpa_desktop.config import RoutingSettings, Settings
 from vpa_desktop.errors import ConfigError, ProviderUnavailable, StreamInterrupted
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
@@ -197,3 +198,32 @@ async def test_an_unknown_conversation_is_said_and_nothing_is_sent(bench: Bench)
     with pytest.raises(ConfigError, match="no conversation"):
         await bench.ask("Hello", conversation_id="nope")
     assert provider.requests == []
+
+
+async def test_a_kept_answer_never_brings_another_questions_secret(bench: Bench) -> None:
+    first, second = ("sk-ant-api03-" + letters * 10 for letters in ("A1b2C3d4", "Z9y8X7w6"))
+    bench.use(TextDelta("You sent [SECRET_1]"), StreamDone("stop", Usage(5, 2)))
+    await bench.ask(f"What is {first}?")
+    done = (await bench.ask(f"What is {second}?"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.content == f"You sent {second}"
+
+
+async def test_what_was_masked_for_a_route_goes_along_that_route(bench: Bench) -> None:
+    class Draws(random.Random):
+        turn = 0
+
+        def random(self) -> float:
+            self.turn += 1
+            return 0.1 if self.turn in (1, 4) else 0.9  # the first draw puts the one on this machine in front
+
+    secret = "sk-ant-api03-" + "A1b2C3d4" * 10
+    routing = RoutingSettings(strategy="weighted", fallback_enabled=False)
+    bench.manager.routing = routing
+    bench.manager._draw = Draws()
+    cloud = bench.use(*OK)
+    here = ScriptedProvider(LLMProviderConfig("mock", provider_id="here", local_only=True), OK)
+    bench.manager.register_provider("here", here)
+    await bench.ask(f"Is {secret} valid?")
+    assert here.requests
+    assert secret not in str(cloud.requests)
