@@ -10,18 +10,25 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from vpa_desktop.cli.output import Output
+from vpa_desktop.cli.output import Output, tolerate_foreign_letters
 from vpa_desktop.cli.parser import build_parser
 from vpa_desktop.config import find_paths
-from vpa_desktop.errors import VPAError
+from vpa_desktop.errors import StorageError, VPAError
 
+USAGE = 2
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, or open the window where there is none; returns the exit code."""
-    options = build_parser().parse_args(argv)
+    tolerate_foreign_letters()
+    given = sys.argv[1:] if argv is None else argv
+    if bad := next((word for word in given if not _is_text(word) and not Path(word).exists()), None):
+        print(f"error: {bad!a} cannot be read. It is not written in Unicode. Type it anew.", file=sys.stderr)
+        return USAGE
+    options = build_parser().parse_args(given)
     out = Output(as_json=getattr(options, "json", False))
     paths = find_paths(options.home)
     try:
@@ -39,5 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (``| head``): nothing more can be said, and that is fine.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
+    except OSError as exc:
+        # The doors to disk and network translate their own; what comes here is mostly standard output on a full disk.
+        _print_no_more()
+        out.error(StorageError("The command could not finish", str(exc), "Free some room there, and try again"))
+        return StorageError.exit_code
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
