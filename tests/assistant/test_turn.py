@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from tests.fakes import ScriptedProvider
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.config import RoutingSettings, Settings
-from vpa_desktop.errors import ConfigError, ProviderUnavailable, StreamInterrupted
+from vpa_desktop.config import BudgetSettings, RoutingSettings, Settings
+from vpa_desktop.errors import BudgetExceeded, ConfigError, ProviderUnavailable, StorageError, StreamInterrupted
+from vpa_desktop.gateway.budget import MemoryLedger
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -28,6 +30,7 @@ from vpa_desktop.messages import (
     Usage,
 )
 from vpa_desktop.providers.mock import MockProvider, MockReply
+from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
@@ -227,3 +230,35 @@ async def test_what_was_masked_for_a_route_goes_along_that_route(bench: Bench) -
     await bench.ask(f"Is {secret} valid?")
     assert here.requests
     assert secret not in str(cloud.requests)
+
+
+async def test_a_ledger_that_refuses_loses_no_answer_and_lifts_no_limit(bench: Bench) -> None:
+    class Full(MemoryLedger):
+        async def record(self, row: UsageRow) -> None:
+            raise StorageError("Nothing more can be saved", "The disk is full")
+
+    bench.manager = LLMProviderManager(budget=BudgetSettings(daily_limit_usd=Decimal("0.02")), ledger=Full())
+    bench.assistant = EnhancedLLMIntegration(bench.manager, Settings)
+    price = Decimal(10_000)
+    config = LLMProviderConfig(
+        "openai", "m", provider_id="p", max_tokens=1, input_cost_per_million=Decimal(1), output_cost_per_million=price
+    )
+    bench.manager.register_provider("p", ScriptedProvider(config, OK))
+    done = (await bench.ask("Hello"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.content == "Hello there"
+    assert any("could not be booked" in w and "disk is full" in w for w in done.response.warnings)
+    with pytest.raises(BudgetExceeded):
+        await bench.ask("Once more")
+
+
+async def test_a_default_provider_that_cannot_be_asked_is_said(bench: Bench) -> None:
+    bench.use(*OK)
+    bench.manager.routing = RoutingSettings(default_provider="work")
+    done = (await bench.ask("Hello"))[-1]
+    assert isinstance(done, TurnDone)
+    assert any(w.startswith("work, your default provider") for w in done.response.warnings)
+    bench.manager.routing = RoutingSettings(default_provider="p")
+    done = (await bench.ask("Hello again"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.warnings == ()

@@ -184,6 +184,9 @@ class EnhancedLLMIntegration:
     def _named(self, request: EnhancedLLMRequest, warnings: list[str]) -> tuple[str | None, str | None]:
         """The provider and model to ask first: the person's, else the settings'."""
         if request.provider is None:
+            wanted = self.manager.routing.default_provider
+            if wanted and not self.manager.is_registered(wanted):
+                warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model
@@ -237,7 +240,7 @@ class EnhancedLLMIntegration:
                     whole = replace(event.response, content=prepared.guard.whole(event.response.content))
                     # Two secrets have the same placeholder: an answer with one in it must not answer the other.
                     if len(whole.attempts) == 1 and not prepared.guard.kinds:
-                        self._cache.put(key, whole)
+                        self._cache.put(key, replace(whole, warnings=()))
                     yield RouteDone(whole)
                     continue
                 yield event
@@ -313,6 +316,6 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         citations=prepared.citations,
         attempts=answer.attempts,
         redactions=tuple(prepared.guard.kinds),
-        warnings=tuple(prepared.warnings),
+        warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,
     )

@@ -91,6 +91,10 @@ class LLMProviderManager:
         """Return the provider with this id, None where there is none."""
         return self._providers.get(provider_id)
 
+    def is_registered(self, wanted: str) -> bool:
+        """True where a provider has this id or is of this kind."""
+        return wanted in self._providers or any(p.config.kind == wanted for p in self._providers.values())
+
     @property
     def provider_ids(self) -> tuple[str, ...]:
         """The ids in the order of registration."""
