@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 class LLMProvider(StrEnum):
@@ -120,9 +120,19 @@ PROVIDER_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What a provider's id may look like: it becomes a TOML key, an environment name and a keyring entry."""
 
 
+def split_address(url: str) -> SplitResult:
+    """Return the parts of an address a person typed; all empty where it is none (half an IPv6 address, port 99999)."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
 def is_loopback(url: str) -> bool:
     """True only where the URL's host is literally this machine: 127/8 in full form, ::1 or localhost."""
-    host = (urlsplit(url).hostname or "").lower()
+    host = (split_address(url).hostname or "").lower()
     return host in ("localhost", "::1") or re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host) is not None
 
 

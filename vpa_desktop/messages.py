@@ -148,6 +148,7 @@ class LLMResponse:
     attempts: tuple[Attempt, ...] = ()
     request_id: str | None = None
     cached: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,3 +101,17 @@ def test_what_cannot_be_a_key_is_refused_without_showing_it(bad: str) -> None:
 async def test_an_address_that_is_none_is_refused(tmp_path: Path, endpoint: str) -> None:
     with pytest.raises(ConfigError, match="not an address"):
         await Bench(tmp_path).setup.save(ProviderDraft("x", "openai_compatible", endpoint=endpoint))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://[::1", "https://host:99999/v1", "https://host:abc/v1", "https://me:pass-word@host/v1"]
+)
+async def test_an_endpoint_that_is_no_address_gets_its_sentence(tmp_path: Path, endpoint: str) -> None:
+    bench = Bench(tmp_path)
+    with pytest.raises(ConfigError, match=r"endpoint|not an address"):
+        await bench.setup.save(ProviderDraft("work", "openai", endpoint=endpoint))
+    bench.file.write_text(f'[providers.work]\nkind = "openai"\napi_endpoint = "{endpoint}"\n')
+    verdict = await bench.setup.test(ProviderDraft("work", "openai", endpoint=endpoint, key=KEY))
+    assert not verdict.ok
+    assert [p.id for p in await bench.setup.list_providers()] == ["work", "local"]
+    await bench.setup.save(ProviderDraft("work", "openai", endpoint="https://good.example/v1"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from tests.fakes import ScriptedProvider
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.config import Settings
-from vpa_desktop.errors import ConfigError, ProviderUnavailable, StreamInterrupted
+from vpa_desktop.config import BudgetSettings, RoutingSettings, Settings
+from vpa_desktop.errors import BudgetExceeded, ConfigError, ProviderUnavailable, StorageError, StreamInterrupted
+from vpa_desktop.gateway.budget import MemoryLedger
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -27,6 +30,7 @@ from vpa_desktop.messages import (
     Usage,
 )
 from vpa_desktop.providers.mock import MockProvider, MockReply
+from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
@@ -197,3 +201,64 @@ async def test_an_unknown_conversation_is_said_and_nothing_is_sent(bench: Bench)
     with pytest.raises(ConfigError, match="no conversation"):
         await bench.ask("Hello", conversation_id="nope")
     assert provider.requests == []
+
+
+async def test_a_kept_answer_never_brings_another_questions_secret(bench: Bench) -> None:
+    first, second = ("sk-ant-api03-" + letters * 10 for letters in ("A1b2C3d4", "Z9y8X7w6"))
+    bench.use(TextDelta("You sent [SECRET_1]"), StreamDone("stop", Usage(5, 2)))
+    await bench.ask(f"What is {first}?")
+    done = (await bench.ask(f"What is {second}?"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.content == f"You sent {second}"
+
+
+async def test_what_was_masked_for_a_route_goes_along_that_route(bench: Bench) -> None:
+    class Draws(random.Random):
+        turn = 0
+
+        def random(self) -> float:
+            self.turn += 1
+            return 0.1 if self.turn in (1, 4) else 0.9  # the first draw puts the one on this machine in front
+
+    secret = "sk-ant-api03-" + "A1b2C3d4" * 10
+    routing = RoutingSettings(strategy="weighted", fallback_enabled=False)
+    bench.manager.routing = routing
+    bench.manager._draw = Draws()
+    cloud = bench.use(*OK)
+    here = ScriptedProvider(LLMProviderConfig("mock", provider_id="here", local_only=True), OK)
+    bench.manager.register_provider("here", here)
+    await bench.ask(f"Is {secret} valid?")
+    assert here.requests
+    assert secret not in str(cloud.requests)
+
+
+async def test_a_ledger_that_refuses_loses_no_answer_and_lifts_no_limit(bench: Bench) -> None:
+    class Full(MemoryLedger):
+        async def record(self, row: UsageRow) -> None:
+            raise StorageError("Nothing more can be saved", "The disk is full")
+
+    bench.manager = LLMProviderManager(budget=BudgetSettings(daily_limit_usd=Decimal("0.02")), ledger=Full())
+    bench.assistant = EnhancedLLMIntegration(bench.manager, Settings)
+    price = Decimal(10_000)
+    config = LLMProviderConfig(
+        "openai", "m", provider_id="p", max_tokens=1, input_cost_per_million=Decimal(1), output_cost_per_million=price
+    )
+    bench.manager.register_provider("p", ScriptedProvider(config, OK))
+    done = (await bench.ask("Hello"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.content == "Hello there"
+    assert any("could not be booked" in w and "disk is full" in w for w in done.response.warnings)
+    with pytest.raises(BudgetExceeded):
+        await bench.ask("Once more")
+
+
+async def test_a_default_provider_that_cannot_be_asked_is_said(bench: Bench) -> None:
+    bench.use(*OK)
+    bench.manager.routing = RoutingSettings(default_provider="work")
+    done = (await bench.ask("Hello"))[-1]
+    assert isinstance(done, TurnDone)
+    assert any(w.startswith("work, your default provider") for w in done.response.warnings)
+    bench.manager.routing = RoutingSettings(default_provider="p")
+    done = (await bench.ask("Hello again"))[-1]
+    assert isinstance(done, TurnDone)
+    assert done.response.warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -258,3 +259,60 @@ def test_a_run_that_is_killed_mid_answer_keeps_the_question_and_the_text(program
     assert messages[0]["content"].split() == question.split()
     assert messages[1]["state"] == "interrupted"
     assert messages[1]["content"].startswith("word word")
+
+
+def test_a_name_that_is_not_unicode_stops_no_other_file(program: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    odd = os.fsencode(folder) + b"/caf\xe9.txt"
+    Path(os.fsdecode(odd)).write_text("coffee")
+    (folder / "good.txt").write_text("The zebra crossing is closed on Mondays.")
+    for given in (folder, Path(os.fsdecode(odd))):
+        ran = program("docs", "add", str(given), "--json")
+        assert [f["reason"] for f in ran.json["failed"]] == [
+            "Its name is not written in Unicode. Rename it and add it again."
+        ]
+        assert ran.json["added"] == (given == folder)
+        assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("word", [b"caf\xe9", b"\xff"])
+def test_words_that_are_not_unicode_are_a_mistake_of_use(program: Program, word: bytes) -> None:
+    ran = program("ask", os.fsdecode(word), "--conversation", "new")
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_pipe_without_the_letters_of_an_answer_gets_escapes(program: Program) -> None:
+    program.settings('[providers.spare]\nkind = "mock"\n[routing]\ndefault_provider = "spare"\n')
+    assert program("ask", "Grüße 中", PYTHONIOENCODING="ascii").out == "Gr\\xfc\\xdfe \\u4e2d\n"
+    assert program("ask", "Grüße 中", "--json", PYTHONIOENCODING="ascii").json["content"] == "Grüße 中"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_standard_output_that_takes_no_more_is_said(program: Program) -> None:
+    program.settings('[providers.spare]\nkind = "mock"\n[routing]\ndefault_provider = "spare"\n')
+    for more in ([], ["--json"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "vpa_desktop", "ask", "Hello", *more],
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                env=program.variables(),
+            )
+        assert done.returncode == 8
+        assert done.stderr == (
+            "error: The command could not finish. [Errno 28] No space left on device. "
+            "Free some room there, and try again.\n"
+        )
+
+
+@pytest.mark.parametrize("given", ["nan", "-1", "inf", "hot"])
+def test_a_temperature_that_is_none_is_a_mistake_of_use(program: Program, given: str) -> None:
+    ran = program("ask", "Hello", f"--temperature={given}")
+    assert ran.code == 2
+    assert "is not a number from 0 to 2" in ran.err

@@ -383,3 +383,11 @@ async def test_streams_end_with_exactly_one_done(http: HttpSession) -> None:
     async with serving(GOOD) as server, aclosing(provider(http, server.url).stream(HELLO)) as stream:
         events = [event async for event in stream]
     assert [type(event) for event in events] == [TextDelta, StreamDone]
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "https://me:pass-word@127.0.0.1:1/v1"])
+async def test_an_endpoint_that_is_no_address_is_refused_before_anything_is_sent(http: HttpSession, url: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        await outcome(provider(http, url))
+    assert caught.value.rule == "endpoint"
+    assert "pass-word" not in str(caught.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vpa_desktop.rag.folders import files_in
+from vpa_desktop.rag.folders import files_in, is_gone
 
 
 def names(*paths: Path) -> list[str]:
@@ -44,3 +44,9 @@ def test_links_loops_and_pipes_are_passed_over(tmp_path: Path) -> None:
     (chosen / "loop").symlink_to(chosen)
     os.mkfifo(chosen / "pipe.txt")
     assert names(chosen) == ["real.txt"]
+
+
+def test_only_what_the_system_says_is_not_there_is_gone(tmp_path: Path) -> None:
+    assert is_gone(tmp_path / "missing.txt")
+    assert not is_gone(tmp_path)
+    assert not is_gone(tmp_path / ("a" * 300))

@@ -40,6 +40,7 @@ from vpa_desktop.messages import (
     TurnDone,
     TurnEvent,
 )
+from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.conversations import ConversationStore
@@ -56,6 +57,7 @@ class _Prepared:
 
     asked: LLMRequest
     provider: str | None
+    route: list[BaseLLMProvider]
     citations: tuple[Citation, ...]
     guard: OutgoingGuard
     ready: dict[str, ReadyAnswer]
@@ -177,11 +179,14 @@ class EnhancedLLMIntegration:
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
             ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
-        return _Prepared(asked, provider, citations, guard, ready, warnings)
+        return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
     def _named(self, request: EnhancedLLMRequest, warnings: list[str]) -> tuple[str | None, str | None]:
         """The provider and model to ask first: the person's, else the settings'."""
         if request.provider is None:
+            wanted = self.manager.routing.default_provider
+            if wanted and not self.manager.is_registered(wanted):
+                warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model
@@ -218,11 +223,11 @@ class EnhancedLLMIntegration:
         """The gateway's events, or a kept answer as the same events."""
         key = self._cache.key(prepared.asked, prepared.provider or self.manager.routing.default_provider)
         fresh = request.fresh or request.regenerates is not None
-        if not fresh and not prepared.ready and (kept := self._cache.get(key)) is not None:
+        if not fresh and not prepared.ready and not prepared.guard.kinds and (kept := self._cache.get(key)) is not None:
             async for event in self._from_cache(kept, prepared):
                 yield event
             return
-        stream = self.manager.stream(prepared.asked, provider=prepared.provider, ready_answers=prepared.ready)
+        stream = self.manager.stream(prepared.asked, route=prepared.route, ready_answers=prepared.ready)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
@@ -233,8 +238,9 @@ class EnhancedLLMIntegration:
                     if rest := prepared.guard.rest():
                         yield TextDelta(rest)
                     whole = replace(event.response, content=prepared.guard.whole(event.response.content))
-                    if len(whole.attempts) == 1:
-                        self._cache.put(key, whole)
+                    # Two secrets have the same placeholder: an answer with one in it must not answer the other.
+                    if len(whole.attempts) == 1 and not prepared.guard.kinds:
+                        self._cache.put(key, replace(whole, warnings=()))
                     yield RouteDone(whole)
                     continue
                 yield event
@@ -310,6 +316,6 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         citations=prepared.citations,
         attempts=answer.attempts,
         redactions=tuple(prepared.guard.kinds),
-        warnings=tuple(prepared.warnings),
+        warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,
     )

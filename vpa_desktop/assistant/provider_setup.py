@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vpa_desktop import providers
 from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint
-from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, LLMProviderConfig, split_address
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Settings
 from vpa_desktop.errors import ConfigError, ProviderError, SecretError, VPAError
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -317,7 +316,13 @@ def _praise(config: LLMProviderConfig, models: list[str], ms: float) -> str:
 def _check_endpoint(draft: ProviderDraft) -> None:
     if not draft.endpoint:
         return
-    parts = urlsplit(draft.endpoint)
+    parts = split_address(draft.endpoint)
+    if "@" in parts.netloc:
+        raise ConfigError(
+            f"The endpoint of {draft.id} has a user name or password in it",
+            "A key stands in no address and in no settings file",
+            "Take it out and enter the key in Settings, Keys",
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
             f'"{draft.endpoint}" is not an address of a provider',
@@ -327,13 +332,13 @@ def _check_endpoint(draft: ProviderDraft) -> None:
 
 
 def _origin(config: LLMProviderConfig) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(config.endpoint)
+    parts = split_address(config.endpoint)
     return parts.scheme, parts.hostname, parts.port
 
 
 def _unknown(provider_id: str, known: Mapping[str, LLMProviderConfig]) -> ConfigError:
     return ConfigError(
         f"There is no provider {provider_id}",
-        f"Known: {', '.join(known)}",
+        f"Known: {', '.join(known) or 'none'}",
         "vpa-desktop providers list shows them; vpa-desktop providers add makes one",
     )

@@ -10,11 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vpa_desktop.cli.parser import build_parser
 from vpa_desktop.config import find_paths
-from vpa_desktop.errors import VPAError
+from vpa_desktop.errors import StorageError, VPAError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
     from vpa_desktop.cli.output import Output
     from vpa_desktop.config import Paths
 
+USAGE = 2
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, or open the window where there is none; returns the exit code."""
-    options = build_parser().parse_args(argv)
+    from vpa_desktop.cli.output import tolerate_foreign_letters
+
+    tolerate_foreign_letters()
+    given = sys.argv[1:] if argv is None else argv
+    if bad := next((word for word in given if not _is_text(word) and not Path(word).exists()), None):
+        print(f"error: {bad!a} cannot be read. It is not written in Unicode. Type it anew.", file=sys.stderr)
+        return USAGE
+    options = build_parser().parse_args(given)
     paths = find_paths(options.home)
     if options.run is None:
         from vpa_desktop.app import run_window
@@ -55,5 +64,22 @@ def run_command(options: Namespace, paths: Paths, out: Output) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (``| head``): nothing more can be said, and that is fine.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
+    except OSError as exc:
+        # The doors to disk and network translate their own; what comes here is mostly standard output on a full disk.
+        _print_no_more()
+        out.error(StorageError("The command could not finish", str(exc), "Free some room there, and try again"))
+        return StorageError.exit_code
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

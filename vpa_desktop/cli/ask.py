@@ -55,6 +55,8 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
                 out.note(f"[{event.from_provider} broke off; {event.to_provider} goes on]")
             elif isinstance(event, TurnDone):
                 _finish(event.response, out, options.stream)
+                if event.response.warnings and (locked := system.setup.notices.get("vault")):
+                    out.note(f"warning: {locked}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,10 @@ class Output:
     def document(self, value: Any) -> None:
         """Print the JSON document, if that is what was asked for."""
         if self.as_json:
-            print(json.dumps(to_plain(value), ensure_ascii=False, indent=2), flush=True)
+            text = json.dumps(to_plain(value), ensure_ascii=False, indent=2)
+            if not _can_print(text):
+                text = json.dumps(to_plain(value), indent=2)
+            print(text, flush=True)
 
     def line(self, text: str = "") -> None:
         """Print a line for people."""
@@ -82,6 +86,23 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M")
     return " ".join(str(value).split())
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def tolerate_foreign_letters() -> None:
+    """Letters that the terminal's or the pipe's encoding does not have are printed as escapes, not as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
 
 
 def _safe(text: str) -> str:

@@ -60,7 +60,7 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
     p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE")
     p.add_argument("--system", metavar="TEXT", help="instructions for the model")
-    p.add_argument("--temperature", type=float, default=None, metavar="X")
+    p.add_argument("--temperature", type=_temperature, default=None, metavar="X")
     p.add_argument("--max-tokens", type=_positive, default=None, metavar="N")
     p.add_argument("--local-only", action="store_true", help="answer on this machine or not at all")
     p.add_argument("--fresh", action="store_true", help="do not answer from the cache")
@@ -130,7 +130,16 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 2")
     return value

@@ -25,7 +25,7 @@ async def opened(paths: Paths, out: Output) -> AsyncIterator[System]:
     system = await build_system(paths, environ=environ)
     try:
         for problem in (*system.problems, *system.db.notices):
-            out.note(f"warning: {problem}.")
+            out.note(f"warning: {problem.rstrip('.')}.")
         yield system
     finally:
         await system.aclose()

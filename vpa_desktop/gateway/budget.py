@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from vpa_desktop.config import BudgetSettings
-from vpa_desktop.errors import BudgetExceeded
+from vpa_desktop.errors import BudgetExceeded, StorageError
 from vpa_desktop.records import UsageRow
 
 
@@ -119,10 +119,17 @@ class Budget:
         return reservation
 
     async def settle(self, reservation: Reservation, row: UsageRow) -> None:
-        """Book what an attempt really cost and give back what was set aside for it."""
+        """Book what an attempt really cost and give back what was set aside for it.
+
+        Raises StorageError where it could not be booked; what it cost then stays set aside, so that the limit holds.
+        """
         async with self._lock:
             try:
                 await self._ledger.record(row)
+            except StorageError:
+                if row.cost_usd:
+                    self._open.add(Reservation(row.cost_usd))
+                raise
             finally:
                 self._open.discard(reservation)
 

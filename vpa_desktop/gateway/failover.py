@@ -20,6 +20,7 @@ from vpa_desktop.errors import (
     ContentBlocked,
     PolicyRefused,
     ProviderError,
+    StorageError,
     StreamInterrupted,
     VPAError,
 )
@@ -32,6 +33,7 @@ from vpa_desktop.gateway.attempt import (
     worst_case_usd,
 )
 from vpa_desktop.gateway.breaker import CircuitBreaker
+from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.messages import (
     Attempt,
     GatewayEvent,
@@ -46,6 +48,7 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.prices import is_free
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import UsageRow
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -181,7 +184,7 @@ class Failover:
             manager.health.ended(provider.provider_id)
             provider_error = error if isinstance(error, ProviderError) else None
             row, cost = await run.row(outcome, provider_error)
-            await manager.budget.settle(reservation, row)
+            unbooked = await self._book(reservation, row)
             if outcome == "cancelled":
                 breaker.release()
         if error is not None:
@@ -190,7 +193,15 @@ class Failover:
         breaker.success()
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms)
         self._attempts.append(run.receipt("ok"))
-        yield RouteDone(run.response(tuple(self._attempts), cost, self._kept))
+        yield RouteDone(replace(run.response(tuple(self._attempts), cost, self._kept), warnings=unbooked))
+
+    async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
+        """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
+        try:
+            await self._manager.budget.settle(reservation, row)
+        except StorageError as exc:
+            return (f"What this answer cost could not be booked. {exc}",)
+        return ()
 
     def _prepared(self, provider: BaseLLMProvider, first: bool) -> LLMRequest:
         """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""

@@ -91,6 +91,10 @@ class LLMProviderManager:
         """Return the provider with this id, None where there is none."""
         return self._providers.get(provider_id)
 
+    def is_registered(self, wanted: str) -> bool:
+        """True where a provider has this id or is of this kind."""
+        return wanted in self._providers or any(p.config.kind == wanted for p in self._providers.values())
+
     @property
     def provider_ids(self) -> tuple[str, ...]:
         """The ids in the order of registration."""
@@ -220,14 +224,18 @@ class LLMProviderManager:
         request: LLMRequest,
         *,
         provider: str | None = None,
+        route: Sequence[BaseLLMProvider] | None = None,
         ready_answers: Mapping[str, ReadyAnswer] | None = None,
     ) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the answer as it comes, from whichever provider gives it; the last event is RouteDone.
 
         ``request.model`` counts for the first provider only: a fallback answers with its own model.
+        ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
-        failover = Failover(self, self.route(request, provider), request, ready_answers or {})
+        failover = Failover(
+            self, self.route(request, provider) if route is None else route, request, ready_answers or {}
+        )
         async with aclosing(failover.run()) as events:
             async for event in events:
                 if isinstance(event, RouteDone) and request.conversation_id:

@@ -11,9 +11,8 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback
+from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
 from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._answer import Answer
@@ -233,7 +232,7 @@ class HttpProvider(BaseLLMProvider):
 def with_and_without_v1(endpoint: str) -> list[str]:
     """The bases an endpoint may mean: as written, and with or without the customary /v1."""
     endpoint = endpoint.rstrip("/")
-    last = urlsplit(endpoint).path.rpartition("/")[2]
+    last = split_address(endpoint).path.rpartition("/")[2]
     if re.fullmatch(r"v\d+\w*", last):
         return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
     return [endpoint + "/v1", endpoint]

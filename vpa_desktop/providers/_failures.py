@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
+from vpa_desktop.catalog import split_address
 from vpa_desktop.errors import (
     AuthenticationFailed,
     BadReply,
@@ -123,12 +123,14 @@ class Peer:
     @property
     def host(self) -> str:
         """The endpoint's host and port."""
-        return urlsplit(self.endpoint).netloc.rpartition("@")[2]
+        return split_address(self.endpoint).netloc.rpartition("@")[2]
 
     @property
     def address(self) -> str:
         """The endpoint without a user name, password or query that may stand in it."""
-        parts = urlsplit(self.endpoint)
+        parts = split_address(self.endpoint)
+        if not parts.netloc:
+            return self.endpoint.rpartition("@")[2]
         return f"{parts.scheme}://{self.host}{parts.path}"
 
     def error(self, kind: type[E], what: str, why: str, next_step: str, **details: Any) -> E:

@@ -23,7 +23,7 @@ import truststore
 from httpx_aiohttp import AiohttpTransport
 
 from vpa_desktop import __version__
-from vpa_desktop.catalog import is_loopback
+from vpa_desktop.catalog import is_loopback, split_address
 from vpa_desktop.errors import PolicyRefused, ProviderError
 from vpa_desktop.providers._broken import ProxyUnusable, lost, malformed, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem, request_id
@@ -92,12 +92,19 @@ class HttpSession:
 
     def check(self, peer: Peer, url: str) -> None:
         """Raise PolicyRefused where this address must not be talked to at all."""
-        parts = urlsplit(url)
+        parts = split_address(url)
         if not parts.hostname or parts.scheme not in ("http", "https"):
             raise PolicyRefused(
                 f'"{peer.address}" is not an address {peer.name} can be reached at',
                 "An endpoint begins with https://, or with http:// on this machine",
                 "Correct the endpoint in Settings, Providers",
+                rule="endpoint",
+            )
+        if "@" in parts.netloc:
+            raise PolicyRefused(
+                f"{peer.name} was not asked",
+                "Its endpoint has a user name or password in it, and a key stands in no address",
+                "Take it out of the endpoint and enter the key in Settings, Keys",
                 rule="endpoint",
             )
         if is_loopback(url):

@@ -34,6 +34,17 @@ def files_in(paths: Sequence[Path]) -> Iterator[Path]:
                 yield file
 
 
+def is_gone(path: Path) -> bool:
+    """True only where the system says that there is no such file; one that may not be looked at is not gone."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()

@@ -66,6 +66,8 @@ class Ingest:
 
     async def file(self, path: Path, collection: str, *, retry_failed: bool = True) -> Outcome:
         """Brings one file's document up to date. What cannot be read is noted with its reason, not raised."""
+        if not _is_text(f"{collection}{path}"):
+            return Outcome("failed", reason="Its name is not written in Unicode. Rename it and add it again.")
         document_id = document_id_of(path, collection)
         known = await self._store.get(document_id)
         try:
@@ -181,6 +183,15 @@ def _rows(title: str, chunks: tuple[Chunk, ...]) -> list[NewChunk]:
             )
         )
     return rows
+
+
+def _is_text(name: str) -> bool:
+    """False for a name whose bytes are no UTF-8: Python carries those as lone surrogates, a database cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _facts(path: Path) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
 from vpa_desktop.rag.embedder import Embedder
-from vpa_desktop.rag.folders import files_in
+from vpa_desktop.rag.folders import files_in, is_gone
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
@@ -110,7 +110,7 @@ class KnowledgeBase:
     async def sync(self) -> IngestReport:
         """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors."""
         stored = [item.record for item in await self._store.all() if item.record.path]
-        gone = await asyncio.to_thread(lambda: [r.id for r in stored if not Path(r.path).exists()])
+        gone = await asyncio.to_thread(lambda: [r.id for r in stored if is_gone(Path(r.path))])
         if gone:
             await self.remove(gone)
         kept = [(Path(record.path), record.collection) for record in stored if record.id not in set(gone)]
