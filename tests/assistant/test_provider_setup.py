@@ -115,3 +115,12 @@ async def test_an_endpoint_that_is_no_address_gets_its_sentence(tmp_path: Path, 
     assert not verdict.ok
     assert [p.id for p in await bench.setup.list_providers()] == ["work", "local"]
     await bench.setup.save(ProviderDraft("work", "openai", endpoint="https://good.example/v1"))
+
+
+async def test_a_key_that_is_not_there_is_not_said_to_be_deleted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with pytest.raises(ConfigError, match="no key of work"):
+        await bench.setup.delete_key("work")
+    await bench.vault.set("work", KEY)
+    await bench.setup.delete_key("work")
+    assert await bench.vault.get("work") is None

@@ -147,13 +147,17 @@ class ProviderSetup:
         await self._vault.set(provider_id, clean_key(key))
 
     async def delete_key(self, provider_id: str) -> None:
-        """Remove a key from the vault; one in the environment stays and is said."""
+        """Remove a key from the vault; raises ConfigError where there is none, or where it is the environment's."""
         config = self.configs().get(provider_id)
         if config is not None and environment_key(config, self._environ).source:
             raise ConfigError(
                 f"The key of {provider_id} was not deleted",
                 "It comes from the environment",
                 "Unset its variable where you set it",
+            )
+        if await self._vault.get(provider_id) is None:
+            raise ConfigError(
+                f"There is no key of {provider_id}", "Nothing is stored under that name", "See: vpa-desktop keys list"
             )
         await self._vault.delete(provider_id)
 
