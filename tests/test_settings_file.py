@@ -68,6 +68,13 @@ def test_a_broken_table_head_does_not_spill_its_keys_into_another_table() -> Non
     assert "openai_main" in loaded.settings.providers
 
 
+@pytest.mark.parametrize("written", ["5 dollars", '"5"', "-1", "nan"])
+def test_a_limit_that_cannot_be_read_lets_nothing_be_spent(written: str) -> None:
+    loaded = parse_settings(EXAMPLE.replace("daily_limit_usd = 100.0", f"daily_limit_usd = {written}"))
+    assert loaded.settings.budget.daily_limit_usd == 0
+    assert any("nothing that costs money is sent" in problem for problem in loaded.problems)
+
+
 def test_any_bytes_are_survived(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     for junk in (b"\x00\xff\xfe", b"[" * 3000, b'a = """' + b"x" * 1000, b"= = =\n" * 20):

@@ -7,9 +7,13 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    from vpa_desktop.cli import main as run
+    try:
+        from vpa_desktop.cli import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # also while the program's own files are still being loaded
+        sys.stderr.write("error: Interrupted.\n")
+        return 130
 
 
 if __name__ == "__main__":

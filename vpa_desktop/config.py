@@ -151,12 +151,25 @@ class Paths:
         try:
             for folder in (self.home, self.index, self.backups, self.logs, self.settings_file.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_private()
         except OSError as exc:
             raise ConfigError(
                 f"The data folder {self.home} cannot be used",
                 exc.strerror or str(exc),
                 "Choose another one with --home or VPA_HOME, or mend its permissions",
             ) from exc
+
+    def _make_private(self) -> None:
+        """Close what was there before to others: our own folders, and the home where it holds nothing else."""
+        ours = {self.database.name, "index", "backups", "logs", self.settings_file.name}
+        folders = [self.index, self.backups, self.logs]
+        if all(entry.name.startswith((self.database.name, *ours)) for entry in self.home.iterdir()):
+            folders.append(self.home)
+        for folder in folders:
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
+        if self.settings_file.is_file() and self.settings_file.stat().st_mode & 0o077:
+            self.settings_file.chmod(0o600)
 
 
 def find_paths(home: Path | None = None, environ: Mapping[str, str] = os.environ) -> Paths:

@@ -2,6 +2,7 @@
 
     VPAError
       ConfigError
+        UsageError
       SecretError
         KeyMissing, VaultLocked, VaultUnavailable
       ProviderError
@@ -75,6 +76,12 @@ class ConfigError(VPAError):
     """Settings, environment or arguments that cannot be used."""
 
     exit_code = 3
+
+
+class UsageError(ConfigError):
+    """A command or a request names something that is not there, or lacks what it needs."""
+
+    exit_code = 2
 
 
 class SecretError(VPAError):

@@ -231,7 +231,7 @@ class _Reader:
         for key in tables:
             if key not in SECTIONS and key not in ("providers", "roles"):
                 self._problem(key, None, "providers, roles, " + ", ".join(SECTIONS))
-        settings = self._known_ids(settings)
+        settings = self._guard_limits(self._known_ids(settings))
         return LoadedSettings(settings, tuple(self.problems))
 
     def _table(self, tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -289,6 +289,18 @@ class _Reader:
             self._problem("routing.failover_chain", lost, ", ".join(sorted(known)))
             routing = replace(routing, failover_chain=tuple(p for p in routing.failover_chain if p in known))
         return replace(settings, routing=routing)
+
+    def _guard_limits(self, settings: Settings) -> Settings:
+        """A limit that stands in the file but cannot be read is 0: better nothing is spent than more than was meant."""
+        budget = settings.budget
+        for key in ("daily_limit_usd", "monthly_limit_usd"):
+            if f"budget.{key}" in self.lines and getattr(budget, key) is None:
+                nothing: dict[str, Any] = {key: Decimal()}
+                budget = replace(budget, **nothing)
+                self.problems.append(
+                    f"{self.name}: budget.{key} cannot be read, so nothing that costs money is sent until it is mended"
+                )
+        return replace(settings, budget=budget)
 
     def _line(self, key: str) -> int | str:
         return self.lines.get(key, "?")

@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -288,10 +289,11 @@ class System:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        await self.manager.aclose()
-        await self._session.aclose()
-        await self.knowledge.aclose()
-        await self.db.aclose()
+        async with AsyncExitStack() as last_to_first:  # each is closed, whatever happens to the others
+            last_to_first.push_async_callback(self.db.aclose)
+            last_to_first.push_async_callback(self.knowledge.aclose)
+            last_to_first.push_async_callback(self._session.aclose)
+            last_to_first.push_async_callback(self.manager.aclose)
 
 
 async def build_system(

@@ -204,6 +204,9 @@ class EnhancedLLMIntegration:
         if knowledge is None or request.use_rag is False or not question.strip():
             return ()
         try:
+            if request.collections:
+                known = await knowledge.collections()
+                warnings.extend(f"There is no collection {c}" for c in request.collections if c not in known)
             if await knowledge.count() == 0:
                 return ()
             top_k = request.rag_top_k or self._settings().rag.top_k

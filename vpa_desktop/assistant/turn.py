@@ -6,14 +6,17 @@ A turn without a conversation is kept nowhere. A journal that cannot be written 
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Final
 
 from vpa_desktop.assistant.prompt import title_from
-from vpa_desktop.errors import ConfigError, StorageError
+from vpa_desktop.errors import StorageError, UsageError
 from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, TurnStarted
 from vpa_desktop.records import MessageRecord, MessageState
 from vpa_desktop.storage.conversations import ConversationStore
+
+log = logging.getLogger(__name__)
 
 JOURNAL_EVERY_S: Final = 0.25
 JOURNAL_EVERY_PIECES: Final = 64
@@ -37,7 +40,7 @@ class Turn:
 
     @classmethod
     async def begin(cls, store: ConversationStore | None, request: EnhancedLLMRequest) -> Turn:
-        """Store the question, before anything is sent; raises StorageError, ConfigError for an unknown id."""
+        """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id."""
         if store is None or (request.conversation_id is None and request.regenerates is None):
             return cls(None, request.user_query)
         if request.regenerates is not None:
@@ -157,10 +160,14 @@ class Turn:
             error=error,
             **facts,  # type: ignore[arg-type]
         )
-        await self._store.settle(record)
+        try:
+            await self._store.settle(record)
+        except StorageError as exc:
+            # The reader must hear why the answer broke, not that this could not be stored as well.
+            log.error("A broken answer could not be stored: %s", exc)
 
 
-def _unknown(noun: str, wanted: str) -> ConfigError:
-    return ConfigError(
+def _unknown(noun: str, wanted: str) -> UsageError:
+    return UsageError(
         f"There is no {noun} {wanted}", "It was deleted, or the id is mistyped", "vpa-desktop chats list shows them all"
     )

@@ -60,7 +60,7 @@ def run_command(options: Namespace, paths: Paths, out: Output) -> int:
         out.error(exc)
         return exc.exit_code
     except KeyboardInterrupt:
-        print("error: Interrupted. What came until then is kept.", file=sys.stderr)
+        print("error: Interrupted. What was stored until then is kept.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (``| head``): nothing more can be said, and that is fine.

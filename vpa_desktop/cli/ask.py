@@ -10,10 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import ConfigError
+from vpa_desktop.errors import UsageError
 from vpa_desktop.messages import (
     Citation,
     EnhancedLLMRequest,
@@ -22,8 +23,10 @@ from vpa_desktop.messages import (
     Seam,
     TextDelta,
     TurnDone,
+    TurnEvent,
     Usage,
 )
+from vpa_desktop.system import System
 
 _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 _CITATION_KEYS = ("n", "document", "path", "title", "page", "section", "score", "text")
@@ -47,17 +50,33 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         local_only=options.local_only,
         fresh=options.fresh,
     )
-    async with opened(paths, out) as system, aclosing(system.stream_turn(request)) as events:
-        async for event in events:
-            if isinstance(event, TextDelta) and options.stream:
-                out.piece(event.text)
-            elif isinstance(event, Seam):
-                out.note(f"[{event.from_provider} broke off; {event.to_provider} goes on]")
-            elif isinstance(event, TurnDone):
-                _finish(event.response, out, options.stream)
-                if event.response.warnings and (locked := system.setup.notices.get("vault")):
+    async with opened(paths, out) as system:
+        _must_be_known(options.provider, system)
+        async with aclosing(system.stream_turn(request)) as events:
+            async for event in events:
+                _show(event, out, options.stream)
+                locked = system.setup.notices.get("vault")
+                if isinstance(event, TurnDone) and event.response.warnings and locked:
                     out.note(f"warning: {locked}")
     return 0
+
+
+def _must_be_known(provider: str | None, system: System) -> None:
+    """Refuse a mistyped provider: the question must not go to another one unasked. A kind's own name is known."""
+    known = system.setup.configs()
+    if provider is not None and provider not in known and provider not in KINDS:
+        raise UsageError(
+            f"There is no provider {provider}", f"Known: {', '.join(known)}", "See: vpa-desktop providers list"
+        )
+
+
+def _show(event: TurnEvent, out: Output, streamed: bool) -> None:
+    if isinstance(event, TextDelta) and streamed:
+        out.piece(event.text)
+    elif isinstance(event, Seam):
+        out.note(f"[{event.from_provider} broke off; {event.to_provider} goes on]")
+    elif isinstance(event, TurnDone):
+        _finish(event.response, out, streamed)
 
 
 def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool) -> None:
@@ -103,7 +122,7 @@ def _question(words: list[str]) -> str:
     parts = [" ".join(words).strip(), _piped()]
     text = "\n\n".join(part for part in parts if part)
     if not text:
-        raise ConfigError("There is no question", "Nothing was given or piped in", 'Try: vpa-desktop ask "Hello"')
+        raise UsageError("There is no question", "Nothing was given or piped in", 'Try: vpa-desktop ask "Hello"')
     return text
 
 
@@ -123,8 +142,8 @@ def _piped() -> str:
 def _image(path: Path) -> ImageData:
     media_type = _MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise ConfigError(f"{path} was not sent", "It is not a PNG, JPEG or WebP image", "Convert it first")
+        raise UsageError(f"{path} was not sent", "It is not a PNG, JPEG or WebP image", "Convert it first")
     try:
         return ImageData(media_type, path.read_bytes(), path.name)
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be read", exc.strerror or str(exc), "Check the path") from exc
+        raise UsageError(f"{path} cannot be read", exc.strerror or str(exc), "Check the path") from exc

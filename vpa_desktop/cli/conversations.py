@@ -7,7 +7,7 @@ import argparse
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import ConfigError
+from vpa_desktop.errors import UsageError
 from vpa_desktop.records import ConversationRecord
 from vpa_desktop.system import System
 
@@ -53,7 +53,7 @@ async def delete(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 async def _must_exist(system: System, conversation_id: str) -> ConversationRecord:
     record = await system.conversations.get(conversation_id)
     if record is None:
-        raise ConfigError(
+        raise UsageError(
             f"There is no conversation {conversation_id}",
             "It was deleted, or the id is mistyped",
             "See: vpa-desktop chats list",

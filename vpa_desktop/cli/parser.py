@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="One chat window over every LLM you use. Without a command it opens the window.",
     )
     parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}")
-    parser.add_argument("--home", type=Path, default=None, help="keep everything under this folder")
+    parser.add_argument("--home", type=_folder, default=None, help="keep everything under this folder")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="command", parser_class=_Parser)
     _ask(commands)
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, run: str) -> argparse.ArgumentParser:
     parser = group.add_parser(name, help=text, description=text)
-    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help="keep everything under this folder")
+    parser.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
     return parser
@@ -127,6 +127,12 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
     _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the folder has no name")
+    return Path(text)
 
 
 def _positive(text: str) -> int:

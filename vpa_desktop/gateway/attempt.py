@@ -81,8 +81,8 @@ class AttemptRun:
         )
 
     async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
-        """The attempt as booked, and its cost. A refusal before any text costs nothing."""
-        billed = outcome == "ok" or bool(self.text or self.reasoning)
+        """The attempt as booked, and its cost. A refusal before any text costs nothing; a stop costs the question."""
+        billed = outcome in ("ok", "cancelled") or bool(self.text or self.reasoning)
         usage = (error.usage if error and error.usage else self.usage()) if billed else Usage()
         config = self.provider.config
         if not billed:

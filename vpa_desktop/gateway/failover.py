@@ -83,6 +83,7 @@ class Failover:
         self._kept = ""
         self._last_error: VPAError | None = None
         self._broke_at = ""
+        self._costs: list[Decimal | None] = []
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
@@ -184,6 +185,7 @@ class Failover:
             manager.health.ended(provider.provider_id)
             provider_error = error if isinstance(error, ProviderError) else None
             row, cost = await run.row(outcome, provider_error)
+            self._costs.append(cost)
             unbooked = await self._book(reservation, row)
             if outcome == "cancelled":
                 breaker.release()
@@ -193,7 +195,12 @@ class Failover:
         breaker.success()
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms)
         self._attempts.append(run.receipt("ok"))
-        yield RouteDone(replace(run.response(tuple(self._attempts), cost, self._kept), warnings=unbooked))
+        yield RouteDone(replace(run.response(tuple(self._attempts), self._total(), self._kept), warnings=unbooked))
+
+    def _total(self) -> Decimal | None:
+        """What all attempts cost together; unknown as soon as one of them is."""
+        known = [cost for cost in self._costs if cost is not None]
+        return sum(known, Decimal()) if len(known) == len(self._costs) else None
 
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""

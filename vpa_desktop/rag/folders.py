@@ -35,14 +35,27 @@ def files_in(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def is_gone(path: Path) -> bool:
-    """True only where the system says that there is no such file; one that may not be looked at is not gone."""
+    """True only where its folder is there without it.
+
+    A file whose folder is missing may lie on a disk that is not plugged in, and one that may not be looked at is
+    not gone either.
+    """
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
+    except FileNotFoundError:
+        return path.parent.is_dir()
     except OSError:
         return False
     return False
+
+
+def is_reachable(path: Path) -> bool:
+    """True where the file can be looked at now."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _is_folder(path: Path) -> bool:

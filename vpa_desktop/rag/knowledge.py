@@ -21,7 +21,7 @@ from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
 from vpa_desktop.rag.embedder import Embedder
-from vpa_desktop.rag.folders import files_in, is_gone
+from vpa_desktop.rag.folders import files_in, is_gone, is_reachable
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
@@ -108,12 +108,16 @@ class KnowledgeBase:
             yield event
 
     async def sync(self) -> IngestReport:
-        """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors."""
+        """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors.
+
+        A document on a disk that is not there now stays as it was.
+        """
         stored = [item.record for item in await self._store.all() if item.record.path]
         gone = await asyncio.to_thread(lambda: [r.id for r in stored if is_gone(Path(r.path))])
         if gone:
             await self.remove(gone)
-        kept = [(Path(record.path), record.collection) for record in stored if record.id not in set(gone)]
+        there = await asyncio.to_thread(lambda: [r for r in stored if is_reachable(Path(r.path))])
+        kept = [(Path(record.path), record.collection) for record in there]
         async for event in self._ingest(kept, retry_failed=False):
             if isinstance(event, IngestReport):
                 return event

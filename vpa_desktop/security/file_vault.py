@@ -127,9 +127,7 @@ class FileVault:
 
     def _needed_passphrase(self) -> str:
         if not self._passphrase:
-            raise VaultLocked(
-                "The key file is locked", "Its passphrase was not given", "Enter the passphrase under Settings, Keys"
-            )
+            raise VaultLocked("The key file is locked", "Its passphrase was not given", "Set VPA_VAULT_PASSPHRASE")
         return self._passphrase
 
 

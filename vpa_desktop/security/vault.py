@@ -27,7 +27,10 @@ VaultChoice = Literal["keyring", "file", "memory"]
 SERVICE = "VPA Desktop"
 TIMEOUT_S = 10.0
 INTERACTIVE_TIMEOUT_S = 60.0
-INSTEAD = "Unlock or set up the system keyring, or choose the encrypted file or this session only under Settings, Keys"
+INSTEAD = (
+    "Unlock or set up the system keyring, or start with VPA_VAULT=file (an encrypted file) or VPA_VAULT=memory "
+    "(this session only)"
+)
 
 # A keyring cannot list what it holds, so the ids are an entry of their own. No provider id has a "#".
 _INDEX = "#ids"
