@@ -9,175 +9,19 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProviderConfig
 from vpa_desktop.config import (
     BreakerSettings,
-    BudgetSettings,
-    CacheSettings,
-    PrivacySettings,
-    RagSettings,
-    RoutingSettings,
     Settings,
-    WindowSettings,
 )
 from vpa_desktop.errors import ConfigError, StorageError
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a key may hold: the words for it, and the conversion (raises ValueError or TypeError)."""
-
-    allowed: str
-    read: Callable[[Any], Any]
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _number(low: float, high: float, whole: bool = False) -> Rule:
-    kind = "a whole number" if whole else "a number"
-
-    def read(value: Any) -> float | int:
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            raise TypeError
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return Rule(f"{kind} from {low:g} to {high:g}", read)
-
-
-def _money(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as exc:
-        raise ValueError from exc
-    if not amount.is_finite() or amount < 0:
-        raise ValueError
-    return amount
-
-
-def _one_of(*names: str) -> Rule:
-    def read(value: Any) -> str:
-        if value not in names:
-            raise ValueError
-        return str(value)
-
-    return Rule(", ".join(names), read)
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError
-    return tuple(value)
-
-
-def _shares(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list) or not all(isinstance(i, (int, float)) and 0 < i <= 10 for i in value):
-        raise TypeError
-    return tuple(float(item) for item in value)
-
-
-TEXT: Final = Rule("text in quotes", _text)
-SWITCH: Final = Rule("true or false", _switch)
-MONEY: Final = Rule("an amount in US dollars, 0 or more", _money)
-TEXTS: Final = Rule("a list of texts", _texts)
-
-PROVIDER_RULES: Final[dict[str, Rule]] = {
-    "kind": _one_of(*KINDS),
-    "model": TEXT,
-    "api_endpoint": TEXT,
-    "api_version": TEXT,
-    "deployment": TEXT,
-    "model_path": TEXT,
-    "enabled": SWITCH,
-    "weight": _number(0, 1_000_000),
-    "max_tokens": _number(1, 10_000_000, whole=True),
-    "temperature": _number(0, 2),
-    "timeout_s": _number(0.1, 86_400),
-    "max_retries": _number(0, 20, whole=True),
-    "max_concurrency": _number(1, 10_000, whole=True),
-    "local_only": SWITCH,
-    "input_cost_per_million": MONEY,
-    "output_cost_per_million": MONEY,
-}
-_PROVIDER_NAMES: Final = {"kind": "provider", "timeout_s": "timeout"}
-
-SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
-    "routing": (
-        "routing",
-        RoutingSettings,
-        {
-            "default_provider": TEXT,
-            "strategy": _one_of("fixed", "failover", "weighted", "fastest", "cheapest"),
-            "failover_chain": TEXTS,
-            "fallback_enabled": SWITCH,
-            "sticky_minutes": _number(0, 10_080),
-            "continue_after_break": SWITCH,
-        },
-    ),
-    "budget": (
-        "budget",
-        BudgetSettings,
-        {
-            "daily_limit_usd": MONEY,
-            "monthly_limit_usd": MONEY,
-            "on_limit": _one_of("block", "cheapest", "local"),
-            "warn_at": Rule("a list of shares such as [0.5, 0.8, 1.0]", _shares),
-            "cost_tracking": SWITCH,
-        },
-    ),
-    "cache": (
-        "cache",
-        CacheSettings,
-        {"enabled": SWITCH, "ttl_s": _number(0, 31_536_000), "max_entries": _number(0, 1_000_000, whole=True)},
-    ),
-    "rag": (
-        "rag",
-        RagSettings,
-        {
-            "top_k": _number(1, 50, whole=True),
-            "context_tokens": _number(100, 1_000_000, whole=True),
-            "chunk_tokens": _number(32, 8_192, whole=True),
-            "chunk_overlap_tokens": _number(0, 1_024, whole=True),
-            "embedding_model": TEXT,
-            "rerank": TEXT,
-        },
-    ),
-    "privacy": ("privacy", PrivacySettings, {"redact_outgoing": SWITCH, "local_only_collections": TEXTS}),
-    "window": (
-        "window",
-        WindowSettings,
-        {
-            "theme": _one_of("system", "light", "dark"),
-            "text_scale": _number(0.5, 4),
-            "enter_sends": SWITCH,
-        },
-    ),
-}
-BREAKER_RULES: Final = {
-    "failure_threshold": _number(1, 1_000, whole=True),
-    "recovery_timeout_s": _number(1, 86_400),
-}
+from vpa_desktop.settings_rules import BREAKER_RULES, PROVIDER_FIELDS, PROVIDER_RULES, SECTIONS, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +107,7 @@ class _Reader:
                     "This provider is left out"
                 )
             return None
-        named = {_PROVIDER_NAMES.get(name, name): value for name, value in values.items()}
+        named = {PROVIDER_FIELDS.get(name, name): value for name, value in values.items()}
         return LLMProviderConfig(provider_id=provider_id, **named)
 
     def _values(self, table: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str) -> dict[str, Any]:
@@ -365,7 +209,7 @@ def _key_lines(text: str) -> dict[str, int]:
 def provider_table(config: LLMProviderConfig) -> dict[str, Any]:
     """Return a provider as it is written under ``[providers.ID]``: only what differs from the defaults; never a key."""
     plain = LLMProviderConfig(config.provider)
-    names = {attribute: name for name, attribute in _PROVIDER_NAMES.items()}
+    names = {attribute: name for name, attribute in PROVIDER_FIELDS.items()}
     table: dict[str, Any] = {"kind": config.kind}
     for item in fields(config):
         name = names.get(item.name, item.name)
