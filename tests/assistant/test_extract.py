@@ -36,6 +36,11 @@ def test_markdown_in_a_document_stays_text() -> None:
     assert "<b>" not in answer.replace("\\<", "")
 
 
+def test_a_heading_above_a_sentence_is_left_out() -> None:
+    answer = extract_answer("How many days of paid leave do employees get?", [citation(1, f"## Annual leave\n{LEAVE}")])
+    assert answer.startswith("> Employees receive 27 days of paid leave a year. [1]")
+
+
 def test_tables_of_contents_and_data_are_no_sentences() -> None:
     junk = "1 OVERVIEW ........................ 6 2 PENALTY .................... 9"
     answer = extract_answer("What is the penalty for delay?", [citation(1, junk), citation(2, CONTRACT)])

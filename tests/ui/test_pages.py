@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QTreeWidget, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QToolButton, QTreeWidget, QWidget
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend, busy_month
@@ -64,18 +65,18 @@ def drop(window: MainWindow, *paths: Path) -> None:
 async def test_dropped_files_are_added_and_a_bad_one_is_named_with_its_reason(
     window: MainWindow, backend: FakeBackend
 ) -> None:
-    backend.pause_s, backend.bad_files = 0.02, {"scan.pdf": "It is protected by a password"}
+    backend.pause_s, backend.bad_files = 0.02, {"scan.pdf": "scan.pdf is protected by a password"}
     drop(window, Path("/home/me/contract.pdf"), Path("/home/me/scan.pdf"))
     strip = window.chat.findChild(IngestStrip)
     assert strip is not None
     await until(strip.isVisible)
     await until(lambda: "1 added" in words(strip))
     assert "1 could not be read" in words(strip)
-    assert strip._failures.item(0).text() == "scan.pdf: It is protected by a password"
+    assert strip._failures.item(0).text() == "scan.pdf: it is protected by a password"
     window.go(DOCUMENTS)
     await until(lambda: len(rows(window)) == 2)
     assert rows(window)[0][:3] == ["contract.pdf", "Ready", "12"]
-    assert rows(window)[1][1] == "Could not be read: It is protected by a password"
+    assert rows(window)[1][1] == "Could not be read: it is protected by a password"
 
 
 async def test_adding_can_be_cancelled_and_what_waits_is_forgotten(window: MainWindow, backend: FakeBackend) -> None:
@@ -226,12 +227,44 @@ async def test_dark_and_text_size_are_remembered(window: MainWindow, backend: Fa
 async def test_the_dashboard_says_there_is_nothing_then_shows_figures(window: MainWindow, backend: FakeBackend) -> None:
     window.go(DASHBOARD)
     await until(lambda: "No requests yet" in words(window.dashboard))
-    backend.board = busy_month(date.today())
+    month = busy_month(date.today())
+    free = tuple(replace(day, by_provider=()) for day in month.days)
+    backend.board = replace(month, days=free, unpriced=0)
+    window.dashboard.refresh()
+    await until(lambda: "No costs yet" in words(window.dashboard), 20)
+    backend.board = month
     window.dashboard.refresh()
     await until(lambda: "$11.52" in words(window.dashboard), 20)
-    assert "46 without a known price" in words(window.dashboard)
+    await until(lambda: "46 without a known price" in words(window.dashboard), 20)
     table = window.dashboard.findChild(QTreeWidget)
     assert table is not None
     first = table.topLevelItem(0)
     assert first is not None
     assert [first.text(n) for n in range(7)] == ["anthropic_main", "120", "99.1%", "1.8 s", "4.2 s", "610 ms", "$3.10"]
+
+
+async def test_what_came_with_the_program_has_no_remove_button(window: MainWindow, backend: FakeBackend) -> None:
+    window.go(SETTINGS)
+    await until(lambda: any(b.accessibleName() == "Test local" for b in window.findChildren(QPushButton)))
+    names = {button.accessibleName() for button in window.findChildren(QPushButton)}
+    assert "Change local" in names
+    assert "Remove local" not in names
+
+
+async def test_the_examples_are_in_sight_in_a_small_window(window: MainWindow) -> None:
+    window.resize(900, 600)
+    welcome = window.chat.welcome
+    welcome.show_demo(True)
+    await until(lambda: window.width() == 900 and welcome.verticalScrollBar().maximum() == 0)
+    last = named(welcome, QPushButton, "Make a table of three ways to back up photos.")
+    assert last.visibleRegion().boundingRect().height() == last.height()
+
+
+async def test_icons_follow_the_theme_and_the_search_can_be_cleared_by_name(window: MainWindow) -> None:
+    button = named(window, QPushButton, "Add folder")
+    assert isinstance(button, QPushButton)
+    before = button.icon().pixmap(16, 16).toImage()
+    window.sidebar.theme_button.click()
+    await until(lambda: button.icon().pixmap(16, 16).toImage() != before)
+    window.sidebar.search.setText("words")
+    assert [b.accessibleName() for b in window.sidebar.search.findChildren(QToolButton)] == ["Clear the search"]

@@ -28,6 +28,7 @@ NOTE: Final = (
 _SENTENCE_END: Final = re.compile(
     r"(?<=[.!?。！？])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-ÞА-Я\u0590-\uffff])|\n{2,}|\n(?=[-*•#])"
 )
+_HEADING: Final = re.compile(r"^#{1,6}[ \t].*$", re.MULTILINE)
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _STOP: Final = frozenset(
     "a an and any are as at be been but by can did do does for from had has have how i if in into is it its many me "
@@ -86,7 +87,7 @@ def _covered(best: list[_Sentence], wanted: frozenset[str], rarity: dict[str, fl
 
 
 def _sentences(citation: Citation) -> list[_Sentence]:
-    parts = [" ".join(part.split()) for part in _SENTENCE_END.split(citation.text)]
+    parts = [" ".join(part.split()) for part in _SENTENCE_END.split(_HEADING.sub("", citation.text))]
     return [
         _Sentence(citation, position, _short(part), _stems(part))
         for position, part in enumerate(parts)

@@ -7,8 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidg
 
 from vpa_desktop.ui.conversations import ConversationList
 from vpa_desktop.ui.nav import NavBar
-from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import IconButton, IconLabel, PlainLabel, theme_now
+from vpa_desktop.ui.widgets import IconButton, IconLabel, PlainLabel, SearchLine, theme_now
 
 WIDTH_PX = 268
 SEARCH_DELAY_MS = 150
@@ -74,23 +73,18 @@ class Sidebar(QFrame):
         return row
 
     def _make_search(self) -> QLineEdit:
-        line = QLineEdit()
+        line = SearchLine(self.tr("Search conversations"), self.tr("Search conversations"), has_icon=True)
         line.setObjectName("search")
-        line.setAccessibleName(self.tr("Search conversations"))
-        line.setPlaceholderText(self.tr("Search conversations"))
-        line.setClearButtonEnabled(True)
-        line.setAcceptDrops(False)
-        line.addAction(icon("search", theme_now().faint, 16), QLineEdit.ActionPosition.LeadingPosition)
         line.textChanged.connect(lambda _: self._pause.start())
         return line
 
     def _footer(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setContentsMargins(12, 0, 12, 0)
-        keys = IconButton("info", self.tr("Keys and help"), self.tr("  Keys"))
-        keys.setToolTip(self.tr("List of keys (F1)"))
+        keys = IconButton("info", self.tr("Shortcuts"), self.tr("  Shortcuts"))
+        keys.setToolTip(self.tr("Keyboard shortcuts (F1)"))
         keys.clicked.connect(self.help_wanted)
-        self.theme_button = IconButton("moon", self.tr("Switch light and dark"))
+        self.theme_button = IconButton("sun" if theme_now().is_dark else "moon", self.tr("Switch light and dark"))
         self.theme_button.clicked.connect(self.theme_wanted)
         row.addWidget(keys)
         row.addStretch()

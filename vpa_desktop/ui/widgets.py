@@ -9,8 +9,10 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QLabel,
+    QLineEdit,
     QMenu,
     QProgressBar,
+    QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -158,8 +160,61 @@ class ElidedLabel(PlainLabel):
         return QSize(self.fontMetrics().horizontalAdvance(self._whole) + 4, super().sizeHint().height())
 
 
+class TintedButton(QPushButton):
+    """A push button with a text and a tinted icon."""
+
+    def __init__(self, icon_name: str, text: str, tone: str = "dim") -> None:
+        super().__init__(text)
+        self._icon_name, self._tone = icon_name, tone
+        self._tint()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Tints the icon again when the theme changes."""
+        super().changeEvent(event)
+        if event.type() in _RETINT:
+            self._tint()
+
+    def _tint(self) -> None:
+        self.setIcon(icon(self._icon_name, getattr(theme_now(), self._tone), 16))
+
+
+class SearchLine(QLineEdit):
+    """A line to search with: a name, a button to clear it that has a name too, and a painted magnifier."""
+
+    def __init__(self, name: str, hint: str, *, has_icon: bool = False) -> None:
+        super().__init__()
+        self._has_icon = has_icon
+        self.setAccessibleName(name)
+        self.setPlaceholderText(hint)
+        self.setAcceptDrops(False)
+        self.setClearButtonEnabled(True)
+        for button in self.findChildren(QToolButton):
+            button.setAccessibleName(self.tr("Clear the search"))
+            button.setToolTip(self.tr("Clear the search"))
+        if has_icon:
+            self.setTextMargins(24, 0, 0, 0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paints the line, then the magnifier in the colour of the theme."""
+        super().paintEvent(event)
+        if self._has_icon:
+            painter = QPainter(self)
+            painter.drawPixmap(9, (self.height() - 16) // 2, icon_pixmap("search", theme_now().faint, 16))
+            painter.end()
+
+
 class ChoiceBox(QComboBox):
     """A combo box with a tinted chevron: the style sheet takes Fusion's arrow away."""
+
+    def showPopup(self) -> None:
+        """Opens the list, tall enough for all its entries: Qt forgets the list's own padding and cuts the last."""
+        super().showPopup()
+        view = self.view()
+        missing = view.verticalScrollBar().maximum() if self.count() <= self.maxVisibleItems() else 0
+        missing = view.sizeHintForRow(0) * self.count() + 14 - view.height() if missing else 0
+        if missing > 0:
+            box = view.window()
+            box.resize(box.width(), box.height() + missing)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paints the box, then the chevron."""

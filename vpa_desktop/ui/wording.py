@@ -42,6 +42,11 @@ def day_and_time(at: datetime) -> str:
     return f"{local.day} {local.strftime('%b %Y')}"
 
 
+def reason_alone(reason: str, name: str) -> str:
+    """Takes the file's name from the beginning of a reason, for where the name stands beside it."""
+    return f"it {reason[len(name) + 1 :]}" if name and reason.startswith(f"{name} ") else reason
+
+
 def age_group(at: datetime, today: date) -> str:
     """Names the group of the conversation list a time belongs to."""
     day = at.astimezone().date()

@@ -88,7 +88,7 @@ def spoken(number: int, attempt: Attempt) -> str:
 def figures(record: MessageRecord) -> list[tuple[str, str]]:
     """Returns the figures of an answer with their names; what is not known is said."""
     usage = record.usage
-    tokens = wording.cost(record).split("  ·  ")[0] if usage else "not reported"
+    tokens = wording.tokens(record) or "not reported"
     cached = f"{usage.cached_input_tokens:,}" if usage and usage.cached_input_tokens else ""
     rows = [
         ("First token", wording.duration(record.ttft_ms) if record.ttft_ms is not None else "not measured"),

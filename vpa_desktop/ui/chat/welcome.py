@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel, theme_now
+from vpa_desktop.ui.widgets import Card, IconLabel, PlainLabel, TintedButton
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
 COLUMN_PX = 680
+SHORT_PX = 520
 
 
 class Welcome(QScrollArea):
@@ -31,26 +31,26 @@ class Welcome(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         page = QWidget()
-        outer = QHBoxLayout(page)
-        outer.setContentsMargins(28, 20, 28, 20)
+        outer = self._outer = QHBoxLayout(page)
         middle = QWidget()
         middle.setMaximumWidth(COLUMN_PX)
         outer.addStretch(1)
         outer.addWidget(middle, 30)
         outer.addStretch(1)
-        column = QVBoxLayout(middle)
-        column.setSpacing(14)
+        column = self._column = QVBoxLayout(middle)
         column.addStretch(2)
-        column.addWidget(IconLabel("sparkles", 40, "accent"), 0, Qt.AlignmentFlag.AlignHCenter)
+        self._sign = IconLabel("sparkles", 40, "accent")
+        column.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self._centred(self.tr("What can I help you with?"), "heading"))
         lead = self.tr("Ask anything, or add your own files and get answers with the page to prove them.")
-        column.addWidget(self._centred(lead, "dim"))
-        column.addSpacing(6)
+        self._lead = self._centred(lead, "dim")
+        column.addWidget(self._lead)
         self._demo = self._demo_card()
         column.addWidget(self._demo)
         column.addLayout(self._examples())
         column.addStretch(3)
         self.setWidget(page)
+        self._fit(short=False)
 
     def show_demo(self, shown: bool) -> None:
         """Says that the small model answers, where nothing better is set up."""
@@ -74,7 +74,7 @@ class Welcome(QScrollArea):
         )
         card.column.addWidget(PlainLabel(text, wraps=True))
         row = QHBoxLayout()
-        provider = QPushButton(icon("key", theme_now().on_accent, 16), self.tr("Add a provider"))
+        provider = TintedButton("key", self.tr("Add a provider"), "on_accent")
         provider.setProperty("primary", True)
         provider.clicked.connect(self.add_provider_wanted)
         documents = QPushButton(self.tr("Add documents"))
@@ -106,9 +106,22 @@ class Welcome(QScrollArea):
                 self._grid.addWidget(button, n // columns, n % columns)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Puts the examples below each other where there is no room for two."""
+        """Puts the examples below each other where there is no room for two, and closer in a low window."""
         super().resizeEvent(event)
         self._arrange(2 if event.size().width() >= 720 else 1)
+        self._fit(short=event.size().height() < SHORT_PX)
+
+    def _fit(self, *, short: bool) -> None:
+        """Leaves out decoration and air in a low window, so that the examples stay in sight."""
+        self._sign.setVisible(not short)
+        self._lead.setVisible(not short)
+        self._outer.setContentsMargins(*((28, 0, 28, 0) if short else (28, 20, 28, 20)))
+        self._column.setSpacing(8 if short else 14)
+        self._column.setContentsMargins(*((0, 4, 0, 4) if short else (9, 9, 9, 9)))
+        self._grid.setSpacing(4 if short else 10)
+        edge = 10 if short else 16
+        self._demo.column.setContentsMargins(16, edge, 16, edge)
+        self._demo.column.setSpacing(6 if short else 10)
 
     def _example(self, question: str) -> QPushButton:
         button = QPushButton(question)

@@ -95,13 +95,19 @@ def chip_label(citation: Citation) -> str:
 
 def cost(record: MessageRecord) -> str:
     """Returns tokens, price and duration; what is not known is said or left out, never shown as zero."""
+    counted = tokens(record)
+    parts = [counted] if counted else []
+    parts += [price(record.cost_usd)] if counted or record.cost_usd is not None else []
+    parts += [duration(record.latency_ms)] if record.latency_ms is not None else []
+    return "  ·  ".join(parts)
+
+
+def tokens(record: MessageRecord) -> str:
+    """Returns the tokens of an answer in words; empty where they are not known."""
     usage = record.usage
     counts = [count for count in (usage.input_tokens, usage.output_tokens) if count is not None] if usage else []
     about = "about " if usage and usage.estimated else ""
-    parts = [f"{about}{sum(counts):,} tokens"] if counts else []
-    parts += [price(record.cost_usd)] if counts or record.cost_usd is not None else []
-    parts += [duration(record.latency_ms)] if record.latency_ms is not None else []
-    return "  ·  ".join(parts)
+    return f"{about}{sum(counts):,} tokens" if counts else ""
 
 
 def price(cost_usd: Decimal | None) -> str:

@@ -160,11 +160,21 @@ class DashboardPage(QScrollArea):
         costs = self.tr("Cost per day, the last {0} days").format(len(board.days))
         names = charts.providers_of(board.days)
         keys = [(name, charts.series_color(theme, n)) for n, name in enumerate(names)]
-        row.addWidget(self._chart(costs, keys, charts.cost_chart(board.days, theme, costs)), 3)
+        chart = charts.cost_chart(board.days, theme, costs) if names else self._no_costs(board)
+        row.addWidget(self._chart(costs, keys, chart), 3)
         latency = self.tr("Time to the whole answer, by provider")
         pace = [(self.tr("half are faster"), theme.accent), (self.tr("95 of 100 are faster"), theme.edge)]
         row.addWidget(self._chart(latency, pace, charts.latency_chart(board.providers, theme, latency)), 2)
         return row
+
+    def _no_costs(self, board: Dashboard) -> PlainLabel:
+        words = self.tr("No costs yet")
+        if board.unpriced:
+            words += "\n" + self.tr("Requests without a known price: {0}").format(whole(board.unpriced))
+        label = PlainLabel(words, "dim")
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        label.setFixedHeight(charts.HEIGHT_PX)
+        return label
 
     def _chart(self, title: str, keys: list[tuple[str, str]], chart: QWidget) -> Card:
         card = Card(margins=16)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 
 from vpa_desktop.ui.theme import icon
 from vpa_desktop.ui.widgets import theme_now
-from vpa_desktop.ui.wording import day_and_time, whole
+from vpa_desktop.ui.wording import day_and_time, reason_alone, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ class DocumentModel(QAbstractTableModel):
             "image_only": self.tr("Pictures only, no text"),
             "failed": self.tr("Could not be read"),
         }[record.state]
-        return f"{words}: {record.reason}" if record.reason else words
+        return f"{words}: {reason_alone(record.reason, record.name)}" if record.reason else words
 
 
 def _side(column: int) -> Qt.AlignmentFlag:

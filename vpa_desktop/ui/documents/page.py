@@ -21,8 +21,7 @@ from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
 from vpa_desktop.ui.documents.results import PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, theme_now
+from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
 from vpa_desktop.ui.wording import first_words, milliseconds, whole
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ class DocumentsPage(QWidget):
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        folder = QPushButton(icon("folder-plus", theme_now().dim, 16), self.tr("Add folder"))
+        folder = TintedButton("folder-plus", self.tr("Add folder"))
         folder.clicked.connect(self.add_folder)
         files = QPushButton(self.tr("Add files"))
         files.setProperty("primary", True)
@@ -220,11 +219,7 @@ class DocumentsPage(QWidget):
         return row
 
     def _make_search(self) -> QLineEdit:
-        line = QLineEdit()
-        line.setAccessibleName(self.tr("Search documents"))
-        line.setPlaceholderText(self.tr("Search documents by words or meaning"))
-        line.setClearButtonEnabled(True)
-        line.setAcceptDrops(False)
+        line = SearchLine(self.tr("Search documents"), self.tr("Search documents by words or meaning"))
         pause = QTimer(line)
         pause.setSingleShot(True)
         pause.setInterval(SEARCH_DELAY_MS)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QSizePolicy
 
 from vpa_desktop.ui.widgets import Card, ElidedLabel, IconButton, IconLabel, Meter
-from vpa_desktop.ui.wording import whole
+from vpa_desktop.ui.wording import reason_alone, whole
 
 if TYPE_CHECKING:
     from vpa_desktop.errors import VPAError
@@ -37,6 +37,7 @@ class IngestStrip(Card):
         self._failures.setMaximumHeight(110)
         self._failures.setWordWrap(True)
         self._failures.setTextElideMode(Qt.TextElideMode.ElideNone)
+        self._failures.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self._icon)
@@ -83,7 +84,8 @@ class IngestStrip(Card):
         good = not report.failed
         self._show(said, "circle-check" if good else "triangle-alert", "ok" if good else "warn", busy=False)
         for failure in report.failed:
-            self._failures.addItem(f"{PurePath(failure.path).name}: {failure.reason}")
+            name = PurePath(failure.path).name
+            self._failures.addItem(f"{name}: {reason_alone(failure.reason, name)}")
         self._failures.setVisible(bool(report.failed))
 
     def _failed(self, error: VPAError) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from vpa_desktop.config import LOCAL_PROVIDER_ID
 from vpa_desktop.errors import VPAError
 from vpa_desktop.records import ProviderDraft, ProviderStatus
 from vpa_desktop.ui.dialogs import confirm
@@ -205,7 +206,8 @@ class ProvidersPage(FormPage):
         entries = [("test", self.tr("Test")), ("change", self.tr("Change"))]
         if not status.is_default:
             entries.append(("default", self.tr("Ask first")))
-        entries.append(("remove", self.tr("Remove")))
+        if status.id != LOCAL_PROVIDER_ID:
+            entries.append(("remove", self.tr("Remove")))
         for action, text in entries:
             button = QPushButton(text)
             button.setProperty("ghost", True)
