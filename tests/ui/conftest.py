@@ -43,6 +43,9 @@ async def window(qapp: QApplication, backend: FakeBackend) -> AsyncIterator[Main
     made = MainWindow()
     made.show()
     made.attach(backend)
+    # Every page now: built later, between a test's phases, its tasks would begin while no loop runs.
+    assert all((made.documents, made.dashboard, made.settings))
+    await asyncio.sleep(0)
     await until(lambda: not made.tasks.running("choices") and not made.tasks.running("conversations"))
     yield made
     await made.tasks.aclose()
