@@ -187,12 +187,17 @@ class SearchLine(QLineEdit):
         self.setAccessibleName(name)
         self.setPlaceholderText(hint)
         self.setAcceptDrops(False)
-        self.setClearButtonEnabled(True)
-        for button in self.findChildren(QToolButton):
-            button.setAccessibleName(self.tr("Clear the search"))
-            button.setToolTip(self.tr("Clear the search"))
+        self.textChanged.connect(self._offer_to_clear)
         if has_icon:
             self.setTextMargins(24, 0, 0, 0)
+
+    def _offer_to_clear(self) -> None:
+        """Adds the button with the first text: an empty line has nothing to clear, and the start need not wait."""
+        if not self.isClearButtonEnabled():
+            self.setClearButtonEnabled(True)
+            for button in self.findChildren(QToolButton):
+                button.setAccessibleName(self.tr("Clear the search"))
+                button.setToolTip(self.tr("Clear the search"))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paints the line, then the magnifier in the colour of the theme."""
