@@ -15,8 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.conftest import settle
 from tests.ui.chat.sample import DATES, LONG, PENALTY, answer, citation, contract, conversation, grab, message
-from vpa_desktop.messages import Attempt, Seam
+from vpa_desktop.messages import Attempt, Seam, Usage
+from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.flow import KEPT_ROWS
+from vpa_desktop.ui.chat.receipt import figures
 from vpa_desktop.ui.chat.rows import Action, Zone
 from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.theme import DARK, LIGHT
@@ -418,3 +420,27 @@ def test_empty_state_paints_its_text(view: Transcript) -> None:
     assert len(view.messages) == 1
     view.append(replace(view.messages[0], content="hello again"))
     assert texts(view, 0) == ["hello again"]
+
+
+def test_a_column_of_the_same_width_moves_with_the_window(view: Transcript, qtbot: QtBot) -> None:
+    view.set_messages([message(0, "user", "Say hello."), answer(1, "Hello.")])
+    view.resize(1300, 600)
+    settle()
+    before = view.row(0).bubble.right()
+    view.resize(900, 600)
+    settle()
+    left, width = view.column()
+    assert view.row(0).bubble.right() <= left + width < before
+
+
+def test_an_answer_given_in_anothers_place_says_so() -> None:
+    asked = (Attempt("openai", "gpt-5-mini", "failed", "It answered 503.", 310.0), Attempt("local", "qwen", "ok"))
+    said = wording.spoken(answer(1, "x", provider="local", attempts=asked))
+    assert said == "Assistant: x openai failed; local answered instead."
+    assert wording.stood_in_for(answer(1, "x")) == ""
+
+
+def test_tokens_that_were_not_reported_are_not_shown_as_the_price() -> None:
+    shown = dict(figures(answer(1, "x", usage=Usage(), cost_usd=Decimal(0))))
+    assert shown["Tokens"] == "not reported"
+    assert shown["Price"] == "free"

@@ -70,7 +70,7 @@ class Row:
         self.foot = QRectF()
         self.thoughts_rect = QRectF()
         self.height = 0
-        self._width = -1.0
+        self._column = (-1.0, -1.0)
         self.rebuild()
 
     @property
@@ -129,13 +129,13 @@ class Row:
 
     def invalidate(self) -> None:
         """Makes the next ``lay_out`` do its work."""
-        self._width = -1
+        self._column = (-1.0, -1.0)
 
     def lay_out(self, left: float, width: float) -> int:
         """Places everything in a column at ``left`` and returns the row's height."""
-        if self._width == width:
+        if self._column == (left, width):
             return self.height
-        self._width = width
+        self._column = (left, width)
         self.zones, self.lines = [], []
         bottom = self._lay_out_bubble(left, width) if self.is_user else self._lay_out_answer(left, width)
         self.height = round(bottom)

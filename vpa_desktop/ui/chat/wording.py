@@ -44,6 +44,8 @@ def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
     if record.role == "user":
         return []
     lines = [Words("warning", visible(text)) for text in record.warnings]
+    if record.state == "done" and (missing := stood_in_for(record)):
+        lines.append(Words("warning", visible(f"{missing} failed; {record.provider} answered instead.")))
     if record.state == "streaming" and not has_text:
         lines.append(Words("state", "Reasoning…" if record.reasoning else "Thinking…"))
     elif record.state == "stopped":
@@ -58,6 +60,12 @@ def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
     elif record.finish_reason == "length":
         lines.append(Words("state", "The answer reached its length limit and ends here."))
     return lines
+
+
+def stood_in_for(record: MessageRecord) -> str:
+    """Returns the provider that was asked first and failed, where another one gave the answer; else nothing."""
+    failed = [attempt.provider for attempt in record.attempts if attempt.outcome == "failed"]
+    return failed[0] if failed and record.provider and record.provider not in failed else ""
 
 
 def seam(part: Seam) -> str:
