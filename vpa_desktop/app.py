@@ -67,10 +67,14 @@ def run_window(paths: Paths, *, environ: Mapping[str, str] = os.environ, build: 
     """Opens the window and returns the exit code when it was closed."""
     try:
         check_qt(environ)
-        paths.make()
     except VPAError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    try:
+        paths.make()
+    except VPAError as error:
+        # The window opens all the same: the backend fails for the same reason, and the window says it.
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
     return main(paths, environ, build or build_backend)
 
 
@@ -137,6 +141,8 @@ def start_logging(paths: Paths) -> None:
 
     from vpa_desktop.security.redaction import install_log_redaction
 
+    if not os.access(paths.logs, os.W_OK):
+        return
     handler = RotatingFileHandler(
         paths.logs / "vpa.log", maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
     )

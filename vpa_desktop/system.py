@@ -20,7 +20,7 @@ from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, LLMProviderConfig
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
-from vpa_desktop.errors import KnowledgeError, StorageError
+from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -104,7 +104,15 @@ class System:
             self._chores = [
                 asyncio.create_task(self._back_up_daily(), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
+                asyncio.create_task(self._look_for_vault(), name="look for the vault"),
             ]
+
+    async def _look_for_vault(self) -> None:
+        """Find out whether there is a place for keys, before the person relies on it."""
+        try:
+            await self.vault.ids()
+        except SecretError as exc:
+            self.setup.notices["vault"] = str(exc)
 
     async def _resume_documents(self) -> None:
         """Make the vectors that a kill left undone; their words can be searched meanwhile."""
@@ -246,7 +254,7 @@ class System:
         notices = (*self.problems, *self.db.notices, *self.setup.notices.values())
         return SystemStatus(
             route=self._route_in_words(),
-            key_place=self.vault.name,
+            key_place="none" if "vault" in self.setup.notices else self.vault.name,
             passages=await self.knowledge.count(),
             spent_today_usd=state.spent_today_usd,
             limit_usd=limits[0] if limits else None,

@@ -196,6 +196,11 @@ class ConversationList(QListView):
         if not self._filling:
             self._open(current)
 
+    def open_first(self) -> None:
+        """Opens the first of what is listed, as Return in the search line does."""
+        if self.model().rowCount() > 0:
+            self._open(self.model().index(0, 0))
+
     def _open(self, index: QModelIndex) -> None:
         if (record := self._model.record(index)) is not None:
             self.opened.emit(record.id)

@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
         self._look = look or WindowSettings()
         self._backend: Backend | None = None
         self._painted = False
+        self._gave_room = False
         self.tasks = TaskOwner(self)
         self.tasks.failed.connect(self.show_error)
         self.setWindowTitle("VPA Desktop")
@@ -140,6 +141,8 @@ class MainWindow(QMainWindow):
         side.help_wanted.connect(self._show_keys)
         side.new_wanted.connect(self._new)
         self.chat.panel_opened.connect(self._make_room)
+        self.chat.panel_closed.connect(self._take_room)
+        side.search.returnPressed.connect(side.conversations.open_first)
         self.desk.opened.connect(lambda: self.go(CHAT))
         self.presenter.turn_ended.connect(self.refresh_status)
         self.pages.documents_changed.connect(self.refresh_status)
@@ -190,6 +193,7 @@ class MainWindow(QMainWindow):
     async def _load_choices(self, backend: Backend) -> None:
         choices = await backend.route_choices()
         self.chat.composer.picker.set_choices(choices)
+        self.refresh_status()  # the keys are there now, and with them the route
         self.chat.welcome.show_demo(not any(c.is_ready and c.provider and not c.is_local for c in choices))
 
     # Pages
@@ -211,13 +215,20 @@ class MainWindow(QMainWindow):
 
     def show_sidebar(self, shown: bool) -> None:
         """Shows the sidebar, or a narrow rail in its place."""
+        self._gave_room = False
         self.sidebar.setVisible(shown)
         self._rail.setVisible(not shown)
 
     def _make_room(self) -> None:
         """Hides the sidebar where a panel beside the conversation would leave too little of it."""
-        if self.width() < NARROW_PX:
+        if self.width() < NARROW_PX and self.sidebar.isVisible():
             self.show_sidebar(False)
+            self._gave_room = True
+
+    def _take_room(self) -> None:
+        """Brings back the sidebar that had made room for a panel."""
+        if self._gave_room:
+            self.show_sidebar(True)
 
     def _new(self) -> None:
         self.go(CHAT)
@@ -265,16 +276,17 @@ class MainWindow(QMainWindow):
         self.chat.composer.picker.open_menu()
 
     def _escape(self) -> None:
-        if self.notice.isVisible() and not self.notice.has_retry():
+        if self.pages.currentIndex() == CHAT and self.presenter.chat.busy:
+            self.presenter.stop()
+        elif self.notice.isVisible() and not self.notice.has_retry():
             self.notice.hide()
         elif self.pages.currentIndex() != CHAT:
             self.go(CHAT)
         elif self.chat.find_bar.isVisible():
             self.chat.find_bar.close_bar()
-        elif self.presenter.chat.busy:
-            self.presenter.stop()
         elif self.chat.panel() is not None:
             self.chat.set_panel(None)
+            self.chat.composer.edit.setFocus()
         elif self.sidebar.search.text():
             self.sidebar.search.clear()
 

@@ -42,6 +42,7 @@ class ChatView(QWidget):
     """Everything of one conversation on the screen."""
 
     panel_opened = Signal()
+    panel_closed = Signal()
 
     def __init__(self, ingestion: Ingestion) -> None:
         super().__init__()
@@ -131,6 +132,7 @@ class ChatView(QWidget):
 
     def set_panel(self, panel: SidePanel | None) -> None:
         """Shows a panel beside the conversation in the place of the one before, or none."""
+        had_panel = self._panel is not None
         if self._panel is not None:
             self._panel.hide()
             self._panel.deleteLater()
@@ -141,6 +143,8 @@ class ChatView(QWidget):
             self._split.setStretchFactor(0, 1)
             self._split.setStretchFactor(1, 0)
             self._split.setSizes([max(320, self.width() - PANEL_PX), PANEL_PX])
+        elif had_panel:
+            self.panel_closed.emit()
 
     def panel(self) -> SidePanel | None:
         """Returns the panel that is open."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QSizePolicy
 
 from vpa_desktop.ui.widgets import Card, ElidedLabel, IconButton, IconLabel, Meter
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vpa_desktop.errors import VPAError
     from vpa_desktop.records import IngestProgress, IngestReport
     from vpa_desktop.ui.documents.ingestion import Ingestion
+
+SHOWN_MS = 8_000
 
 
 class IngestStrip(Card):
@@ -48,6 +50,10 @@ class IngestStrip(Card):
         self.column.addWidget(self._meter)
         self.column.addWidget(self._failures)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._leave = QTimer(self)
+        self._leave.setSingleShot(True)
+        self._leave.setInterval(SHOWN_MS)
+        self._leave.timeout.connect(self.hide)
         self.hide()
         ingestion.started.connect(self._started)
         ingestion.progressed.connect(self._progressed)
@@ -87,6 +93,8 @@ class IngestStrip(Card):
             name = PurePath(failure.path).name
             self._failures.addItem(f"{name}: {reason_alone(failure.reason, name)}")
         self._failures.setVisible(bool(report.failed))
+        if good:
+            self._leave.start()
 
     def _failed(self, error: VPAError) -> None:
         self._show(str(error), "triangle-alert", "danger", busy=False)
@@ -95,6 +103,7 @@ class IngestStrip(Card):
         self._show(self.tr("Stopped. What was already added stays."), "circle-stop", "dim", busy=False)
 
     def _show(self, text: str, icon_name: str, tone: str, *, busy: bool) -> None:
+        self._leave.stop()
         self._line.set_whole(text)
         self._line.setToolTip("")
         self._icon.set_icon(icon_name, tone)
