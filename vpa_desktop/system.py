@@ -80,6 +80,7 @@ class System:
         )
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
+        self._vault_look: asyncio.Task[None] | None = None
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
@@ -104,8 +105,9 @@ class System:
             self._chores = [
                 asyncio.create_task(self._back_up_daily(), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
-                asyncio.create_task(self._look_for_vault(), name="look for the vault"),
             ]
+            self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
+            self._chores.append(self._vault_look)
 
     async def _look_for_vault(self) -> None:
         """Find out whether there is a place for keys, before the person relies on it."""
@@ -248,7 +250,9 @@ class System:
         return await build_dashboard(self.manager, local_now)
 
     async def status(self) -> SystemStatus:
-        """Return what the status line says."""
+        """Return what the status line says; whether there is a keyring is waited for a second at most."""
+        if self._vault_look is not None:
+            await asyncio.wait({self._vault_look}, timeout=1.0)
         state = await self.manager.budget.state()
         limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
         notices = (*self.problems, *self.db.notices, *self.setup.notices.values())
