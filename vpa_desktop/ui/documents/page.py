@@ -27,7 +27,7 @@ from vpa_desktop.ui.wording import first_words, milliseconds, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vpa_desktop.records import DocumentRecord
+    from vpa_desktop.records import DocumentRecord, IngestProgress
     from vpa_desktop.ui.documents.ingestion import Ingestion
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
@@ -70,8 +70,10 @@ class DocumentsPage(QWidget):
         column.addLayout(self._tools())
         column.addWidget(self._stack, 1)
         column.addWidget(self._note)
+        self._are_read = False
         ingestion.finished.connect(lambda _: self.refresh())
         ingestion.cancelled.connect(self.refresh)
+        ingestion.progressed.connect(self._follow)
 
     def attach(self, backend: Backend) -> None:
         """From now on documents can be shown."""
@@ -83,6 +85,13 @@ class DocumentsPage(QWidget):
         super().resizeEvent(event)
         for column in (COLLECTION, ADDED):
             self.list.setColumnHidden(column, event.size().width() < NARROW_PX)
+
+    def _follow(self, step: IngestProgress) -> None:
+        """Shows the documents as soon as they are read: their words can be searched while the rest goes on."""
+        is_read = step.files_done == step.files_total
+        if is_read and not self._are_read:
+            self.refresh()
+        self._are_read = is_read
 
     def refresh(self) -> None:
         """Loads the list again."""
