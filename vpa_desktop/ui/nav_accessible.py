@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRect
-from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleInterface, QColor, QWindow
+from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleInterface
 from PySide6.QtWidgets import QAccessibleWidget, QWidget
+
+from vpa_desktop.ui.painted_control import PaintedControl
 
 if TYPE_CHECKING:
     from vpa_desktop.ui.nav import NavBar
@@ -87,60 +89,23 @@ class BarInterface(QAccessibleWidget):
         return self.child(self._bar.currentIndex()) if self._bar.hasFocus() else None
 
 
-class TabInterface(QAccessibleWidget):
+class TabInterface(PaintedControl):
     """One tab; pressing it from outside opens its page."""
 
     def __init__(self, bar: NavBar, parent: BarInterface, ground: QWidget, index: int) -> None:
-        super().__init__(ground, QAccessible.Role.PageTab, bar.tabText(index))
+        super().__init__(bar, ground, QAccessible.Role.PageTab, bar.tabText(index))
         self.index = index
         self._bar = bar
         self._parent = parent
-        self._id = QAccessible.registerAccessibleInterface(self)
-
-    def delete(self) -> None:
-        """Takes the tab out of Qt's registry."""
-        QAccessible.deleteAccessibleInterface(self._id)
 
     def isValid(self) -> bool:
         return self.index < self._bar.count()
 
-    def object(self) -> QObject | None:  # type: ignore[override]
-        return None
-
-    def window(self) -> QWindow:
-        return self._bar.window().windowHandle()
-
     def parent(self) -> QAccessibleInterface:
         return self._parent
 
-    def childCount(self) -> int:
-        return 0
-
-    def child(self, index: int) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def childAt(self, x: int, y: int) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def indexOfChild(self, child: QAccessibleInterface) -> int:
-        return -1
-
-    def focusChild(self) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def relations(
-        self, match: QAccessible.RelationFlag = QAccessible.RelationFlag.AllRelations
-    ) -> list[tuple[QAccessibleInterface, QAccessible.RelationFlag]]:
-        return []
-
-    def role(self) -> QAccessible.Role:
-        return QAccessible.Role.PageTab
-
     def text(self, kind: QAccessible.Text) -> str:
         return self._bar.tabText(self.index) if kind == QAccessible.Text.Name else ""
-
-    def setText(self, kind: QAccessible.Text, text: str) -> None:
-        """Does nothing: a tab's name is fixed."""
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
@@ -153,15 +118,6 @@ class TabInterface(QAccessibleWidget):
     def rect(self) -> QRect:
         place = self._bar.tabRect(self.index)
         return QRect(self._bar.mapToGlobal(place.topLeft()), place.size())
-
-    def foregroundColor(self) -> QColor:
-        return self._bar.palette().text().color()
-
-    def backgroundColor(self) -> QColor:
-        return self._bar.palette().base().color()
-
-    def actionNames(self) -> list[str]:
-        return [QAccessibleActionInterface.pressAction()]
 
     def doAction(self, name: str) -> None:
         """Opens the page."""

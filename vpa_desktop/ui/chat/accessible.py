@@ -1,7 +1,6 @@
 """What a screen reader sees of a transcript: a list, an item for each message, its buttons with a press action.
 
-The buttons are painted, not widgets. Overriding ``interface_cast`` in Python crashes, so a button's interface is a
-``QAccessibleWidget`` over one hidden widget: it brings the action interface, everything else is answered here.
+The buttons are painted, not widgets: see ``ui.painted_control``.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from PySide6.QtGui import (
     QColor,
     QWindow,
 )
-from PySide6.QtWidgets import QAccessibleWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.rows import BUTTONS, Action
+from vpa_desktop.ui.painted_control import PaintedControl, Relations
 
 if TYPE_CHECKING:
     from vpa_desktop.ui.chat.transcript import Transcript
 
-Relations = list[tuple[QAccessibleInterface, QAccessible.RelationFlag]]
 _is_installed = False
 _lists: dict[int, MessageList] = {}
 
@@ -219,59 +218,24 @@ class MessageItem(QAccessibleInterface):
         return self._view.palette().base().color()
 
 
-class ActionButton(QAccessibleWidget):
+class ActionButton(PaintedControl):
     """One painted button of an answer, which can be pressed from outside."""
 
     def __init__(self, view: Transcript, item: MessageItem, ground: QWidget, action: Action, label: str) -> None:
-        super().__init__(ground, QAccessible.Role.Button, label)
+        super().__init__(view, ground, QAccessible.Role.Button, label)
         self._view = view
         self._item = item
         self._action: Action = action
         self._label = label
-        self._id = QAccessible.registerAccessibleInterface(self)
-
-    def delete(self) -> None:
-        """Takes the button out of Qt's registry."""
-        QAccessible.deleteAccessibleInterface(self._id)
 
     def isValid(self) -> bool:
         return self._item.isValid()
 
-    def object(self) -> QObject | None:  # type: ignore[override]
-        return None
-
-    def window(self) -> QWindow:
-        return self._view.window().windowHandle()
-
     def parent(self) -> QAccessibleInterface:
         return self._item
 
-    def childCount(self) -> int:
-        return 0
-
-    def child(self, index: int) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def childAt(self, x: int, y: int) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def indexOfChild(self, child: QAccessibleInterface) -> int:
-        return -1
-
-    def focusChild(self) -> QAccessibleInterface | None:  # type: ignore[override]
-        return None
-
-    def relations(self, match: QAccessible.RelationFlag = QAccessible.RelationFlag.AllRelations) -> Relations:
-        return []
-
-    def role(self) -> QAccessible.Role:
-        return QAccessible.Role.Button
-
     def text(self, kind: QAccessible.Text) -> str:
         return self._label if kind == QAccessible.Text.Name else ""
-
-    def setText(self, kind: QAccessible.Text, text: str) -> None:
-        """Does nothing: a button's name is fixed."""
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
@@ -286,15 +250,6 @@ class ActionButton(QAccessibleWidget):
             return QRect()
         place = zone.rect.toRect().translated(0, self._view.row_top(self._item.number))
         return QRect(self._view.viewport().mapToGlobal(place.topLeft()), place.size())
-
-    def foregroundColor(self) -> QColor:
-        return self._view.palette().text().color()
-
-    def backgroundColor(self) -> QColor:
-        return self._view.palette().base().color()
-
-    def actionNames(self) -> list[str]:
-        return [QAccessibleActionInterface.pressAction()]
 
     def doAction(self, name: str) -> None:
         zone = self._view.row(self._item.number).zone(self._action) if self._item.isValid() else None
