@@ -17,6 +17,9 @@ from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder, open
 
 np = pytest.importorskip("numpy")
 
+# Read before the tests: each of them has an environment without our own variables.
+MINILM = os.environ.get("VPA_TEST_MINILM", "")
+
 
 @pytest.fixture
 async def embedder() -> AsyncIterator[OnnxEmbedder]:
@@ -69,11 +72,11 @@ async def test_without_sentence_transformers_the_extra_is_named() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    importlib.util.find_spec("sentence_transformers") is None or "VPA_TEST_MINILM" not in os.environ,
+    importlib.util.find_spec("sentence_transformers") is None or not MINILM,
     reason="needs sentence-transformers and the full-precision model's folder in VPA_TEST_MINILM",
 )
 async def test_eight_bits_agree_with_full_precision(embedder: OnnxEmbedder) -> None:
-    full = await SentenceTransformersEmbedder.load(os.environ["VPA_TEST_MINILM"])
+    full = await SentenceTransformersEmbedder.load(MINILM)
     texts = ["A circuit breaker stops calls to a failing service.", "The cat sat on the mat.", "Zinsen steigen."]
     try:
         cosines = ((await full.embed_passages(texts)) * (await embedder.embed_passages(texts))).sum(axis=1)
