@@ -140,7 +140,11 @@ def is_loopback(url: str) -> bool:
 class LLMProviderConfig:
     """One configured provider.
 
-    ``timeout`` (seconds) is how long silence is allowed: until the first token, and between two.
+    ``timeout`` (seconds) is how long silence is allowed: until the first token, and between two unless
+    ``idle_timeout`` says otherwise; ``total_timeout`` bounds the whole answer. ``proxy`` None is the environment's,
+    "" is none. ``protocol`` chooses between OpenAI's two ("auto", "responses", "chat"). ``context_tokens`` is the
+    window to use where the provider leaves that to us (num_ctx) or does not know it. ``keep_loaded_minutes`` is how
+    long an idle local model stays in memory.
     Costs are US dollars; ``cost_per_token`` is the source document's one price for every token and
     stands behind the two exact ones. ``None`` leaves a choice to the provider or the price catalogue.
     """
@@ -164,6 +168,16 @@ class LLMProviderConfig:
     input_cost_per_million: Decimal | None = None
     output_cost_per_million: Decimal | None = None
     model_path: str | None = None
+    protocol: str = "auto"
+    effort: str | None = None
+    context_tokens: int | None = None
+    keep_loaded_minutes: float = 10.0
+    connect_timeout: float = 10.0
+    idle_timeout: float | None = None
+    total_timeout: float | None = None
+    proxy: str | None = None
+    ca_file: str | None = None
+    allow_plain_http: bool = False
 
     def __post_init__(self) -> None:
         if not self.provider_id:
@@ -197,7 +211,11 @@ class LLMProviderConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model as a provider lists it. None where the provider does not say."""
+    """A model as a provider lists it. None where the provider does not say.
+
+    ``retires_on`` is a date (2026-12-11) after which it no longer answers. ``chat`` is False for models that do not
+    answer in text (embeddings, speech, pictures). Prices are US dollars per million tokens.
+    """
 
     id: str
     context_tokens: int | None = None
@@ -205,3 +223,8 @@ class ModelInfo:
     images: bool | None = None
     tools: bool | None = None
     retires_on: str | None = None
+    name: str = ""
+    reasoning: bool | None = None
+    chat: bool | None = None
+    input_cost_per_million: Decimal | None = None
+    output_cost_per_million: Decimal | None = None

@@ -13,6 +13,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model may think. A provider sends only what its model takes, the nearest where there is none equal."""
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "continue", "error"]
 
 
@@ -27,11 +30,37 @@ class ImageData:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A function call the model asks for; ``arguments`` is the JSON text as sent."""
+    """A function call the model asks for; ``arguments`` is the JSON text as sent.
+
+    ``signature`` is what Gemini wants back on the same call, empty elsewhere.
+    """
 
     id: str
     name: str
     arguments: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function a model may ask for; ``parameters`` is a JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What a provider wants back, unread, with the results of the tool calls of the same answer.
+
+    Reasoning that is bound to its conversation: sent back only to the same kind and model, only inside a running
+    tool loop, and left out in every other request.
+    """
+
+    kind: str
+    model: str
+    items: tuple[Mapping[str, Any], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +72,7 @@ class Message:
     images: tuple[ImageData, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    carry: Carry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +85,8 @@ class LLMRequest:
     temperature: float | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    effort: Effort | None = None
     conversation_id: str | None = None
     local_only: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +127,7 @@ class StreamDone:
     tool_calls: tuple[ToolCall, ...] = ()
     model: str | None = None
     request_id: str | None = None
+    carry: Carry | None = None
 
 
 StreamEvent = TextDelta | ReasoningDelta | StreamDone
@@ -149,6 +182,7 @@ class LLMResponse:
     request_id: str | None = None
     cached: bool = False
     warnings: tuple[str, ...] = ()
+    carry: Carry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,26 @@ PROVIDER_RULES: Final[dict[str, Rule]] = {
     "max_retries": _number(0, 20, whole=True),
     "max_concurrency": _number(1, 10_000, whole=True),
     "local_only": SWITCH,
+    "protocol": _one_of("auto", "responses", "chat"),
+    "effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "context_tokens": _number(256, 100_000_000, whole=True),
+    "keep_loaded_minutes": _number(0, 10_080),
+    "connect_timeout_s": _number(0.1, 600),
+    "idle_timeout_s": _number(0.1, 86_400),
+    "total_timeout_s": _number(0.1, 86_400),
+    "proxy": TEXT,
+    "ca_file": TEXT,
+    "allow_plain_http": SWITCH,
     "input_cost_per_million": MONEY,
     "output_cost_per_million": MONEY,
 }
-PROVIDER_FIELDS: Final = {"kind": "provider", "timeout_s": "timeout"}
+PROVIDER_FIELDS: Final = {
+    "kind": "provider",
+    "timeout_s": "timeout",
+    "connect_timeout_s": "connect_timeout",
+    "idle_timeout_s": "idle_timeout",
+    "total_timeout_s": "total_timeout",
+}
 """Keys whose field in LLMProviderConfig has another name."""
 
 SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {

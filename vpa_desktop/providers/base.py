@@ -14,6 +14,7 @@ from contextlib import aclosing
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import BadReply
 from vpa_desktop.messages import LLMRequest, LLMResponse, ReasoningDelta, StreamDone, StreamEvent, TextDelta, Usage
+from vpa_desktop.tokens import TokenCount, estimate_prompt_tokens
 
 
 class BaseLLMProvider(ABC):
@@ -79,6 +80,7 @@ class BaseLLMProvider(ABC):
             usage=done.usage or Usage(),
             reasoning="".join(reasoning),
             tool_calls=done.tool_calls,
+            carry=done.carry,
             ttft_ms=ttft_ms,
             latency_ms=(time.perf_counter() - started) * 1000,
             request_id=done.request_id,
@@ -94,6 +96,13 @@ class BaseLLMProvider(ABC):
     async def list_models(self) -> list[ModelInfo]:
         """The models this provider offers; the configured one where it has no list."""
         return [ModelInfo(self.model)]
+
+    async def count_tokens(self, request: LLMRequest) -> TokenCount:
+        """The tokens of a prompt: the provider's own count where asking costs nothing, else an estimate that says so.
+
+        Never raises: a count that cannot be had is an estimate.
+        """
+        return estimate_prompt_tokens(request.messages)
 
     async def aclose(self) -> None:  # noqa: B027 - most providers own nothing
         """Give back connections, processes and memory. Safe to call twice."""
