@@ -83,7 +83,9 @@ class Failover:
         self._kept = ""
         self._last_error: VPAError | None = None
         self._broke_at = ""
+        self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
+        self._too_small_tokens: int | None = None
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
@@ -96,6 +98,8 @@ class Failover:
                 async for event in self._give(provider, ready):
                     yield event
                 return
+            if self._is_too_small(provider):
+                continue
             for retry in range(1 + (provider.config.max_retries if last else 0)):
                 if retry:
                     await asyncio.sleep(_pause_s(self._last_error, retry))
@@ -106,6 +110,12 @@ class Failover:
                             return
                 if not _may_retry(self._last_error) or self._kept:
                     break
+            if self._refused_to_continue():
+                async with aclosing(self._try(provider, first=position == 0, anew=True)) as events:
+                    async for event in events:
+                        yield event
+                        if isinstance(event, RouteDone):
+                            return
             self._stop_if_final()
         raise self._failure()
 
@@ -127,7 +137,7 @@ class Failover:
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
         if self._kept:
-            yield Seam(self._broke_at, provider.provider_id, str(self._last_error or ""))
+            yield self._seam(provider)
         yield RouteStarted(provider.provider_id, ready.model)
         yield TextDelta(ready.text)
         self._attempts.append(Attempt(provider.provider_id, ready.model, "ok"))
@@ -144,10 +154,12 @@ class Failover:
             )
         )
 
-    async def _try(self, provider: BaseLLMProvider, *, first: bool) -> AsyncGenerator[GatewayEvent, None]:
-        """One attempt; its failure is left in ``_last_error``."""
+    async def _try(
+        self, provider: BaseLLMProvider, *, first: bool, anew: bool = False
+    ) -> AsyncGenerator[GatewayEvent, None]:
+        """One attempt; its failure is left in ``_last_error``. ``anew`` asks for the whole answer, not for its rest."""
         manager = self._manager
-        request = self._prepared(provider, first)
+        request = self._prepared(provider, first, anew)
         breaker = manager.breaker(provider.provider_id, provider.model)
         run = AttemptRun(provider, request)
         try:
@@ -165,14 +177,17 @@ class Failover:
         outcome, error = "cancelled", None
         manager.health.started(provider.provider_id)
         try:
-            if self._kept:
-                yield Seam(self._broke_at, provider.provider_id, str(self._last_error or ""))
+            if self._kept and not anew:
+                yield self._seam(provider)
             yield RouteStarted(provider.provider_id, run.model)
             async with aclosing(provider.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, StreamDone):
                         run.done = event
                         continue
+                    if anew and self._kept:  # only now: an attempt that fails too must not take the text away
+                        self._kept = ""
+                        yield self._seam(provider, restarts=True)
                     run.take(event)
                     yield event
             if run.done is None or run.done.finish_reason == "error":
@@ -210,10 +225,29 @@ class Failover:
             return (f"What this answer cost could not be booked. {exc}",)
         return ()
 
-    def _prepared(self, provider: BaseLLMProvider, first: bool) -> LLMRequest:
+    def _is_too_small(self, provider: BaseLLMProvider) -> bool:
+        """After a prompt that was too long for one model: True for every other that is not known to take more."""
+        if self._too_small_tokens is None:
+            return False
+        window = provider.context_tokens
+        if window is not None and window > self._too_small_tokens:
+            return False
+        reason = "it is not known to take a longer prompt"
+        self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
+        return True
+
+    def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
+        return Seam(self._broke_at, provider.provider_id, str(self._broke_because or ""), restarts)
+
+    def _refused_to_continue(self) -> bool:
+        """True where the last provider did not take a broken answer as part of the conversation."""
+        error = self._last_error
+        return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
+
+    def _prepared(self, provider: BaseLLMProvider, first: bool, anew: bool) -> LLMRequest:
         """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""
         request = self._request if first else replace(self._request, model=None)
-        if self._kept:
+        if self._kept and not anew:
             request = continuation(request, self._kept)
         answer_tokens = request.max_tokens or provider.config.max_tokens or 1_024
         return replace(request, messages=fit_to_window(request.messages, provider.context_tokens, answer_tokens))
@@ -229,7 +263,7 @@ class Failover:
         self._note(run.receipt("interrupted" if outcome == "interrupted" else "failed", str(error)), error)
         if run.text:
             self._kept += "".join(run.text)
-            self._broke_at = provider_id
+            self._broke_at, self._broke_because = provider_id, error
 
     def _note(self, attempt: Attempt, error: VPAError | None) -> None:
         self._attempts.append(attempt)
@@ -238,8 +272,11 @@ class Failover:
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""
         error = self._last_error
-        if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT:
-            raise error
+        if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT and not self._refused_to_continue():
+            if error.error_class != "context_length":
+                raise error
+            failed = self._manager.get_provider(error.provider)
+            self._too_small_tokens = max(self._too_small_tokens or 0, (failed and failed.context_tokens) or 0)
         if isinstance(error, BudgetExceeded) and self._manager.budget.settings.on_limit == "block":
             raise error
         if self._kept and not self._manager.routing.continue_after_break:
@@ -261,7 +298,7 @@ class Failover:
         )
 
     def _interrupted(self) -> StreamInterrupted:
-        error = self._last_error
+        error = self._broke_because
         return StreamInterrupted(
             "The answer broke off before its end",
             str(error) if error else "",
