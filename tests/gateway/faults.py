@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -128,9 +129,6 @@ def note(seen: Outcome, event: GatewayEvent) -> None:
         seen.response = event.response
 
 
-Rigs = Callable[..., Awaitable[Rig]]
-
-
 @asynccontextmanager
 async def rig(
     a: list[bytes | Answer],
@@ -139,12 +137,12 @@ async def rig(
     timeout: float = 5.0,
     retries: int = 2,
     breaker: BreakerSettings | None = None,
-    clock: Callable[[], float] | None = None,
+    clock: Callable[[], float] = time.monotonic,
     **facts: object,
 ) -> AsyncIterator[Rig]:
     """A router with provider ``a`` before provider ``b``, each with its own scripted server."""
     routing = RoutingSettings(failover_chain=("a", "b"), circuit_breaker=breaker or BreakerSettings())
-    made = LLMProviderManager(routing, **({"clock": clock} if clock else {}))
+    made = LLMProviderManager(routing, clock=clock)
     http = HttpSession()
     async with serving(*a) as first, serving(*(b or [GOOD])) as second:
         for name, server in (("a", first), ("b", second)):

@@ -32,7 +32,6 @@ from vpa_desktop.gateway.attempt import (
     fit_to_window,
     worst_case_usd,
 )
-from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.messages import (
     Attempt,
@@ -120,19 +119,26 @@ class Failover:
         raise self._failure()
 
     def _admitted(self) -> list[BaseLLMProvider]:
-        """The route without the providers whose breaker is open; when all are, the one that opens first is tried."""
-        admitted: list[tuple[BaseLLMProvider, CircuitBreaker]] = []
-        refused: list[tuple[BaseLLMProvider, CircuitBreaker]] = []
-        for provider in self._route:
-            breaker = self._manager.breaker(provider.provider_id, provider.model)
-            (refused if breaker.state == "open" else admitted).append((provider, breaker))
-        if not admitted and refused:
-            admitted = [min(refused, key=lambda pair: pair[1].opens_in_s)]
-            refused.remove(admitted[0])
-        for provider, breaker in refused:
-            reason = f"left alone for {breaker.opens_in_s:.0f} s after failures"
-            self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
-        return [provider for provider, _ in admitted]
+        """The route without those that are left alone for now; when all are, the one that is back first is tried."""
+        waits = [(self._wait(provider), provider) for provider in self._route]
+        soonest = min(waits, key=lambda wait: wait[0][0])[0][0]
+        admitted = []
+        for (seconds, reason), provider in waits:
+            if not seconds or (seconds == soonest and not admitted):
+                admitted.append(provider)
+            else:
+                self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
+        return admitted
+
+    def _wait(self, provider: BaseLLMProvider) -> tuple[float, str]:
+        """How long a provider is still left alone (0: not at all), and why."""
+        provider_id, model = provider.provider_id, provider.model
+        breaker = self._manager.breaker(provider_id, model)
+        closed_s = breaker.opens_in_s if breaker.state == "open" else 0.0
+        paused_s = self._manager.cooldowns.left_s(provider_id, model)
+        if paused_s >= closed_s:
+            return paused_s, self._manager.cooldowns.reason(provider_id, model)
+        return closed_s, f"left alone for {closed_s:.0f} s after failures"
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -177,17 +183,17 @@ class Failover:
         outcome, error = "cancelled", None
         manager.health.started(provider.provider_id)
         try:
-            if self._kept and not anew:
-                yield self._seam(provider)
             yield RouteStarted(provider.provider_id, run.model)
+            is_seam_due = bool(self._kept)
             async with aclosing(provider.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, StreamDone):
                         run.done = event
                         continue
-                    if anew and self._kept:  # only now: an attempt that fails too must not take the text away
-                        self._kept = ""
-                        yield self._seam(provider, restarts=True)
+                    if is_seam_due:  # only now: an attempt that fails at once leaves the text as it is
+                        is_seam_due = False
+                        self._kept = "" if anew else self._kept
+                        yield self._seam(provider, restarts=anew)
                     run.take(event)
                     yield event
             if run.done is None or run.done.finish_reason == "error":
@@ -208,6 +214,7 @@ class Failover:
             self._failed(run, outcome, error)
             return
         breaker.success()
+        manager.cooldowns.worked(provider.provider_id, provider.model)
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms)
         self._attempts.append(run.receipt("ok"))
         yield RouteDone(replace(run.response(tuple(self._attempts), self._total(), self._kept), warnings=unbooked))
@@ -255,7 +262,10 @@ class Failover:
     def _failed(self, run: AttemptRun, outcome: str, error: VPAError) -> None:
         provider_id = run.provider.provider_id
         breaker = self._manager.breaker(provider_id, run.provider.model)
-        if isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
+        if isinstance(error, ProviderError) and self._manager.cooldowns.note(provider_id, run.provider.model, error):
+            breaker.release()
+            self._manager.health.failed(provider_id, error.what)
+        elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
             breaker.failure()
             self._manager.health.failed(provider_id, error.what)
         else:
