@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.gateway.faults import (
     USAGE,
     WHOLE,
     WORDS,
+    Rig,
     refusal,
     rig,
     stream,
@@ -38,6 +40,10 @@ async def until(is_so: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError("it never came")
+
+
+def _asked(it: Rig, times: int) -> bool:
+    return len(it.a.requests) >= times
 
 
 DOWN = refusal("500 Internal Server Error")
@@ -117,7 +123,7 @@ async def test_7_a_lost_probe_never_wedges_the_breaker() -> None:
                 assert (await it.ask()).text == WHOLE
                 continue
             task = asyncio.create_task(it.ask())
-            await until(lambda expected=6 + window: len(it.a.requests) >= expected)
+            await until(partial(_asked, it, 6 + window))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         clock.advance(20)

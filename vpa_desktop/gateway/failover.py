@@ -122,7 +122,7 @@ class Failover:
         """The route without those that are left alone for now; when all are, the one that is back first is tried."""
         waits = [(self._wait(provider), provider) for provider in self._route]
         soonest = min(waits, key=lambda wait: wait[0][0])[0][0]
-        admitted = []
+        admitted: list[BaseLLMProvider] = []
         for (seconds, reason), provider in waits:
             if not seconds or (seconds == soonest and not admitted):
                 admitted.append(provider)
