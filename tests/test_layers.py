@@ -68,6 +68,7 @@ PUBLIC_NAMES = {
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",
     "EnhancedLLMResponse",
+    "GoogleProvider",
     "LLMModel",
     "LLMProvider",
     "LLMProviderConfig",
