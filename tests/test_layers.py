@@ -76,6 +76,7 @@ PUBLIC_NAMES = {
     "LLMRequest",
     "LLMResponse",
     "MockProvider",
+    "OllamaProvider",
     "OpenAIProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vpa_desktop.providers.base import BaseLLMProvider
     from vpa_desktop.providers.gemini import GoogleProvider
     from vpa_desktop.providers.mock import MockProvider
+    from vpa_desktop.providers.ollama import OllamaProvider
     from vpa_desktop.providers.openai import OpenAIProvider
     from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
 
@@ -37,6 +38,7 @@ _HOMES = {
     "LLMRequest": "messages",
     "LLMResponse": "messages",
     "MockProvider": "providers.mock",
+    "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
     "create_complete_vpa_system": "system",
     "create_llm_provider_manager": "system",
@@ -57,6 +59,7 @@ __all__ = [
     "LLMRequest",
     "LLMResponse",
     "MockProvider",
+    "OllamaProvider",
     "OpenAIProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",

@@ -14,6 +14,7 @@ KINDS = {
     "compat": "openai_compatible",
     "anthropic": "anthropic",
     "gemini": "google",
+    "ollama": "ollama",
 }
 
 

@@ -20,6 +20,7 @@ CLASSES: Final[dict[str, str]] = {
     "anthropic": "vpa_desktop.providers.anthropic:AnthropicProvider",
     "google": "vpa_desktop.providers.gemini:GoogleProvider",
     "llama_cpp": "vpa_desktop.providers.llama_cpp:LlamaCppProvider",
+    "ollama": "vpa_desktop.providers.ollama:OllamaProvider",
     "mock": "vpa_desktop.providers.mock:MockProvider",
 }
 """Kind in settings.toml -> ``module:Class``."""

@@ -155,7 +155,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as the wire carried it, still without a verdict."""
+    """An error as the wire carried it, still without a verdict.
+
+    ``fields`` are the error's own; ``next_step`` is what this vendor's users do about it, where that is known.
+    """
 
     status: int
     code: str | None = None
@@ -168,6 +171,7 @@ class Problem:
     request_id: str | None = None
     should_retry: bool | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    next_step: str = ""
 
     def classify(self) -> ErrorClass:
         """Say what went wrong, from the codes first and the status after."""
@@ -224,7 +228,7 @@ def failure(peer: Peer, problem: Problem) -> ProviderError:
         EXCEPTIONS[error_class],
         what,
         _why(peer, problem, error_class),
-        next_step,
+        problem.next_step or next_step,
         error_class=error_class,
         retryable=retryable,
         status=problem.status,

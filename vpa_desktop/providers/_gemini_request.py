@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -11,6 +10,8 @@ from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.messages import LLMRequest, Message, ToolCall
+from vpa_desktop.providers._calls import answered_call, carried_back
+from vpa_desktop.providers._values import object_in
 
 TOKEN: Final = "continuationToken"
 THINKING: Final = "generationConfig.thinkingConfig"
@@ -119,10 +120,9 @@ def without(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         gone = holder.pop(last, None) if isinstance(holder, dict) else None
         if name == "systemInstruction" and gone is not None:
             kept["contents"].insert(0, {"role": "user", **gone})
-    for name in ("thinkingConfig",):
-        settings = kept.get("generationConfig", {})
-        if not settings.get(name, True):
-            del settings[name]
+    settings = kept.get("generationConfig", {})
+    if not settings.get("thinkingConfig", True):
+        del settings["thinkingConfig"]
     return kept
 
 
@@ -155,26 +155,22 @@ def _contents(request: LLMRequest, kind: str, model: str) -> dict[str, Any]:
 
 def _turns(messages: Sequence[Message], kind: str, model: str) -> list[dict[str, Any]]:
     """The turns; results of several calls stand in one, and an empty turn, which is refused, is left out."""
-    last_question = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
     turns: list[dict[str, Any]] = []
     waiting: list[ToolCall] = []
-    answered = False
+    answering = False
     for position, message in enumerate(messages):
         if message.role == "system":
             continue
         if message.role == "tool":
-            call = _answered(message, waiting)
-            if not answered:
+            if not answering:
                 turns.append({"role": "user", "parts": []})
-            turns[-1]["parts"].append(_result(message, call))
-            answered = True
+            turns[-1]["parts"].append(_result(message, answered_call(message, waiting)))
+            answering = True
             continue
-        answered = False
+        answering = False
         if message.role == "assistant":
             waiting = list(message.tool_calls)
-        carry = message.carry
-        running = position > last_question and carry is not None and (carry.kind, carry.model) == (kind, model)
-        parts = [dict(item) for item in carry.items] if running and carry is not None else _parts(message)
+        parts = [dict(part) for part in carried_back(messages, position, kind, model)] or _parts(message)
         if parts:
             turns.append({"role": "model" if message.role == "assistant" else "user", "parts": parts})
     return turns
@@ -189,34 +185,15 @@ def _parts(message: Message) -> list[dict[str, Any]]:
         parts.append({"text": message.content})
     for call in message.tool_calls:
         named = {"id": call.id} if call.id else {}
-        part: dict[str, Any] = {"functionCall": {**named, "name": call.name, "args": _object(call.arguments) or {}}}
+        part: dict[str, Any] = {"functionCall": {**named, "name": call.name, "args": object_in(call.arguments) or {}}}
         if call.signature:
             part["thoughtSignature"] = call.signature
         parts.append(part)
     return parts
 
 
-def _answered(message: Message, waiting: list[ToolCall]) -> ToolCall:
-    """The call a result belongs to: the one with its id, else the next in order (Google may leave ids out)."""
-    found = next((call for call in waiting if call.id and call.id == message.tool_call_id), None)
-    found = found or next((call for call in waiting if not call.id), None)
-    if found is None:
-        return ToolCall(message.tool_call_id or "", message.tool_call_id or "tool", "")
-    waiting.remove(found)
-    return found
-
-
 def _result(message: Message, call: ToolCall) -> dict[str, Any]:
-    response = _object(message.content)
+    response = object_in(message.content)
     named = {"id": call.id} if call.id else {}
     value = {"result": message.content} if response is None else response
     return {"functionResponse": {**named, "name": call.name, "response": value}}
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """The JSON object a text is, or None."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -24,6 +24,7 @@ from vpa_desktop.providers._frames import Framing, JSONFrames, SSEOrJSON
 from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
+from vpa_desktop.providers._values import dict_of, dicts_of, text_of
 from vpa_desktop.providers.openai_compatible import count
 from vpa_desktop.tokens import TokenCount
 
@@ -114,7 +115,7 @@ class GoogleProvider(HttpProvider):
         """The code is the most exact reason given; details say how long to wait and which field was wrong."""
         fields = problem.fields
         status = fields.get("status")
-        details = [entry for entry in _list(fields.get("details")) if isinstance(entry, dict)]
+        details = dicts_of(fields.get("details"))
         reason = next((entry["reason"] for entry in details if isinstance(entry.get("reason"), str)), None)
         number = fields.get("code")
         if not isinstance(number, int):
@@ -124,6 +125,9 @@ class GoogleProvider(HttpProvider):
             problem,
             code=reason or (status if isinstance(status, str) and status else problem.code),
             kind="daily_quota" if daily else str(number) if number else problem.kind,
+            next_step="Wait for the next day, or raise the limit at Google, or choose another provider"
+            if daily
+            else "",
             param=problem.param or next((found for entry in details if (found := _violation(entry))), None),
             retry_after_s=problem.retry_after_s
             if problem.retry_after_s is not None
@@ -132,22 +136,21 @@ class GoogleProvider(HttpProvider):
 
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one GenerateContentResponse into the answer; any part of it may be missing."""
-        answer.model = _text(payload.get("modelVersion")) or answer.model
-        answer.response_id = _text(payload.get("responseId")) or answer.response_id
+        answer.model = text_of(payload.get("modelVersion")) or answer.model
+        answer.response_id = text_of(payload.get("responseId")) or answer.response_id
         usage = payload.get("usageMetadata")
         if isinstance(usage, dict):
             answer.usage = _usage(usage)  # a running total: the last one counts
-        blocked = _dict(payload.get("promptFeedback")).get("blockReason")
+        blocked = dict_of(payload.get("promptFeedback")).get("blockReason")
         if isinstance(blocked, str) and blocked and not blocked.endswith("_UNSPECIFIED"):
             answer.finish = "content_filter"
         events: list[StreamEvent] = []
-        for candidate in _list(payload.get("candidates")):
-            if not isinstance(candidate, dict) or candidate.get("index") not in (0, None):
+        for candidate in dicts_of(payload.get("candidates")):
+            if candidate.get("index") not in (0, None):
                 continue
-            for part in _list(_dict(candidate.get("content")).get("parts")):
-                if isinstance(part, dict):
-                    events += _read_part(part, answer)
-            answer.token = _text(candidate.get("continuationToken")) or answer.token
+            for part in dicts_of(dict_of(candidate.get("content")).get("parts")):
+                events += _read_part(part, answer)
+            answer.token = text_of(candidate.get("continuationToken")) or answer.token
             finish = candidate.get("finishReason")
             if isinstance(finish, str) and finish and not finish.upper().endswith("UNSPECIFIED"):
                 answer.finish = _finish(finish.upper())
@@ -196,9 +199,9 @@ class GoogleProvider(HttpProvider):
         found: list[ModelInfo] = []
         after = ""
         for _ in range(PAGES):
-            payload = _dict(await self.get_json(f"/models?pageSize=1000{after}"))
-            found += [_model(row) for row in _list(payload.get("models")) if isinstance(row, dict) and row.get("name")]
-            token = _text(payload.get("nextPageToken"))
+            payload = dict_of(await self.get_json(f"/models?pageSize=1000{after}"))
+            found += [_model(row) for row in dicts_of(payload.get("models")) if row.get("name")]
+            token = text_of(payload.get("nextPageToken"))
             if token is None:
                 break
             after = f"&pageToken={quote(token, safe='')}"
@@ -208,7 +211,7 @@ class GoogleProvider(HttpProvider):
         """Google's own count, which is free; an estimate where it cannot be had."""
         model = str(request.model or self.model)
         try:
-            payload = _dict(await self.get_json(_method(model, "countTokens"), content_body(request, model)))
+            payload = dict_of(await self.get_json(_method(model, "countTokens"), content_body(request, model)))
         except ProviderError:
             return await super().count_tokens(request)
         total = count(payload.get("totalTokens"))
@@ -230,15 +233,15 @@ def _finish(reason: str) -> FinishReason:
 
 def _read_part(part: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
     """One part of the answer; a signature may stand on any, even on one without text."""
-    text, signature = part.get("text"), _text(part.get("thoughtSignature"))
+    text, signature = part.get("text"), text_of(part.get("thoughtSignature"))
     if part.get("thought") is True:
         return answer.add_reasoning(text)
     signed = {"thoughtSignature": signature} if signature else {}
     call = part.get("functionCall")
     if isinstance(call, dict) and call.get("name"):
-        arguments = json.dumps(_dict(call.get("args")), ensure_ascii=False)
+        arguments = json.dumps(dict_of(call.get("args")), ensure_ascii=False)
         index = len(answer.tools)
-        answer.tools[index] = ToolCall(_text(call.get("id")) or "", str(call["name"]), arguments, signature or "")
+        answer.tools[index] = ToolCall(text_of(call.get("id")) or "", str(call["name"]), arguments, signature or "")
         answer.parts.append({"functionCall": call, **signed})
         return []
     if isinstance(text, str) and (text or signature):
@@ -266,7 +269,7 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
         name,
         count(row.get("inputTokenLimit")),
         count(row.get("outputTokenLimit")),
-        name=_text(row.get("displayName")) or "",
+        name=text_of(row.get("displayName")) or "",
         reasoning=thinking if isinstance(thinking, bool) else None,
         chat="generateContent" in methods and not NO_CHAT.search(name) if isinstance(methods, list) else None,
     )
@@ -274,12 +277,12 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
 
 def _is_daily(detail: Mapping[str, Any]) -> bool:
     """True for a QuotaFailure about a day's quota: waiting a minute does not help."""
-    ids = [entry.get("quotaId") for entry in _list(detail.get("violations")) if isinstance(entry, dict)]
+    ids = [entry.get("quotaId") for entry in dicts_of(detail.get("violations"))]
     return any(isinstance(name, str) and "perday" in name.lower() for name in ids)
 
 
 def _violation(detail: Mapping[str, Any]) -> str | None:
-    fields = [entry.get("field") for entry in _list(detail.get("fieldViolations")) if isinstance(entry, dict)]
+    fields = [entry.get("field") for entry in dicts_of(detail.get("fieldViolations"))]
     return next((name for name in fields if isinstance(name, str) and name), None)
 
 
@@ -290,15 +293,3 @@ def _delay_s(value: Any) -> float | None:
         return None
     hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
     return hours * 3600 + minutes * 60 + seconds + ms / 1000
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
