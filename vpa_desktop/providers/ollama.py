@@ -129,10 +129,12 @@ class OllamaProvider(HttpProvider):
         return SSEDecoder(LINE_BYTES) if shape == "sse" else JSONFrames(LINE_BYTES)
 
     def refine(self, problem: Problem) -> Problem:
-        """Errors are plain strings here: two of them, without a code of their own, need another treatment."""
+        """Errors are plain strings here; some of them have a remedy of Ollama's own."""
         if problem.status == 404 and "model" in problem.message:
             named = re.search(r"model ['\"]?([\w./:-]+)['\"]? not found", problem.message)
             return replace(problem, param="model", next_step=_pull(named[1] if named else self.model))
+        if problem.status == 401:
+            return replace(problem, next_step="Run `ollama signin` there, or check the key in Settings, Keys")
         if problem.status >= 500 and "memory" in problem.message and "available" in problem.message:
             step = "Choose a smaller model or a smaller window, or close other programs"
             return replace(problem, should_retry=False, next_step=step)
@@ -151,7 +153,7 @@ class OllamaProvider(HttpProvider):
             if function.get("name"):
                 answer.tools[len(answer.tools)] = _read_call(call, function)
         if payload.get("done") is True:
-            answer.finish = FINISH.get(payload.get("done_reason") or "", "error")
+            answer.finish = FINISH.get(text_of(payload.get("done_reason")) or "", "error")
             answer.usage = _usage(payload) or answer.usage
         return events
 
