@@ -53,6 +53,7 @@ def test_an_object_comes_as_soon_as_it_is_whole() -> None:
         (b'{"a": {"b": ["}"', [SSEEvent('{"a": {"b": ["}"', whole=False)]),
         (b"no such path\n", [SSEEvent("no such path")]),
         (b'oops {"a": 1}', [SSEEvent("oops"), SSEEvent('{"a": 1}')]),
+        (b'[null, {"a": 1}, 7]', [SSEEvent("null"), SSEEvent('{"a": 1}'), SSEEvent("7")]),
         (b"[]", []),
         (b"  \r\n", []),
         (b"", []),

@@ -242,6 +242,37 @@ async def test_how_an_answer_ends(http: HttpSession, finish: str, expected: str)
     assert seen.done.request_id == "r-1"
 
 
+async def test_what_is_missing_or_unknown_is_nothing(http: HttpSession) -> None:
+    odd: list[Any] = [
+        {"candidates": None, "usageMetadata": None, "promptFeedback": None},
+        {"candidates": [None, {"index": 1, "content": {"parts": [{"text": "other"}]}, "finishReason": "STOP"}]},
+        {"candidates": [{"content": None}]},
+        {"candidates": [{"content": {"parts": None}}]},
+        {"candidates": [{"content": {"parts": [None, {"text": None}, {"executableCode": {"code": "1"}}]}}]},
+        {"candidates": [{"content": {"parts": [{"inlineData": {"data": "AA=="}}, {"functionCall": None}]}}]},
+        {"candidates": [{"content": {"parts": [{"text": "", "thoughtSignature": "c2ln"}]}}], "new": {}},
+        [],
+    ]
+    body = b": keep-alive\r\n\r\n" + b"".join(b"data:" + json.dumps(row).encode() + b"\r\r" for row in odd)
+    after = b'data: {"usageMetadata": {"promptTokenCount": 3, "thoughtsTokenCount": 4}}'
+    seen, _, _ = await ask(http, STREAM_HEAD + body + event({"text": "Hi"}, finish="STOP") + after)
+    assert seen.text == "Hi"
+    assert seen.done is not None
+    assert seen.done.finish_reason == "stop"
+    assert seen.done.tool_calls == ()
+    assert seen.done.usage is not None
+    assert (seen.done.usage.input_tokens, seen.done.usage.output_tokens, seen.done.usage.reasoning_tokens) == (3, 4, 4)
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT"])
+async def test_a_blocked_prompt(http: HttpSession, reason: str) -> None:
+    payload = {"promptFeedback": {"blockReason": reason}}
+    for body in (json.dumps(payload), json.dumps([payload], indent=2)):
+        seen, _, _ = await ask(http, reply("200 OK", "application/json", body.encode()))
+        assert seen.done is not None
+        assert (seen.done.finish_reason, seen.done.usage) == ("content_filter", None)
+
+
 async def test_an_unspecified_finish_is_no_finish(http: HttpSession) -> None:
     seen, _, _ = await ask(http, STREAM_HEAD + event({"text": "Hi"}, finish="FINISH_REASON_UNSPECIFIED"))
     assert seen.error is not None

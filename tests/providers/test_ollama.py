@@ -191,6 +191,14 @@ async def test_a_model_that_was_not_pulled(http: HttpSession) -> None:
     assert 'does not know the model "llama9:70b"' in seen.error.what
 
 
+async def test_a_server_without_any_model(http: HttpSession) -> None:
+    async with ollama(tags=[show({"models": None}), show({"models": [{"name": "qwen3:8b"}]})]) as server:
+        provider = build_provider(config(server.url, model=""), http)
+        with pytest.raises(RequestRejected, match="ollama pull"):
+            await provider.connect()
+        await provider.connect()
+
+
 async def test_a_server_that_was_not_started(http: HttpSession) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -241,6 +249,42 @@ async def test_the_models_with_what_they_can_do(http: HttpSession) -> None:
 
 def test_what_an_older_server_does_not_say_is_not_known() -> None:
     assert read_shown("m", {"details": None}) == Shown(ModelInfo("m"))
+
+
+@pytest.mark.parametrize(
+    ("last", "finish"),
+    [
+        ({"done": True}, "stop"),
+        ({"done": True, "done_reason": ""}, "stop"),
+        ({"done": True, "done_reason": "unload"}, "stop"),
+        ({"done": True, "done_reason": "length"}, "length"),
+        ({"done": True, "done_reason": "something of 2027"}, "error"),
+        ({"done": False}, None),
+        ({"done": "true"}, None),
+    ],
+)
+async def test_how_an_answer_ends(http: HttpSession, last: dict[str, Any], finish: str | None) -> None:
+    middle = {"message": {"content": "Hi", "thinking": None, "tool_calls": None, "images": None}, "done": False}
+    async with ollama(chat=lines(middle, {"new": 1}, ["?"], last)) as server:
+        seen = await outcome(build_provider(config(server.url), http))
+    assert seen.text == "Hi"
+    assert (seen.done.finish_reason if seen.done else None) == finish
+    assert (seen.error is None) is (finish is not None)
+
+
+@pytest.mark.parametrize(
+    ("line", "error_class"),
+    [
+        ({"error": "busy", "status_code": 503}, "overloaded"),
+        ({"error": "prompt too long; exceeded max context length by 3 tokens", "StatusCode": 400}, "context_length"),
+        ({"error": {"message": "x"}}, "server"),
+    ],
+)
+async def test_a_line_with_an_error_and_its_own_status(http: HttpSession, line: Any, error_class: str) -> None:
+    async with ollama(chat=lines({"message": {"content": "Hel"}}, line)) as server:
+        seen = await outcome(build_provider(config(server.url), http))
+    assert seen.error is not None
+    assert (seen.error.error_class, seen.error.status, seen.error.midstream) == (error_class, 200, True)
 
 
 async def test_a_line_with_an_error_ends_the_answer(http: HttpSession) -> None:
