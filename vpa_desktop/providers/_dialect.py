@@ -181,11 +181,13 @@ class HttpProvider(BaseLLMProvider):
             if name and name not in refused:
                 refused |= {name}
                 continue
-            first = first or failure(peer, problem)
-            if problem.status in (404, 405) and problem.code != "model_not_found" and len(bases) > 1:
-                del bases[0]
-                continue
-            raise first
+            error = failure(peer, problem)
+            if problem.status not in (404, 405) or problem.code == "model_not_found":
+                raise error
+            first = first or error  # of two places where nothing is, the first is the one that was meant
+            del bases[0]
+            if not bases:
+                raise first
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
