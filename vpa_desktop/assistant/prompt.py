@@ -72,6 +72,8 @@ def _turns(history: Sequence[MessageRecord]) -> list[Message]:
         if room < 0:
             break
         kept.append(Message(record.role, record.content))
+    while kept and kept[-1].role == "assistant":
+        kept.pop()  # a conversation begins with a question, some providers insist on it
     return kept[::-1]
 
 

@@ -19,6 +19,7 @@ from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._http import HttpSession, Reply
+from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._sse import SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -33,6 +34,9 @@ class HttpProvider(BaseLLMProvider):
 
     optional: tuple[str, ...] = ()
     """Fields of the body that may be left out, or swapped, when a server refuses them by name."""
+
+    image_limits = ImageLimits()
+    """What pictures must be like to be taken."""
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
@@ -79,6 +83,23 @@ class HttpProvider(BaseLLMProvider):
         """The body without the fields this model refused."""
         return {name: value for name, value in body.items() if name not in refused}
 
+    def refused(self, problem: Problem, sent: Mapping[str, Any]) -> str | None:
+        """The optional field that the server names as unwelcome, None where it means something else."""
+        return refused_field(problem, sent, self.optional)
+
+    def sees_images(self, model: str) -> bool | None:
+        """Whether the model takes images; None where that is not known."""
+        return None
+
+    async def with_images(self, request: LLMRequest, model: str) -> LLMRequest:
+        """The request with its images as this provider takes them; raises RequestRejected before anything is sent."""
+        if not any(message.images for message in request.messages):
+            return request
+        peer = self.peer(model)
+        if self.sees_images(model) is False:
+            raise blind(peer)
+        return await fitted(request, self.image_limits, peer)
+
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
         kind = KINDS.get(self.config.kind)
@@ -93,7 +114,8 @@ class HttpProvider(BaseLLMProvider):
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
-        answer = Answer()
+        answer = Answer(self.config.kind, peer.model)
+        request = await self.with_images(request, peer.model)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -113,11 +135,18 @@ class HttpProvider(BaseLLMProvider):
 
     async def get_json(self, path: str) -> Any:
         """Ask for a list or the like; raises ProviderError."""
+        return await self._ask("GET", path, None)
+
+    async def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Ask with a body for an answer in one piece (a token count, say); raises ProviderError."""
+        return await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         peer = self.peer(self.model)
         self._require_key(peer)
         first: ProviderError | None = None
         for base in self._candidates():
-            async with self._http.open(peer, "GET", base + path, headers=self.headers()) as reply:
+            async with self._http.open(peer, method, base + path, headers=self.headers(), body=body) as reply:
                 if reply.status < 300:
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
@@ -157,7 +186,7 @@ class HttpProvider(BaseLLMProvider):
                         self._refused[peer.model] = refused
                     return reply
                 problem = self.refine(await reply.problem())
-            name = refused_field(problem, sent, self.optional)
+            name = self.refused(problem, sent)
             if name and name not in refused:
                 refused |= {name}
                 continue
