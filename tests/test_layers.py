@@ -78,6 +78,7 @@ PUBLIC_NAMES = {
     "LLMResponse",
     "MockProvider",
     "OpenAIProvider",
+    "TransformersProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
     "get_config",

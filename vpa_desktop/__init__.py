@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vpa_desktop.providers.base import BaseLLMProvider
     from vpa_desktop.providers.mock import MockProvider
     from vpa_desktop.providers.openai import OpenAIProvider
+    from vpa_desktop.providers.transformers import TransformersProvider
     from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ _HOMES = {
     "LLMResponse": "messages",
     "MockProvider": "providers.mock",
     "OpenAIProvider": "providers.openai",
+    "TransformersProvider": "providers.transformers",
     "create_complete_vpa_system": "system",
     "create_llm_provider_manager": "system",
     "get_config": "config",
@@ -55,6 +57,7 @@ __all__ = [
     "LLMResponse",
     "MockProvider",
     "OpenAIProvider",
+    "TransformersProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
     "get_config",

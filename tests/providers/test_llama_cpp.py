@@ -49,6 +49,8 @@ async def test_it_answers_stops_at_once_and_leaves_nothing(local: LlamaCppProvid
     assert seen.done is not None
     assert seen.done.usage is not None
     assert seen.done.usage.output_tokens
+    count = await local.count_tokens(LLMRequest((Message("user", "What is a circuit breaker?"),)))
+    assert (count.tokens, count.estimated) == (seen.done.usage.input_tokens, False)
     assert before_first is None  # nothing loads before the first request
     assert local.process_id is not None
     process = psutil.Process(local.process_id)
@@ -92,6 +94,23 @@ async def test_too_long_a_prompt_is_refused_in_words(local: LlamaCppProvider) ->
     assert local.context_tokens == 4096  # what the gateway fits a conversation into
     assert isinstance(seen.error, ContextTooLong)
     assert seen.error.next_step
+
+
+@installed
+@pytest.mark.model
+async def test_an_idle_model_gives_its_memory_back_and_is_loaded_again(http: HttpSession) -> None:
+    local = build_provider(LLMProviderConfig("llama_cpp", timeout=60, keep_loaded_minutes=0.2 / 60), http)
+    assert isinstance(local, LlamaCppProvider)
+    assert (await local.generate(HI)).content
+    process = psutil.Process(local.process_id)
+    for _ in range(100):
+        if not process.is_running():
+            break
+        await asyncio.sleep(0.02)
+    assert not process.is_running()
+    assert local.process_id is None
+    assert (await local.generate(HI)).content
+    await local.aclose()
 
 
 @installed

@@ -19,6 +19,7 @@ CLASSES: Final[dict[str, str]] = {
     "openai_compatible": "vpa_desktop.providers.openai_compatible:OpenAICompatibleProvider",
     "anthropic": "vpa_desktop.providers.anthropic:AnthropicProvider",
     "llama_cpp": "vpa_desktop.providers.llama_cpp:LlamaCppProvider",
+    "transformers": "vpa_desktop.providers.transformers:TransformersProvider",
     "mock": "vpa_desktop.providers.mock:MockProvider",
 }
 """Kind in settings.toml -> ``module:Class``."""
