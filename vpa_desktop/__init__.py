@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse
     from vpa_desktop.providers.anthropic import AnthropicProvider
     from vpa_desktop.providers.base import BaseLLMProvider
+    from vpa_desktop.providers.gemini import GoogleProvider
     from vpa_desktop.providers.mock import MockProvider
+    from vpa_desktop.providers.ollama import OllamaProvider
     from vpa_desktop.providers.openai import OpenAIProvider
     from vpa_desktop.providers.transformers import TransformersProvider
     from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
@@ -29,6 +31,7 @@ _HOMES = {
     "EnhancedLLMIntegration": "assistant.integration",
     "EnhancedLLMRequest": "messages",
     "EnhancedLLMResponse": "messages",
+    "GoogleProvider": "providers.gemini",
     "LLMModel": "catalog",
     "LLMProvider": "catalog",
     "LLMProviderConfig": "catalog",
@@ -36,6 +39,7 @@ _HOMES = {
     "LLMRequest": "messages",
     "LLMResponse": "messages",
     "MockProvider": "providers.mock",
+    "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
     "TransformersProvider": "providers.transformers",
     "create_complete_vpa_system": "system",
@@ -49,6 +53,7 @@ __all__ = [
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",
     "EnhancedLLMResponse",
+    "GoogleProvider",
     "LLMModel",
     "LLMProvider",
     "LLMProviderConfig",
@@ -56,6 +61,7 @@ __all__ = [
     "LLMRequest",
     "LLMResponse",
     "MockProvider",
+    "OllamaProvider",
     "OpenAIProvider",
     "TransformersProvider",
     "create_complete_vpa_system",

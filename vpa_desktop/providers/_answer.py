@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vpa_desktop.messages import (
-    Carry,
     FinishReason,
     ReasoningDelta,
     StreamDone,
@@ -24,12 +23,9 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 class Answer:
     """Filled while a stream is read. ``finish`` set means the terminal signal was seen.
 
-    ``items`` are the parts of the answer that ``kind`` and the ``asked`` model want back unread with the results of
-    its tool calls, by their position; without calls they are handed to nobody.
+    ``items`` are parts of the answer by their position, as they came.
     """
 
-    kind: str = ""
-    asked: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = None
     model: str | None = None
@@ -39,6 +35,9 @@ class Answer:
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
+    parts: list[dict[str, object]] = field(default_factory=list)
+    token: str = ""
+    response_id: str | None = None
 
     def add_text(self, text: object) -> list[StreamEvent]:
         """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""
@@ -88,9 +87,7 @@ class Answer:
         if finish == "stop" and (self.refused or self.tools):
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
-        items = tuple(item for _, item in sorted(self.items.items()))
-        carry = Carry(self.kind, self.asked, items) if calls and items else None
-        return StreamDone(finish, self.usage, calls, self.model, request_id, carry)
+        return StreamDone(finish, self.usage, calls, self.model, request_id or self.response_id)
 
 
 def whole_characters(text: str) -> str:

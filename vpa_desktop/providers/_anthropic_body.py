@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from vpa_desktop.messages import ImageData, LLMRequest, Message, ToolSpec
+from vpa_desktop.providers._calls import carried_back
+from vpa_desktop.providers._values import object_in
 from vpa_desktop.tokens import estimate_tokens
 
 CACHED_TOKENS: Final = 1_024
@@ -35,12 +37,10 @@ def system_blocks(messages: Sequence[Message]) -> list[Block]:
 
 def turns(messages: Sequence[Message], model: str) -> list[Block]:
     """The conversation as alternating turns that end with the person's."""
-    asked = max((at for at, turn in enumerate(messages) if turn.role == "user"), default=-1)
     found: list[Block] = []
     for at, turn in enumerate(messages):
         role = "assistant" if turn.role == "assistant" else "user"
-        blocks = _carried(turn, model) if at > asked else []
-        blocks = blocks or _blocks(turn)
+        blocks = [dict(block) for block in carried_back(messages, at, "anthropic", model)] or _blocks(turn)
         if not blocks:
             continue  # an empty turn would be refused
         if found and found[-1]["role"] == role:
@@ -123,14 +123,6 @@ def _is_long(texts: Iterable[str]) -> bool:
     return estimate_tokens(sample).tokens >= CACHED_TOKENS
 
 
-def _carried(turn: Message, model: str) -> list[Block]:
-    """The answer's blocks as they came, with its reasoning; none for another provider's or another model's."""
-    carry = turn.carry
-    if turn.role != "assistant" or carry is None or (carry.kind, carry.model) != ("anthropic", model):
-        return []
-    return [dict(item) for item in carry.items]
-
-
 def _blocks(turn: Message) -> list[Block]:
     if turn.role == "system":
         return []
@@ -187,8 +179,4 @@ def _text(text: str) -> Block:
 
 def arguments(text: str) -> Mapping[str, Any]:
     """The arguments of a call; one whose JSON broke off has none to send back."""
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return object_in(text) or {}

@@ -122,7 +122,7 @@ class LocalModelProvider(OpenAICompatibleProvider):
         if self._child.pid is None:
             return await BaseLLMProvider.count_tokens(self, request)
         try:
-            payload = await self.post_json("/chat/completions/input_tokens", self.body(request, self.model))
+            payload = await self.get_json("/chat/completions/input_tokens", self.body(request, self.model))
         except ProviderError:
             payload = {}
         tokens = count(payload.get("input_tokens")) if isinstance(payload, dict) else None

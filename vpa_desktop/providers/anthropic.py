@@ -21,6 +21,7 @@ from vpa_desktop.providers._dialect import HttpProvider
 from vpa_desktop.providers._failures import Problem
 from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers._images import ImageLimits
+from vpa_desktop.providers._values import dict_of, dicts_of, text_of
 from vpa_desktop.providers.openai_compatible import count
 from vpa_desktop.tokens import TokenCount
 
@@ -123,6 +124,10 @@ class AnthropicProvider(HttpProvider):
                 return "output_config"
         return super().refused(problem, sent)
 
+    def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
+        """The whole answer as it came, where there is reasoning in it and calls whose results will follow."""
+        return [block for _, block in sorted(answer.items.items())] if answer.tools else ()
+
     def sees_images(self, model: str) -> bool | None:
         """What the model list said about the model, if it was read."""
         return self._models[model].images if model in self._models else None
@@ -135,23 +140,23 @@ class AnthropicProvider(HttpProvider):
         """Take one event into the answer, by the type in its data; unknown ones are nothing."""
         match payload.get("type"):
             case "message_start":
-                message = _dict(payload.get("message"))
-                answer.model = _text(message.get("model"))
+                message = dict_of(payload.get("message"))
+                answer.model = text_of(message.get("model"))
                 _count(answer, message)
             case "content_block_start":
-                return _read_block(_dict(payload.get("content_block")), _index(payload), answer)
+                return _read_block(dict_of(payload.get("content_block")), _index(payload), answer)
             case "content_block_delta":
-                return _read_delta(_dict(payload.get("delta")), _index(payload), answer)
+                return _read_delta(dict_of(payload.get("delta")), _index(payload), answer)
             case "message_delta":
                 _count(answer, payload)
-                _finish(_dict(payload.get("delta")), answer)
+                _finish(dict_of(payload.get("delta")), answer)
         return []  # server tools, pings and whatever is new
 
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take an answer that came in one piece."""
-        answer.model = _text(payload.get("model"))
+        answer.model = text_of(payload.get("model"))
         _count(answer, payload)
-        blocks = [block for block in _list(payload.get("content")) if isinstance(block, dict)]
+        blocks = dicts_of(payload.get("content"))
         events = [event for index, block in enumerate(blocks) for event in _read_block(block, index, answer)]
         _finish(payload, answer)
         return events
@@ -161,8 +166,8 @@ class AnthropicProvider(HttpProvider):
         found: list[ModelInfo] = []
         after = ""
         for _ in range(PAGES):
-            payload = _dict(await self.get_json(f"/models?limit=1000{after}"))
-            rows = [row for row in _list(payload.get("data")) if isinstance(row, dict) and row.get("id")]
+            payload = dict_of(await self.get_json(f"/models?limit=1000{after}"))
+            rows = [row for row in dicts_of(payload.get("data")) if row.get("id")]
             found += [_model(row) for row in rows]
             self._efforts |= {str(row["id"]): levels for row in rows if (levels := _efforts(row)) is not None}
             if not payload.get("has_more") or not payload.get("last_id"):
@@ -178,7 +183,7 @@ class AnthropicProvider(HttpProvider):
             ready = await self.with_images(request, model)
             body = self.without(self.body(ready, model), self._refused.get(model, frozenset()))
             body = {name: value for name, value in body.items() if name not in NOT_COUNTED}
-            tokens = count(_dict(await self.post_json("/messages/count_tokens", body)).get("input_tokens"))
+            tokens = count(dict_of(await self.get_json("/messages/count_tokens", body)).get("input_tokens"))
         except (ProviderError, PolicyRefused):
             tokens = None
         return await super().count_tokens(request) if tokens is None else TokenCount(tokens, estimated=False)
@@ -198,10 +203,10 @@ def _read_block(block: Mapping[str, Any], index: int, answer: Answer) -> list[St
     """Take the beginning of a block, or a whole one. Every block is kept as it came: in a tool loop it goes back."""
     match block.get("type"):
         case "text":
-            answer.items[index] = {"type": "text", "text": _text(block.get("text")) or ""}
+            answer.items[index] = {"type": "text", "text": text_of(block.get("text")) or ""}
             return answer.add_text(block.get("text"))
         case "thinking":
-            words = {name: _text(block.get(name)) or "" for name in ("thinking", "signature")}
+            words = {name: text_of(block.get(name)) or "" for name in ("thinking", "signature")}
             answer.items[index] = {"type": "thinking", **words}
             return answer.add_reasoning(block.get("thinking"))
         case "redacted_thinking":
@@ -236,7 +241,7 @@ def _count(answer: Answer, payload: Mapping[str, Any]) -> None:
 
     The whole prompt is the sum of the plain, the cached and the cache-written part.
     """
-    usage = _dict(payload.get("usage"))
+    usage = dict_of(payload.get("usage"))
     if not usage:
         return
     answer.counts.update({name: value for name, value in usage.items() if value is not None})
@@ -244,7 +249,7 @@ def _count(answer: Answer, payload: Mapping[str, Any]) -> None:
         count(answer.counts.get(name))
         for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     )
-    details = _dict(answer.counts.get("output_tokens_details"))
+    details = dict_of(answer.counts.get("output_tokens_details"))
     answer.usage = Usage(
         input_tokens=None if plain is None else plain + (cached or 0) + (written or 0),
         output_tokens=count(answer.counts.get("output_tokens")),
@@ -274,9 +279,9 @@ def _whole_block(answer: Answer, index: int) -> dict[str, Any]:
 
 
 def _model(row: Mapping[str, Any]) -> ModelInfo:
-    able = _dict(row.get("capabilities"))
-    retires = _text(row.get("retires_at")) or (
-        _text(row.get("deprecated_at")) if row.get("lifecycle") == "retired" else None
+    able = dict_of(row.get("capabilities"))
+    retires = text_of(row.get("retires_at")) or (
+        text_of(row.get("deprecated_at")) if row.get("lifecycle") == "retired" else None
     )
     return ModelInfo(
         str(row["id"]),
@@ -284,7 +289,7 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
         count(row.get("max_tokens")),
         images=_supported(able.get("image_input")),
         retires_on=retires[:10] if retires else None,
-        name=_text(row.get("display_name")) or "",
+        name=text_of(row.get("display_name")) or "",
         reasoning=_supported(able.get("thinking")),
     )
 
@@ -297,24 +302,12 @@ def _supported(ability: Any) -> bool | None:
 
 def _efforts(row: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The levels of effort a model takes, none for one without; None where the list does not say."""
-    effort = _dict(row.get("capabilities")).get("effort")
+    effort = dict_of(row.get("capabilities")).get("effort")
     if _supported(effort) is None:
         return None
-    levels = tuple(level for level in wire.EFFORTS if _supported(_dict(effort).get(level)))
+    levels = tuple(level for level in wire.EFFORTS if _supported(dict_of(effort).get(level)))
     return levels if _supported(effort) else ()
 
 
 def _index(payload: Mapping[str, Any]) -> int:
     return count(payload.get("index")) or 0
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
