@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from vpa_desktop.assistant.prompt import HISTORY_TOKENS, build_messages
 from vpa_desktop.messages import Citation
@@ -32,3 +33,14 @@ def test_a_conversation_cut_to_fit_begins_with_a_question() -> None:
     history = [record("user", long), record("assistant", "Yes."), record("user", "Why?"), record("assistant", "So.")]
     roles = [message.role for message in build_messages("And?", history=history)]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_a_long_conversation_loses_its_oldest_turns_in_steps_so_that_its_beginning_stays() -> None:
+    history: list[MessageRecord] = []
+    begins: list[str] = []
+    for n in range(60):
+        history += [record("user", f"{n} " + "why " * 1_000), record("assistant", "so " * 1_000)]
+        begins.append(build_messages("And?", history=history)[1].content)
+    assert begins[0] == begins[20]  # all of it fits
+    changes = sum(1 for one, next_one in pairwise(begins) if one != next_one)
+    assert 2 <= changes <= 6

@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.providers.stopping import stops_at_once
 from tests.wire import outcome
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ContextTooLong, ProviderError, ProviderUnavailable
-from vpa_desktop.messages import LLMRequest, Message, TextDelta
+from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers import llama_cpp as module
 from vpa_desktop.providers._http import HttpSession
@@ -55,16 +56,7 @@ async def test_it_answers_stops_at_once_and_leaves_nothing(local: LlamaCppProvid
     assert local.process_id is not None
     process = psutil.Process(local.process_id)
 
-    stream = local.stream(STORY)
-    for _ in range(5):
-        assert isinstance(await anext(stream), TextDelta)
-    started = time.perf_counter()
-    await stream.aclose()
-    assert time.perf_counter() - started < 0.2
-    await asyncio.sleep(0.2)
-    before = process.cpu_times().user
-    await asyncio.sleep(0.3)
-    assert process.cpu_times().user - before < 0.1  # the computation has stopped, not only the reading
+    assert await stops_at_once(local.stream(STORY), process)
 
     await local.aclose()
     assert not process.is_running()
@@ -111,6 +103,22 @@ async def test_an_idle_model_gives_its_memory_back_and_is_loaded_again(http: Htt
     assert local.process_id is None
     assert (await local.generate(HI)).content
     await local.aclose()
+
+
+@installed
+@pytest.mark.model
+@pytest.mark.parametrize("instructions", ["Be brief.", "Answer briefly. " * 230], ids=["short", "marked for a cache"])
+async def test_its_server_understands_our_anthropic_messages_too(local: LlamaCppProvider, instructions: str) -> None:
+    await local.connect()
+    key = local.headers()["Authorization"].removeprefix("Bearer ")
+    config = LLMProviderConfig("anthropic", local.model, api_key=key, api_endpoint=local.bases()[0], timeout=60)
+    request = LLMRequest((Message("system", instructions), *HI.messages), max_tokens=8)
+    asking, counting = build_provider(config), build_provider(config)  # it drops kept connections without a word
+    answer = await asking.generate(request)
+    count = await counting.count_tokens(request)
+    await asyncio.gather(asking.aclose(), counting.aclose())
+    assert answer.content
+    assert (count.tokens, count.estimated) == (answer.usage.input_tokens, False)
 
 
 @installed

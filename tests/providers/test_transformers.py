@@ -7,7 +7,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,16 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.providers.stopping import stops_at_once
 from tests.providers.test_requests import PICTURE
 from tests.wire import outcome
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ContextTooLong, ProviderUnavailable, RequestRejected
-from vpa_desktop.messages import LLMRequest, Message, TextDelta
+from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers import _transformers_worker as worker
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers import transformers as module
+from vpa_desktop.providers._child import SECRET
 from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.transformers import TransformersProvider
 
@@ -103,16 +104,7 @@ async def test_it_answers_as_the_library_does_stops_at_once_and_gives_its_memory
     assert seen.error.next_step
 
     process = psutil.Process(local.process_id)
-    stream = local.stream(asking(max_tokens=2000))
-    for _ in range(3):
-        assert isinstance(await anext(stream), TextDelta)
-    started = time.perf_counter()
-    await stream.aclose()
-    assert time.perf_counter() - started < 0.2
-    await asyncio.sleep(0.1)
-    before = process.cpu_times().user
-    await asyncio.sleep(0.2)
-    assert process.cpu_times().user - before < 0.1  # the computation has stopped, not only the reading
+    assert await stops_at_once(local.stream(asking(max_tokens=2000)), process)
 
     assert await until(lambda: not process.is_running() and local.process_id is None)  # idle for as long as it may be
 
@@ -250,3 +242,11 @@ def test_a_model_without_a_template_gets_plain_lines() -> None:
 )
 def test_why_a_model_could_not_be_loaded(exc: BaseException, word: str) -> None:
     assert worker.reason(exc) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [("HF_TOKEN", False), ("OPENAI_API_KEY", False), ("VPA_KEY_X", False), ("PATH", True), ("HF_HOME", True)],
+)
+def test_a_models_process_gets_no_secrets(name: str, stays: bool) -> None:
+    assert (SECRET.search(name) is None) is stays
