@@ -55,12 +55,13 @@ class ImageLimits:
 
 
 def blind(peer: Peer) -> RequestRejected:
-    """The error for a picture sent to a model that reads only text."""
+    """The error for a picture sent to a model that reads only text; another provider may well take it."""
     return peer.error(
         RequestRejected,
         f"{peer.model or peer.name} cannot look at pictures",
         "It reads only text, so nothing was sent",
         "Choose a model that can, or take the picture out of the question",
+        error_class="not_found",
     )
 
 

@@ -146,3 +146,10 @@ class LocalModelProvider(OpenAICompatibleProvider):
             model=self.model,
             retryable=False,
         )
+
+
+def threads() -> int:
+    """One core less than there are: with all of them busy, anything else running slows the model tenfold."""
+    import psutil
+
+    return max(1, (psutil.cpu_count(logical=False) or 2) - 1)

@@ -67,15 +67,21 @@ class Model:
         turns = merged(messages)
         if not self.tokenizer.chat_template:
             return list(self.tokenizer(plain(turns))["input_ids"])
+        text = self._templated(turns)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _templated(self, turns: Sequence[Mapping[str, str]]) -> str:
         from jinja2 import TemplateError
 
+        as_it_is = {"add_generation_prompt": True, "tokenize": False}
         try:
-            text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+            return str(self.tokenizer.apply_chat_template(turns, **as_it_is))
         except TemplateError:  # a model that knows no instructions gets them with the first question
-            text = self.tokenizer.apply_chat_template(
-                merged(turns, system_as="user"), add_generation_prompt=True, tokenize=False
-            )
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            turns = merged(turns, system_as="user")
+        try:
+            return str(self.tokenizer.apply_chat_template(turns, **as_it_is))
+        except TemplateError as exc:
+            raise ValueError(f"the model's chat template refuses this conversation: {exc}") from exc
 
     def answer(self, body: Mapping[str, Any], say: Callable[[str], bool]) -> dict[str, Any]:
         """Generate an answer, hand each piece to ``say`` until it returns False, and return finish and usage.

