@@ -136,7 +136,7 @@ def _place(config: LLMProviderConfig, name: str) -> tuple[str, str, bool]:
     """The vendor whose model this is ("" unknown), the vendor's name of it, and whether the vendor itself is asked."""
     host = (split_address(config.endpoint).hostname or "").lower()
     if name.startswith("ft:"):
-        return _OWN_VENDOR.get(config.kind, ""), (name.split(":") + [""])[1], False
+        return _OWN_VENDOR.get(config.kind, ""), name.split(":")[1], False
     if config.kind in _OWN_VENDOR:
         return _OWN_VENDOR[config.kind], name, True
     if config.kind == LLMProvider.AZURE_OPENAI:
