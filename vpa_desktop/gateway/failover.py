@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import (
     AllProvidersFailed,
     BudgetExceeded,
@@ -29,11 +30,11 @@ from vpa_desktop.gateway.attempt import (
     SILENT_ABOUT_HEALTH,
     AttemptRun,
     continuation,
-    fit_to_window,
     worst_case_usd,
 )
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Reservation
+from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to
 from vpa_desktop.messages import (
     Attempt,
     GatewayEvent,
@@ -96,6 +97,8 @@ class Failover:
                 async for event in self._give(provider, ready):
                     yield event
                 return
+            if self._cannot_see(provider, first=position == 0):
+                continue
             for retry in range(1 + (provider.config.max_retries if last else 0)):
                 if retry:
                     await asyncio.sleep(_pause_s(self._last_error, retry))
@@ -147,14 +150,11 @@ class Failover:
     async def _try(self, provider: BaseLLMProvider, *, first: bool) -> AsyncGenerator[GatewayEvent, None]:
         """One attempt; its failure is left in ``_last_error``."""
         manager = self._manager
-        request = self._prepared(provider, first)
+        request = await self._prepared(provider, first)
         breaker = manager.breaker(provider.provider_id, provider.model)
         run = AttemptRun(provider, request)
         try:
-            needed = (
-                Decimal() if is_free(provider.config) else await asyncio.to_thread(worst_case_usd, provider, request)
-            )
-            reservation = await manager.budget.reserve(needed)
+            reservation = await self._reserve(provider, request)
         except BudgetExceeded as exc:
             self._note(run.receipt("skipped", exc.what), exc)
             return
@@ -210,13 +210,41 @@ class Failover:
             return (f"What this answer cost could not be booked. {exc}",)
         return ()
 
-    def _prepared(self, provider: BaseLLMProvider, first: bool) -> LLMRequest:
+    async def _reserve(self, provider: BaseLLMProvider, request: LLMRequest) -> Reservation:
+        """Set money aside; where a fast estimate would pass the limit, the tokens are counted before it is refused."""
+        budget = self._manager.budget
+        if is_free(provider.config) or not budget.is_limited:
+            return await budget.reserve(Decimal())
+        needed = await asyncio.to_thread(worst_case_usd, provider, request)
+        try:
+            return await budget.reserve(needed)
+        except BudgetExceeded:
+            exact = await asyncio.to_thread(worst_case_usd, provider, request, exact=True)
+            if needed is None or exact is None or exact >= needed:
+                raise
+            return await budget.reserve(exact)
+
+    async def _prepared(self, provider: BaseLLMProvider, first: bool) -> LLMRequest:
         """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""
         request = self._request if first else replace(self._request, model=None)
         if self._kept:
             request = continuation(request, self._kept)
-        answer_tokens = request.max_tokens or provider.config.max_tokens or 1_024
-        return replace(request, messages=fit_to_window(request.messages, provider.context_tokens, answer_tokens))
+        return await fitted(request, provider, self._info(provider, first))
+
+    def _info(self, provider: BaseLLMProvider, first: bool) -> ModelInfo:
+        model = (self._request.model if first else None) or provider.model
+        return self._manager.model_info(provider.config, model)
+
+    def _cannot_see(self, provider: BaseLLMProvider, first: bool) -> bool:
+        """True for a fallback that does not see the images; raises where it is the one to be asked first."""
+        info = self._info(provider, first)
+        if not is_blind_to(self._request, info):
+            return False
+        refusal = blind(provider, info)
+        if first:
+            raise refusal
+        self._note(Attempt(provider.provider_id, info.id, "skipped", refusal.why), None)
+        return True
 
     def _failed(self, run: AttemptRun, outcome: str, error: VPAError) -> None:
         provider_id = run.provider.provider_id
