@@ -21,12 +21,13 @@ from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
-from vpa_desktop.catalog import KINDS
+from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.knowledge import KnowledgeBase
@@ -180,12 +181,17 @@ class System:
         Asks no provider; ``models`` does.
         """
         await self.keys_ready()
-        choices = [RouteChoice("", "", "Automatic", False, True, "By your routing settings")]
+        first = [self._first_asked(p) for p in self.manager.route(LLMRequest(()))[:1]]
+        note = "By your routing settings"
+        choices = [RouteChoice("", "", "Automatic", False, True, note, first[0] if first else None)]
         for status in await self.setup.list_providers():
             ready = status.enabled and self.manager.get_provider(status.id) is not None
             listed = (await self.catalogue.known(status.id)).models
             choices += route_choices_of(self.setup.configs()[status.id], status, listed, ready)
         return choices
+
+    def _first_asked(self, provider: BaseLLMProvider) -> ModelInfo:
+        return self.catalogue.info(provider.config, self._settings.default_model or provider.model)
 
     async def models(self, provider_id: str, refresh: bool = False) -> ModelList:
         """Return the models a provider offers, at most a day old where it can be reached; raises ConfigError.

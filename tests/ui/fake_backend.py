@@ -161,7 +161,7 @@ class FakeBackend:
         choices = [RouteChoice("", "", "Choose for me", False, True)]
         for provider_id, config in self._settings.providers.items():
             ready = config.is_local or provider_id in self.keys
-            label, note = f"{provider_id} · {config.model}", "" if ready else "no key yet"
+            label, note = f"{config.model} · {provider_id}", "" if ready else "no key yet"
             listed = self.model_lists.get(provider_id, ModelList(provider_id, ())).models
             own = next((m for m in listed if m.id == config.model), None)
             choices.append(RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own))
