@@ -29,7 +29,8 @@ def paint_ground(painter: QPainter, option: QStyleOptionViewItem, row: QRectF, g
     if group:
         painter.setFont(text_font(11, QFont.Weight.DemiBold))
         painter.setPen(QColor(theme.faint))
-        painter.drawText(row.translated(10, -GROUP_PX + 6), Qt.AlignmentFlag.AlignVCenter, str(group))
+        name = QRectF(row.left() + 10, row.top() - 17, row.width() - 20, 20)
+        painter.drawText(name, Qt.AlignmentFlag.AlignVCenter, str(group))
     selected = is_selected(option)
     if selected or state & QStyle.StateFlag.State_MouseOver:
         focused = selected and bool(state & QStyle.StateFlag.State_HasFocus)

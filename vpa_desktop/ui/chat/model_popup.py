@@ -59,6 +59,8 @@ class ModelPopup(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("models")
+        self.setFixedWidth(WIDTH_PX)
+        self._button = self._screen = QRect()
         self.setAccessibleName(self.tr("Provider and model"))
         self._rows = ModelRows(self)
         self.search = SearchLine(self.tr("Search models"), self.tr("Search models"), has_icon=True)
@@ -68,7 +70,7 @@ class ModelPopup(QFrame):
         self.none = PlainLabel(self.tr("No model has these words."), "dim")
         self.add = TintedButton("plus", self.tr("Add a provider…"))
         self.add.setProperty("ghost", True)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         for widget in (self.search, self.view, self.none, self.note, self.add):
@@ -104,19 +106,28 @@ class ModelPopup(QFrame):
         """Says below the list what is to be said of it."""
         self.note.setText(text)
         self.note.setVisible(bool(text))
+        if self.isVisible():
+            self._place()
 
     def open_at(self, button: QRect, screen: QRect) -> None:
         """Opens above the button where there is room, else below it; both in the coordinates of the screen."""
         self.search.clear()
+        self._button, self._screen = button, screen
         self._fit()
-        size = self.size().boundedTo(screen.size())
+        self._place()
+        self.show()
+        (self.search if self.search.isVisible() else self.view).setFocus(Qt.FocusReason.PopupFocusReason)
+        self.view.scrollTo(self.view.currentIndex(), QAbstractItemView.ScrollHint.PositionAtCenter)
+
+    def _place(self) -> None:
+        """Stands on the button, as tall as what it says now."""
+        button, screen = self._button, self._screen
+        self._column.activate()
+        size = QSize(WIDTH_PX, self._column.totalHeightForWidth(WIDTH_PX)).boundedTo(screen.size())
         above = button.top() - size.height() - 4
         top = above if above >= screen.top() else min(button.bottom() + 4, screen.bottom() - size.height())
         left = max(screen.left(), min(button.left(), screen.right() - size.width()))
         self.setGeometry(QRect(QPoint(left, max(screen.top(), top)), size))
-        self.show()
-        (self.search if self.search.isVisible() else self.view).setFocus(Qt.FocusReason.PopupFocusReason)
-        self.view.scrollTo(self.view.currentIndex(), QAbstractItemView.ScrollHint.PositionAtCenter)
 
     def _fit(self) -> None:
         """Makes the list as tall as what is in it, up to a limit; the window keeps its height while it is open."""
@@ -127,8 +138,6 @@ class ModelPopup(QFrame):
         for row in range(min(self._rows.rowCount(), 12)):
             wanted += self.view.sizeHintForIndex(self._rows.index(row)).height()
         self.view.setFixedHeight(min(LIST_PX, wanted))
-        self.setFixedWidth(WIDTH_PX)
-        self.resize(QSize(WIDTH_PX, self.sizeHint().height()))
 
     def _seek(self, words: str) -> None:
         self._rows.seek(words)

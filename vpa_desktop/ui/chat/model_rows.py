@@ -121,16 +121,16 @@ class ModelDelegate(QStyledItemDelegate):
             painter.drawPixmap(at.x() - 16, round(row.center().y()) - 8, icon_pixmap("check", theme.accent, 16))
             inner.setRight(inner.right() - 24)
         name_font = text_font(13, QFont.Weight.Medium if chosen else QFont.Weight.Normal)
+        note, (mark, state) = str(index.data(NOTE_ROLE)), index.data(ENDING_ROLE)
         upper, lower = QRectF(inner), QRectF(inner)
-        upper.setHeight(inner.height() / 2)
-        lower.setTop(upper.bottom())
+        upper.setHeight(inner.height() / 2 if note or mark else inner.height())
+        lower.setTop(inner.center().y())
         self._line(painter, upper, str(index.data()), name_font, theme.text if ready else theme.faint)
-        mark, state = index.data(ENDING_ROLE)
         if mark:
             colour = theme.danger if state == "ended" else theme.warn
             width = self._line(painter, lower, mark, text_font(11, QFont.Weight.Medium), colour, at_right=True)
             lower.setRight(lower.right() - width - 10)
-        self._line(painter, lower, str(index.data(NOTE_ROLE)), text_font(11), theme.dim if ready else theme.faint)
+        self._line(painter, lower, note, text_font(11), theme.dim if ready else theme.faint)
         painter.restore()
 
     def _line(

@@ -67,7 +67,6 @@ class ProviderPicker(IconButton):
 
     def open_popup(self) -> None:
         """Opens the list, above the button where there is room."""
-        self.popup.set_choices(self._choices, self._choice)
         place = QRect(self.mapToGlobal(QPoint(0, 0)), self.size())
         self.popup.open_at(place, self.screen().availableGeometry())
         self.opened.emit()
@@ -75,6 +74,7 @@ class ProviderPicker(IconButton):
     def _choose(self, choice: RouteChoice) -> None:
         self._choice = choice
         self._show()
+        self.popup.set_choices(self._choices, choice)
         self.chosen.emit(choice)
 
     def _show(self) -> None:
