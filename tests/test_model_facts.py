@@ -73,6 +73,7 @@ def test_a_model_is_found_in_every_spelling_and_no_other(
         (ANTHROPIC, "claude-sonnet-5-5", None),
         (OPENROUTER, "openai/gpt-4", None),
         (AZURE, "gpt-4o", None),
+        (LLMProviderConfig("openai", api_endpoint="http://127.0.0.1:9/v1"), "gpt-4", None),
     ],
 )
 def test_the_day_of_the_end_holds_at_the_vendors_own_address(

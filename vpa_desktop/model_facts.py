@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from vpa_desktop.catalog import LLMProvider, LLMProviderConfig, ModelInfo, split_address
+from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo, split_address
 from vpa_desktop.config import resource_path
 
 RETIRING_WITHIN: Final = timedelta(days=60)
@@ -138,7 +138,8 @@ def _place(config: LLMProviderConfig, name: str) -> tuple[str, str, bool]:
     if name.startswith("ft:"):
         return _OWN_VENDOR.get(config.kind, ""), name.split(":")[1], False
     if config.kind in _OWN_VENDOR:
-        return _OWN_VENDOR[config.kind], name, True
+        own = (split_address(KINDS[config.kind].default_endpoint).hostname or "").lower()
+        return _OWN_VENDOR[config.kind], name, host == own
     if config.kind == LLMProvider.AZURE_OPENAI:
         # A deployment has any name; the model is known only where the settings name it beside the deployment.
         return ("openai" if config.deployment and name != config.deployment.lower() else ""), name, False
