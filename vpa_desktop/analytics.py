@@ -37,11 +37,12 @@ class ProviderFigures:
     cost_usd: Decimal
     unpriced: int
     breaker: str = "closed"
+    estimated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Everything the dashboard tab draws. ``hits`` and ``saved_usd`` are of the answer cache."""
+    """Everything the dashboard tab draws. ``estimated`` are requests whose tokens the provider did not count."""
 
     days: tuple[DayCost, ...]
     providers: tuple[ProviderFigures, ...]
@@ -52,6 +53,7 @@ class Dashboard:
     forecast_month_usd: Decimal | None
     requests: int
     unpriced: int
+    estimated: int = 0
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -98,6 +100,7 @@ def _figures(provider: str, rows: list[UsageRow]) -> ProviderFigures:
         ttft_p50_ms=percentile(first_tokens, 0.5),
         cost_usd=sum((r.cost_usd for r in rows if r.cost_usd is not None), Decimal()),
         unpriced=sum(1 for r in good if r.cost_usd is None),
+        estimated=sum(1 for r in rows if r.estimated),
     )
 
 

@@ -146,7 +146,8 @@ class LLMProviderConfig:
     window to use where the provider leaves that to us (num_ctx) or does not know it. ``keep_loaded_minutes`` is how
     long an idle local model stays in memory.
     Costs are US dollars; ``cost_per_token`` is the source document's one price for every token and
-    stands behind the two exact ones. ``None`` leaves a choice to the provider or the price catalogue.
+    stands behind the exact ones; what was read from a cache costs like other input unless it has a price of its own.
+    ``None`` leaves a choice to the provider or the price catalogue.
     """
 
     provider: LLMProvider | str
@@ -167,6 +168,7 @@ class LLMProviderConfig:
     cost_per_token: float | None = None
     input_cost_per_million: Decimal | None = None
     output_cost_per_million: Decimal | None = None
+    cached_input_cost_per_million: Decimal | None = None
     model_path: str | None = None
     protocol: str = "auto"
     effort: str | None = None

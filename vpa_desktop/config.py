@@ -142,6 +142,11 @@ class Paths:
         return self.home / "logs"
 
     @property
+    def model_lists(self) -> Path:
+        """What providers said which models they offer; can be deleted at any time."""
+        return self.home / "models.json"
+
+    @property
     def key_file(self) -> Path:
         """The encrypted key file, used only where the person chose it over the system keyring."""
         return self.home / "keys.vault"

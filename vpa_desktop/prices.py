@@ -6,12 +6,15 @@ The person's own prices win over the catalogue (genai-prices, offline data). Loc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vpa_desktop.catalog import LLMProvider, LLMProviderConfig
 from vpa_desktop.messages import Usage
+
+if TYPE_CHECKING:
+    from genai_prices import Usage as PricedUsage
 
 _MILLION: Final = Decimal(1_000_000)
 _CATALOGUE_IDS: Final = {
@@ -27,45 +30,66 @@ def is_free(config: LLMProviderConfig) -> bool:
     return config.is_local and config.input_cost_per_million is None and config.output_cost_per_million is None
 
 
-def cost_usd(config: LLMProviderConfig, model: str, usage: Usage) -> Decimal | None:
+def cost_usd(config: LLMProviderConfig, model: str, usage: Usage | None, at: datetime | None = None) -> Decimal | None:
     """Return what ``usage`` costs there, None where the price or a count is unknown.
 
-    May import the price catalogue (0.4 s the first time): call it off the event loop.
+    ``at`` is when it was asked (now, where it is None): prices change. May import the price catalogue (0.4 s the
+    first time): call it off the event loop.
     """
     if is_free(config):
         return Decimal(0)
-    if usage.input_tokens is None and usage.output_tokens is None:
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     own = _own_price(config)
     if own is not None:
         return own.cost(usage)
-    return _catalogue_cost(config, model, usage)
+    return _catalogue_cost(config, model, usage, at)
+
+
+def price_per_million(
+    config: LLMProviderConfig, model: str, at: datetime | None = None
+) -> tuple[Decimal, Decimal] | None:
+    """Return the price of a short prompt and its answer in dollars per million tokens; None where it is unknown.
+
+    May import the price catalogue: call it off the event loop.
+    """
+    small = 1_000
+    tokens_in = cost_usd(config, model, Usage(input_tokens=small, output_tokens=0), at)
+    tokens_out = cost_usd(config, model, Usage(input_tokens=0, output_tokens=small), at)
+    if tokens_in is None or tokens_out is None:
+        return None
+    return tokens_in * _MILLION / small, tokens_out * _MILLION / small
 
 
 @dataclass(frozen=True, slots=True)
 class _OwnPrice:
-    """Dollars per million tokens, as the person set them."""
+    """Dollars per million tokens, as the person set them; ``cached_per_million`` for the part read from a cache."""
 
     input_per_million: Decimal
     output_per_million: Decimal
+    cached_per_million: Decimal
 
     def cost(self, usage: Usage) -> Decimal:
         tokens_in, tokens_out = Decimal(usage.input_tokens or 0), Decimal(usage.output_tokens or 0)
-        return (tokens_in * self.input_per_million + tokens_out * self.output_per_million) / _MILLION
+        cached = min(Decimal(usage.cached_input_tokens or 0), tokens_in)
+        paid = (tokens_in - cached) * self.input_per_million + cached * self.cached_per_million
+        return (paid + tokens_out * self.output_per_million) / _MILLION
 
 
 def _own_price(config: LLMProviderConfig) -> _OwnPrice | None:
-    if config.input_cost_per_million is not None and config.output_cost_per_million is not None:
-        return _OwnPrice(config.input_cost_per_million, config.output_cost_per_million)
+    tokens_in, tokens_out = config.input_cost_per_million, config.output_cost_per_million
     if config.cost_per_token is not None:
         each = Decimal(str(config.cost_per_token)) * _MILLION
-        return _OwnPrice(config.input_cost_per_million or each, config.output_cost_per_million or each)
-    return None
+        tokens_in = each if tokens_in is None else tokens_in
+        tokens_out = each if tokens_out is None else tokens_out
+    if tokens_in is None or tokens_out is None:
+        return None
+    cached = config.cached_input_cost_per_million
+    return _OwnPrice(tokens_in, tokens_out, tokens_in if cached is None else cached)
 
 
-def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage) -> Decimal | None:
+def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
     from genai_prices import Usage as PricedUsage
-    from genai_prices import calc_price
 
     counted = PricedUsage(
         input_tokens=usage.input_tokens,
@@ -73,16 +97,29 @@ def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage) -> Deci
         cache_write_tokens=usage.cache_write_tokens,
         output_tokens=usage.output_tokens,
     )
+    whole = PricedUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
     known = _CATALOGUE_IDS.get(LLMProvider(config.kind)) if config.kind in set(LLMProvider) else None
+    for usable in (counted, whole):  # a server that reports more cached than sent: the price without a rebate
+        try:
+            return _calculated(usable, model, known or config.endpoint, at)
+        except ValueError:
+            continue
+    return None
+
+
+def _calculated(usage: PricedUsage, model: str, place: str, at: datetime | None) -> Decimal | None:
+    """The price at a place: a provider the catalogue knows by its id, or a server's address."""
+    from genai_prices import calc_price
+
+    when = at or datetime.now(UTC)
     try:
-        if known:
-            return calc_price(counted, model, provider_id=known).total_price
-        return calc_price(counted, model, provider_api_url=config.endpoint).total_price
+        if place in _CATALOGUE_IDS.values():
+            found = calc_price(usage, model, provider_id=place, genai_request_timestamp=when)
+        else:
+            found = calc_price(usage, model, provider_api_url=place, genai_request_timestamp=when)
     except LookupError:
         return None
-
-
-@lru_cache(maxsize=256)
-def has_price(config: LLMProviderConfig, model: str) -> bool:
-    """True where a cost can be computed; may import the price catalogue."""
-    return cost_usd(config, model, Usage(input_tokens=1_000, output_tokens=1_000)) is not None
+    if found.model_price.input_mtok is None and found.model_price.output_mtok is None:
+        # The catalogue knows the model and not its price. Only a broker's ":free" is really for nothing.
+        return Decimal(0) if model.endswith(":free") else None
+    return Decimal(found.total_price)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.messages import Attempt, Citation, Usage
 
 MessageState = Literal["done", "streaming", "interrupted", "stopped", "failed"]
@@ -169,7 +170,10 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteChoice:
-    """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings."""
+    """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
+
+    ``info`` is what is known of the model; ``is_configured`` False for the other models a provider offers.
+    """
 
     provider: str
     model: str
@@ -177,6 +181,23 @@ class RouteChoice:
     is_local: bool
     is_ready: bool
     note: str = ""
+    info: ModelInfo | None = None
+    is_configured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """A provider's models, the one it is set to first.
+
+    ``fetched_at`` None where the provider never gave its list; ``stale`` where it is older than a day; ``error`` is
+    the sentence why there is no newer one.
+    """
+
+    provider: str
+    models: tuple[ModelInfo, ...]
+    fetched_at: datetime | None = None
+    stale: bool = True
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

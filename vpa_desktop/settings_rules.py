@@ -119,6 +119,7 @@ PROVIDER_RULES: Final[dict[str, Rule]] = {
     "allow_plain_http": SWITCH,
     "input_cost_per_million": MONEY,
     "output_cost_per_million": MONEY,
+    "cached_input_cost_per_million": MONEY,
 }
 PROVIDER_FIELDS: Final = {
     "kind": "provider",

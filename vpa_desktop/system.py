@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from vpa_desktop.analytics import Dashboard
+from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.provider_setup import ProviderSetup
+from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
-from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
-from vpa_desktop.providers import build_provider
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.index import VectorIndex
@@ -36,6 +38,7 @@ from vpa_desktop.records import (
     IngestReport,
     KeyInfo,
     MessageRecord,
+    ModelList,
     ProviderDraft,
     ProviderStatus,
     ProviderVerdict,
@@ -64,12 +67,14 @@ class System:
         self.problems = loaded.problems
         self._environ = environ
         self._settings = apply_environment(loaded.settings, environ)
-        self._session = _SharedSession(self._settings.offline)
+        self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.setup = ProviderSetup(
             self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._session.build
         )
+        self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
+        self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
         self.integration = EnhancedLLMIntegration(
             self.manager,
@@ -136,7 +141,8 @@ class System:
             await asyncio.sleep(3_600)
 
     async def keys_ready(self) -> None:
-        """Wait until the vault has given its keys, or its deadline has passed."""
+        """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""
+        await self.catalogue.load()
         if self._keys is not None:
             await asyncio.shield(self._keys)
 
@@ -170,17 +176,31 @@ class System:
     # Providers and keys
 
     async def route_choices(self) -> list[RouteChoice]:
-        """Return what the picker offers: choose for me, then each provider."""
+        """Return what the picker offers: choose for me, then each provider's own model and the others it is known for.
+
+        Asks no provider; ``models`` does.
+        """
         await self.keys_ready()
-        choices = [RouteChoice("", "", "Automatic", False, True, "By your routing settings")]
+        first = [self._first_asked(p) for p in self.manager.route(LLMRequest(()))[:1]]
+        note = "By your routing settings"
+        choices = [RouteChoice("", "", "Automatic", False, True, note, first[0] if first else None)]
         for status in await self.setup.list_providers():
-            config = self.setup.configs()[status.id]
-            label = f"{status.model or status.id} · {status.id}"
-            if is_demonstration(config):
-                label = "Local demonstration model"
             ready = status.enabled and self.manager.get_provider(status.id) is not None
-            choices.append(RouteChoice(status.id, status.model, label, status.is_local, ready, status.note))
+            listed = (await self.catalogue.known(status.id)).models
+            choices += route_choices_of(self.setup.configs()[status.id], status, listed, ready)
         return choices
+
+    def _first_asked(self, provider: BaseLLMProvider) -> ModelInfo:
+        return self.catalogue.info(provider.config, self._settings.default_model or provider.model)
+
+    async def models(self, provider_id: str, refresh: bool = False) -> ModelList:
+        """Return the models a provider offers, at most a day old where it can be reached; raises ConfigError.
+
+        ``refresh`` asks the provider now.
+        """
+        await self.keys_ready()
+        self.setup.must_exist(provider_id)
+        return await self.catalogue.models(provider_id, refresh)
 
     async def list_providers(self) -> list[ProviderStatus]:
         """Return every provider as settings show it."""
@@ -341,7 +361,7 @@ def create_llm_provider_manager(settings: Settings | None = None) -> LLMProvider
     """
     chosen = settings or apply_environment(load_settings(find_paths().settings_file).settings)
     manager = LLMProviderManager(chosen.routing, chosen.budget, ledger=MemoryLedger())
-    session = _SharedSession(chosen.offline)
+    session = SharedSession(chosen.offline)
     manager.closes_with = session.aclose
     setup = ProviderSetup(
         manager,
@@ -355,26 +375,6 @@ def create_llm_provider_manager(settings: Settings | None = None) -> LLMProvider
         if not KINDS[config.kind].needs_key:
             manager.register_provider(config.provider_id, session.build(config))
     return manager
-
-
-class _SharedSession:
-    """One HTTP session for all providers of a manager, made when the first of them needs it."""
-
-    def __init__(self, offline: bool) -> None:
-        self._offline = offline
-        self._http: Any = None
-
-    def build(self, config: LLMProviderConfig) -> BaseLLMProvider:
-        if self._http is None and not KINDS[config.kind].is_local:
-            from vpa_desktop.providers._http import HttpSession
-
-            self._http = HttpSession(offline=self._offline)
-        return build_provider(config, self._http)
-
-    async def aclose(self) -> None:
-        """Close the session, if it was made."""
-        if self._http is not None:
-            await self._http.aclose()
 
 
 async def create_complete_vpa_system(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
-from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import VPAError
 from vpa_desktop.messages import (
@@ -36,6 +36,7 @@ from vpa_desktop.records import (
     IngestReport,
     KeyInfo,
     MessageRecord,
+    ModelList,
     ProviderDraft,
     ProviderStatus,
     ProviderVerdict,
@@ -67,6 +68,8 @@ class FakeBackend:
         self.saved: dict[str, Any] = {}
         self.verdict = ProviderVerdict("", True, "It answered in 0.4 s.", 400.0, ("gpt-6-luna",))
         self.tested: list[ProviderDraft] = []
+        self.model_lists: dict[str, ModelList] = {}
+        self.asked_models: list[str] = []
         self.closed = False
         self.turns_closed = 0
         self.board = Dashboard((), (), Decimal(), Decimal(), None, None, None, 0, 0)
@@ -158,13 +161,22 @@ class FakeBackend:
         choices = [RouteChoice("", "", "Choose for me", False, True)]
         for provider_id, config in self._settings.providers.items():
             ready = config.is_local or provider_id in self.keys
-            choices.append(
-                RouteChoice(
-                    provider_id, str(config.model), f"{provider_id} · {config.model}", config.is_local, ready,
-                    "" if ready else "no key yet",
-                )
-            )  # fmt: skip
+            label, note = f"{config.model} · {provider_id}", "" if ready else "no key yet"
+            listed = self.model_lists.get(provider_id, ModelList(provider_id, ())).models
+            own = next((m for m in listed if m.id == config.model), None)
+            choices.append(RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own))
+            choices += [
+                RouteChoice(provider_id, m.id, f"{m.id} · {provider_id}", config.is_local, ready, "", m, False)
+                for m in listed
+                if m is not own
+            ]
         return choices
+
+    async def models(self, provider_id: str, refresh: bool = False) -> ModelList:
+        self.asked_models.append(provider_id)
+        if provider_id in self.model_lists:
+            return self.model_lists[provider_id]
+        return ModelList(provider_id, (ModelInfo(str(self._settings.providers[provider_id].model)),))
 
     async def list_providers(self) -> list[ProviderStatus]:
         return [self._status(provider_id, config) for provider_id, config in self._settings.providers.items()]

@@ -181,8 +181,9 @@ async def test_the_choice_of_provider_and_documents_goes_into_the_request(
     composer.picker.set_choices(
         [RouteChoice("", "", "Automatic", False, True), RouteChoice("local", "m", "L", True, True)]
     )
-    actions = composer.picker.choices.actions()
-    actions[1].trigger()
+    composer.picker.open_popup()
+    QTest.keyClick(composer.picker.popup.view, Qt.Key.Key_Down)
+    QTest.keyClick(composer.picker.popup.view, Qt.Key.Key_Return)
     await answered(window, "Hello")
     request = backend.requests[0]
     assert (request.provider, request.model, request.use_rag) == ("local", "m", False)

@@ -140,9 +140,10 @@ async def test_the_keys_do_what_the_list_says(window: MainWindow) -> None:
     QTest.keyClick(window, Qt.Key.Key_K, CONTROL)
     assert window.focusWidget() is window.sidebar.search
     QTest.keyClick(window, Qt.Key.Key_M, CONTROL | Qt.KeyboardModifier.ShiftModifier)
-    menu = window.chat.composer.picker.choices
-    await until(menu.isVisible)
-    menu.close()
+    popup = window.chat.composer.picker.popup
+    await until(popup.isVisible)
+    QTest.keyClick(popup, Qt.Key.Key_Escape)
+    assert not popup.isVisible()
     QTest.keyClick(window, Qt.Key.Key_B, CONTROL)
     assert window.sidebar.isHidden()
     QTest.keyClick(window, Qt.Key.Key_B, CONTROL)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +41,7 @@ from vpa_desktop.messages import (
     TurnDone,
     TurnEvent,
 )
+from vpa_desktop.model_facts import ending_sentence
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import UsageRow
@@ -174,6 +175,7 @@ class EnhancedLLMIntegration:
             metadata={"message_id": turn.started.message_id},
         )
         route = self.manager.route(asked, provider)
+        warnings += self._endings(route[:1], model)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
@@ -183,6 +185,18 @@ class EnhancedLLMIntegration:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
             ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
+
+    def _endings(self, first: list[BaseLLMProvider], model: str | None) -> list[str]:
+        """A sentence where the model to be asked first has ended or is about to."""
+        infos = [self.manager.model_info(p.config, model or p.model) for p in first]
+        return [sentence for info in infos if (sentence := ending_sentence(info, date.today()))]
+
+    def ending_warning(self, provider_id: str | None, model: str | None) -> str:
+        """Say what a turn with this choice would warn of before it is sent: a model that has ended, or is about to."""
+        known = provider_id is None or self.manager.get_provider(provider_id) is not None
+        wanted = model or (None if provider_id else self._settings().default_model or None)
+        found = self._endings(self.manager.route(LLMRequest(()), provider_id)[:1], wanted) if known else []
+        return found[0] if found else ""
 
     def _named(self, request: EnhancedLLMRequest, warnings: list[str]) -> tuple[str | None, str | None]:
         """The provider and model to ask first: the person's, else the settings'."""

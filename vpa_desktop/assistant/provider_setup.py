@@ -60,6 +60,12 @@ class ProviderSetup:
             found = dict(replace(self._settings(), providers=found).with_local_model().providers)
         return found
 
+    def must_exist(self, provider_id: str) -> None:
+        """Raise ConfigError where no provider of this id is in force."""
+        configs = self.configs()
+        if provider_id not in configs:
+            raise _unknown(provider_id, configs)
+
     # Registration
 
     def register_at_once(self) -> list[LLMProviderConfig]:

@@ -34,4 +34,5 @@ async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetim
         forecast_month_usd=month_forecast(state.spent_month_usd, at),
         requests=len(rows),
         unpriced=sum(f.unpriced for f in figures),
+        estimated=sum(f.estimated for f in figures),
     )

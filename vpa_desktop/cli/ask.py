@@ -62,9 +62,13 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     )
     async with opened(paths, out) as system:
         _must_be_known(options.provider, system)
+        await system.keys_ready()
+        said = system.integration.ending_warning(options.provider, options.model)
+        if said:  # before it is sent: an answer may never come
+            out.note(f"warning: {said}")
         async with aclosing(system.stream_turn(request)) as events:
             async for event in events:
-                _show(event, out, options.stream)
+                _show(event, out, options.stream, said)
                 locked = system.setup.notices.get("vault")
                 if isinstance(event, TurnDone) and event.response.warnings and locked:
                     out.note(f"warning: {locked}")
@@ -80,17 +84,17 @@ def _must_be_known(provider: str | None, system: System) -> None:
         )
 
 
-def _show(event: TurnEvent, out: Output, streamed: bool) -> None:
+def _show(event: TurnEvent, out: Output, streamed: bool, said: str) -> None:
     if isinstance(event, TextDelta) and streamed:
         out.piece(event.text)
     elif isinstance(event, Seam):
         how = "could not go on and begins anew" if event.restarts else "goes on"
         out.note(f"[{event.from_provider} broke off; {event.to_provider} {how}]")
     elif isinstance(event, TurnDone):
-        _finish(event.response, out, streamed)
+        _finish(event.response, out, streamed, said)
 
 
-def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool) -> None:
+def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: str) -> None:
     out.line("" if streamed else response.content)
     if response.citations:
         out.line("\nSources:")
@@ -98,7 +102,8 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool) -> None:
             page = f", page {citation.page}" if citation.page is not None else ""
             out.line(f"  [{citation.n}] {citation.document}{page}")
     for warning in response.warnings:
-        out.note(f"warning: {warning}")
+        if warning != said:
+            out.note(f"warning: {warning}")
     out.document(answer_document(response))
 
 

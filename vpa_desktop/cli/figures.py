@@ -23,7 +23,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
     limit = dashboard.monthly_limit_usd
     out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
-    head = (options.by, "requests", "cost_usd", "input_tokens", "output_tokens", "price unknown")
+    head = (options.by, "requests", "cost_usd", "input_tokens", "output_tokens", "price unknown", "estimated")
     out.table(head, [tuple(row.values()) for row in grouped])
     out.document(
         {
@@ -52,6 +52,7 @@ def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
             "input_tokens": sum(r.input_tokens or 0 for r in group),
             "output_tokens": sum(r.output_tokens or 0 for r in group),
             "price_unknown": sum(1 for r in group if r.cost_usd is None),
+            "estimated": sum(1 for r in group if r.estimated),
         }
         for name, group in sorted(groups.items())
     ]

@@ -109,8 +109,11 @@ def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("id", metavar="ID")
     p = _command(group, "test", "Say in words whether providers answer.", "providers:test")
     p.add_argument("id", nargs="?", metavar="ID")
-    p = _command(group, "models", "List the models a provider offers.", "providers:models")
+    p = _command(group, "models", "List the models a provider offers, and what they can do.", "providers:models")
     p.add_argument("id", metavar="ID")
+    p.add_argument(
+        "--refresh", action="store_true", help="ask the provider now, also where its list is less than a day old"
+    )
 
 
 def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from vpa_desktop.assistant.provider_setup import draft_of
-from vpa_desktop.cli.output import Output
+from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened, read_secret
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import ConfigError
@@ -59,16 +62,44 @@ async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 
 async def models(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Print the models a provider offers."""
+    """Print the models a provider offers and what is known of them; exit code 4 where there never was a list."""
     async with opened(paths, out) as system:
-        verdict = await _verdict(system, options.id)
-    if not verdict.ok:
-        out.note(f"error: {verdict.sentence}")
-        return 4
-    for name in verdict.models:
-        out.line(name)
-    out.document({"provider": options.id, "models": verdict.models})
-    return 0
+        found = await system.models(options.id, options.refresh)
+    head = ("id", "context", "answer", "images", "tools", "thinking", "chat", "$/M in", "$/M out", "retires")
+    out.table(head, [_model_row(model) for model in found.models])
+    if found.fetched_at is not None:
+        out.line(f"{len(found.models)} models, as {options.id} listed them {_ago(found.fetched_at)}.")
+    if found.error:
+        out.note(f"warning: {found.error}")
+    out.document({**to_plain(found), "models": [m.id for m in found.models], "details": found.models})
+    return 4 if found.fetched_at is None and found.error else 0
+
+
+def _model_row(model: ModelInfo) -> tuple[object, ...]:
+    """One line of the table; a dash where nothing is known."""
+    prices = [_dollars(model.input_cost_per_million), _dollars(model.output_cost_per_million)]
+    return (
+        model.id,
+        model.context_tokens,
+        model.max_output_tokens,
+        model.images,
+        model.tools,
+        model.reasoning,
+        model.chat is not False,
+        *prices,
+        model.retires_on,
+    )
+
+
+def _dollars(price: Decimal | None) -> str | None:
+    return None if price is None else f"{price.normalize():f}"
+
+
+def _ago(at: datetime) -> str:
+    hours = (datetime.now(UTC) - at).total_seconds() / 3_600
+    if hours < 1:
+        return "within the last hour"
+    return f"{hours:.0f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 
 async def _verdict(system: System, provider_id: str) -> ProviderVerdict:

@@ -24,7 +24,7 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import UsageRow
-from vpa_desktop.tokens import estimate_prompt_tokens, estimate_tokens
+from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, estimate_tokens, has_tokenizer
 
 CALLERS_FAULT: Final[frozenset[ErrorClass]] = frozenset({"invalid_request", "content_filter", "context_length"})
 """Failures that another provider would repeat, or that must not be routed around: they stop the route."""
@@ -70,15 +70,16 @@ class AttemptRun:
         return Attempt(self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1))
 
     def usage(self) -> Usage:
-        """What was counted; estimated from the text where the provider did not say."""
-        counted = self.done.usage if self.done else None
-        if counted is not None and counted.output_tokens is not None:
+        """What was counted; what the provider did not say is estimated from the text."""
+        counted = (self.done and self.done.usage) or Usage()
+        if counted.input_tokens is not None and counted.output_tokens is not None:
             return counted
-        return Usage(
-            input_tokens=estimate_prompt_tokens(self.request.messages).tokens,
-            output_tokens=estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens,
-            estimated=True,
-        )
+        tokens_in, tokens_out = counted.input_tokens, counted.output_tokens
+        if tokens_in is None:
+            tokens_in = estimate_prompt_tokens(self.request.messages, self.model).tokens
+        if tokens_out is None:
+            tokens_out = estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens
+        return replace(counted, input_tokens=tokens_in, output_tokens=tokens_out, estimated=True)
 
     async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
         """The attempt as booked, and its cost. A refusal before any text costs nothing; a stop costs the question."""
@@ -127,26 +128,18 @@ class AttemptRun:
         )
 
 
-def worst_case_usd(provider: BaseLLMProvider, request: LLMRequest) -> Decimal | None:
-    """Return what the answer could cost at most; None where the price is unknown. May import the price catalogue."""
+def worst_case_usd(provider: BaseLLMProvider, request: LLMRequest, *, exact: bool = False) -> Decimal | None:
+    """Return what the answer could cost at most; None where the price is unknown.
+
+    ``exact`` counts with the model's tokenizer where there is one. May import the price catalogue and a tokenizer.
+    """
     limit = request.max_tokens or provider.config.max_tokens or 4_096
-    prompt = estimate_prompt_tokens(request.messages).tokens
-    worst = Usage(input_tokens=prompt + prompt // 4, output_tokens=limit)
-    return prices.cost_usd(provider.config, request.model or provider.model, worst)
-
-
-def fit_to_window(messages: tuple[Message, ...], context_tokens: int | None, answer_tokens: int) -> tuple[Message, ...]:
-    """Leave out the oldest turns until the rest fits; instructions and the last question always stay."""
-    if context_tokens is None:
-        return messages
-    room = context_tokens - answer_tokens
-    system = [m for m in messages if m.role == "system"]
-    turns = [m for m in messages if m.role != "system"]
-    while len(turns) > 1 and estimate_prompt_tokens([*system, *turns]).tokens > room:
-        turns.pop(0)
-    while len(turns) > 1 and turns[0].role == "assistant":
-        turns.pop(0)
-    return (*system, *turns)
+    model = request.model or provider.model
+    if exact and has_tokenizer(model):
+        prompt = count_prompt_tokens(request.messages, model).tokens * 21 // 20
+    else:
+        prompt = estimate_prompt_tokens(request.messages, model).tokens * 5 // 4
+    return prices.cost_usd(provider.config, model, Usage(input_tokens=prompt, output_tokens=limit))
 
 
 def continuation(request: LLMRequest, partial: str) -> LLMRequest:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import (
     AllProvidersFailed,
     BudgetExceeded,
@@ -29,10 +30,10 @@ from vpa_desktop.gateway.attempt import (
     SILENT_ABOUT_HEALTH,
     AttemptRun,
     continuation,
-    fit_to_window,
     worst_case_usd,
 )
 from vpa_desktop.gateway.budget import Reservation
+from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
 from vpa_desktop.messages import (
     Attempt,
     GatewayEvent,
@@ -97,7 +98,7 @@ class Failover:
                 async for event in self._give(provider, ready):
                     yield event
                 return
-            if self._is_too_small(provider):
+            if self._is_too_small(provider, position == 0) or self._cannot_see(provider, position == 0):
                 continue
             for retry in range(1 + (provider.config.max_retries if last else 0)):
                 if retry:
@@ -165,14 +166,11 @@ class Failover:
     ) -> AsyncGenerator[GatewayEvent, None]:
         """One attempt; its failure is left in ``_last_error``. ``anew`` asks for the whole answer, not for its rest."""
         manager = self._manager
-        request = self._prepared(provider, first, anew)
+        request = await self._prepared(provider, first, anew)
         breaker = manager.breaker(provider.provider_id, provider.model)
         run = AttemptRun(provider, request)
         try:
-            needed = (
-                Decimal() if is_free(provider.config) else await asyncio.to_thread(worst_case_usd, provider, request)
-            )
-            reservation = await manager.budget.reserve(needed)
+            reservation = await self._reserve(provider, request)
         except BudgetExceeded as exc:
             self._note(run.receipt("skipped", exc.what), exc)
             return
@@ -232,11 +230,11 @@ class Failover:
             return (f"What this answer cost could not be booked. {exc}",)
         return ()
 
-    def _is_too_small(self, provider: BaseLLMProvider) -> bool:
+    def _is_too_small(self, provider: BaseLLMProvider, first: bool) -> bool:
         """After a prompt that was too long for one model: True for every other that is not known to take more."""
         if self._too_small_tokens is None:
             return False
-        window = provider.context_tokens
+        window = window_of(provider, self._info(provider, first))
         if window is not None and window > self._too_small_tokens:
             return False
         reason = "it is not known to take a longer prompt"
@@ -251,13 +249,46 @@ class Failover:
         error = self._last_error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    def _prepared(self, provider: BaseLLMProvider, first: bool, anew: bool) -> LLMRequest:
+    async def _reserve(self, provider: BaseLLMProvider, request: LLMRequest) -> Reservation:
+        """Set money aside; where a fast estimate would pass the limit, the tokens are counted before it is refused."""
+        budget = self._manager.budget
+        if is_free(provider.config) or not budget.is_limited:
+            return await budget.reserve(Decimal())
+        needed = await asyncio.to_thread(worst_case_usd, provider, request)
+        try:
+            return await budget.reserve(needed)
+        except BudgetExceeded:
+            exact = await asyncio.to_thread(worst_case_usd, provider, request, exact=True)
+            if needed is None or exact is None or exact >= needed:
+                raise
+            return await budget.reserve(exact)
+
+    async def _prepared(self, provider: BaseLLMProvider, first: bool, anew: bool) -> LLMRequest:
         """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""
         request = self._request if first else replace(self._request, model=None)
         if self._kept and not anew:
             request = continuation(request, self._kept)
-        answer_tokens = request.max_tokens or provider.config.max_tokens or 1_024
-        return replace(request, messages=fit_to_window(request.messages, provider.context_tokens, answer_tokens))
+        return await fitted(request, provider, self._info(provider, first))
+
+    def _info(self, provider: BaseLLMProvider, first: bool) -> ModelInfo:
+        model = (self._request.model if first else None) or provider.model
+        return self._manager.model_info(provider.config, model)
+
+    def _window_of(self, error: ProviderError) -> int:
+        """The window of the model that refused a prompt as too long; 0 where it is not known."""
+        provider = self._manager.get_provider(error.provider)
+        if provider is None:
+            return 0
+        return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
+
+    def _cannot_see(self, provider: BaseLLMProvider, first: bool) -> bool:
+        """True for one that does not see the images of the request: the next is asked instead."""
+        info = self._info(provider, first)
+        if not is_blind_to(self._request, info):
+            return False
+        refusal = blind(provider, info)
+        self._note(Attempt(provider.provider_id, info.id, "skipped", refusal.why), refusal)
+        return True
 
     def _failed(self, run: AttemptRun, outcome: str, error: VPAError) -> None:
         provider_id = run.provider.provider_id
@@ -285,8 +316,7 @@ class Failover:
         if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT and not self._refused_to_continue():
             if error.error_class != "context_length":
                 raise error
-            failed = self._manager.get_provider(error.provider)
-            self._too_small_tokens = max(self._too_small_tokens or 0, (failed and failed.context_tokens) or 0)
+            self._too_small_tokens = max(self._too_small_tokens or 0, self._window_of(error))
         if isinstance(error, BudgetExceeded) and self._manager.budget.settings.on_limit == "block":
             raise error
         if self._kept and not self._manager.routing.continue_after_break:

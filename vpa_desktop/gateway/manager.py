@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
 from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
@@ -31,6 +32,7 @@ from vpa_desktop.messages import (
     Message,
     RouteDone,
 )
+from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 
 
@@ -61,6 +63,7 @@ class LLMProviderManager:
         self.ledger: Ledger = ledger or MemoryLedger()
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
         self.health = HealthBook(clock=clock)
+        self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
         self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
         self._clock = clock

@@ -6,18 +6,18 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QLineEdit,
     QListView,
     QMenu,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
 
+from vpa_desktop.ui.painted_rows import GROUP_PX, is_selected, paint_ground, row_rect
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import theme_now
 from vpa_desktop.ui.wording import age_group, first_words
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AnyIndex = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole
 GROUP_ROLE = Qt.ItemDataRole.UserRole + 1
-ROW_PX, GROUP_PX = 34, 28
+ROW_PX = 34
 
 
 class ConversationModel(QAbstractListModel):
@@ -115,19 +115,9 @@ class ConversationDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         """Paints one row."""
         theme, row = theme_now(), self._row(option, index)
-        state: QStyle.StateFlag = option.state
-        selected = bool(state & QStyle.StateFlag.State_Selected)
+        selected = is_selected(option)
         painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if group := index.data(GROUP_ROLE):
-            painter.setFont(text_font(11, QFont.Weight.DemiBold))
-            painter.setPen(QColor(theme.faint))
-            painter.drawText(row.translated(10, -GROUP_PX + 6), Qt.AlignmentFlag.AlignVCenter, str(group))
-        if selected or state & QStyle.StateFlag.State_MouseOver:
-            focused = selected and bool(state & QStyle.StateFlag.State_HasFocus)
-            painter.setPen(QPen(QColor(theme.accent), 2) if focused else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.sel if selected else theme.hover))
-            painter.drawRoundedRect(row.adjusted(1, 1, -1, -1), 8, 8)
+        paint_ground(painter, option, row, index.data(GROUP_ROLE))
         font = text_font(13, QFont.Weight.Medium if selected else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(theme.text if selected else theme.dim))
@@ -136,8 +126,7 @@ class ConversationDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _row(self, option: QStyleOptionViewItem, index: AnyIndex) -> QRectF:
-        rect = QRectF(option.rect)
-        return rect.adjusted(8, GROUP_PX if index.data(GROUP_ROLE) else 0, -8, 0)
+        return row_rect(option, index.data(GROUP_ROLE))
 
 
 class ConversationList(QListView):

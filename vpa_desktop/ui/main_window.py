@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from vpa_desktop.config import WindowSettings
+from vpa_desktop.ui.chat.model_desk import ModelDesk
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
 from vpa_desktop.ui.chat.view import ChatView
@@ -78,6 +79,7 @@ class MainWindow(QMainWindow):
         self.overlay = DropOverlay(self)
         self.presenter = ChatPresenter(self.chat, self.tasks)
         self.desk = ConversationDesk(self, self.sidebar, self.presenter, self.chat, self.tasks)
+        self.models = ModelDesk(self.chat.composer.picker, self.tasks)
         self.side_panels = SidePanels(self.chat, self.tasks)
         self._connect()
         self._add_keys()
@@ -162,7 +164,7 @@ class MainWindow(QMainWindow):
         self._backend = backend
         self.notice.hide()
         self._on_settings()
-        for part in (self.presenter, self.desk, self.side_panels, self.ingestion, self.pages):
+        for part in (self.presenter, self.desk, self.models, self.side_panels, self.ingestion, self.pages):
             part.attach(backend)
         self._refresh_choices()
         self.refresh_status()
@@ -273,7 +275,7 @@ class MainWindow(QMainWindow):
 
     def _choose_model(self) -> None:
         self.go(CHAT)
-        self.chat.composer.picker.open_menu()
+        self.chat.composer.picker.open_popup()
 
     def _escape(self) -> None:
         if self.pages.currentIndex() == CHAT and self.presenter.chat.busy:

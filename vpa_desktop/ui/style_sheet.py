@@ -148,6 +148,7 @@ QMenu::item {{ padding: 6px 24px 6px 12px; border-radius: 6px; }}
 QMenu::item:selected {{ background: {t.sel}; }}
 QMenu::item:disabled {{ color: {t.edge}; }}
 QMenu::separator {{ height: 1px; background: {t.line}; margin: 4px 8px; }}
+#models {{ background: {t.raised}; border: 1px solid {t.line}; }}
 QMenuBar {{ background: {t.bg}; color: {t.text}; border-bottom: 1px solid {t.line}; }}
 QMenuBar::item {{ padding: 5px 10px; background: transparent; border-radius: 6px; }}
 QMenuBar::item:selected {{ background: {t.hover}; }}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from vpa_desktop.ui.chat.model_wording import ending_words
 from vpa_desktop.ui.chat.picker import ProviderPicker
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import IconButton, Meter, PlainLabel, restyle
@@ -104,6 +105,10 @@ class Composer(QFrame):
         self.documents.toggled.connect(lambda on: self.documents.set_icon("book-open", "accent" if on else "dim"))
         self.documents.setChecked(True)
         self.picker = ProviderPicker()
+        self.picker.changed.connect(self._show_ending)
+        self.ending = PlainLabel("", wraps=True)
+        self.ending.setStyleSheet("font-size: 12px")
+        self.ending.hide()
         self.send = self._round("arrow-up", self.tr("Send"))
         self.send.clicked.connect(self._submit)
         self.stop = self._round("square", self.tr("Stop"))
@@ -111,6 +116,7 @@ class Composer(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 12, 10)
         column.setSpacing(6)
+        column.addWidget(self.ending)
         column.addWidget(self.edit)
         column.addLayout(self._row())
         self.setTabOrder(self.edit, self.attach)
@@ -147,6 +153,14 @@ class Composer(QFrame):
         button.setObjectName("send")
         button.setFixedSize(QSize(34, 34))
         return button
+
+    def _show_ending(self) -> None:
+        """Says above the message that the chosen model has ended or is about to; sending stays possible."""
+        words, tone = ending_words(self.picker.choice)
+        self.ending.set_look("error", tone == "ended")
+        self.ending.set_look("warn", tone == "ending")
+        self.ending.setText(words)
+        self.ending.setVisible(bool(words))
 
     def set_ready(self, ready: bool) -> None:
         """Allows sending; before that only typing."""

@@ -95,7 +95,7 @@ def figures(record: MessageRecord) -> list[tuple[str, str]]:
         ("Whole answer", wording.duration(record.latency_ms) if record.latency_ms is not None else "not measured"),
         ("Tokens", tokens),
         ("Of these from the provider's cache", cached),
-        ("Price", wording.price(record.cost_usd)),
+        ("Price", wording.price_of(record)),
     ]
     return [(name, value) for name, value in rows if value]
 

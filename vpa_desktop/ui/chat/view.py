@@ -171,7 +171,8 @@ class ChatView(QWidget):
         usages = [m.usage for m in self._messages if m.usage is not None]
         tokens = sum((u.input_tokens or 0) + (u.output_tokens or 0) for u in usages)
         costs = [m.cost_usd for m in self._messages if m.cost_usd is not None]
-        parts = [self.tr("{0} tokens").format(whole(tokens))] if tokens else []
+        about = self.tr("about ") if any(u.estimated for u in usages) else ""
+        parts = [about + self.tr("{0} tokens").format(whole(tokens))] if tokens else []
         if any(costs):
             parts.append(usd(sum(costs, start=costs[0] * 0)))
         self.header.set_figures("  ·  ".join(parts))

@@ -106,7 +106,7 @@ def cost(record: MessageRecord) -> str:
     """Returns tokens, price and duration; what is not known is said or left out, never shown as zero."""
     counted = tokens(record)
     parts = [counted] if counted else []
-    parts += [price(record.cost_usd)] if counted or record.cost_usd is not None else []
+    parts += [price_of(record)] if counted or record.cost_usd is not None else []
     parts += [duration(record.latency_ms)] if record.latency_ms is not None else []
     return "  ·  ".join(parts)
 
@@ -117,6 +117,12 @@ def tokens(record: MessageRecord) -> str:
     counts = [count for count in (usage.input_tokens, usage.output_tokens) if count is not None] if usage else []
     about = "about " if usage and usage.estimated else ""
     return f"{about}{sum(counts):,} tokens" if counts else ""
+
+
+def price_of(record: MessageRecord) -> str:
+    """Returns the price of an answer in words; "about" where it was computed from an estimate."""
+    about = "about " if record.usage and record.usage.estimated and record.cost_usd else ""
+    return f"{about}{price(record.cost_usd)}"
 
 
 def price(cost_usd: Decimal | None) -> str:

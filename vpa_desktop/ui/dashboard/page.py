@@ -126,12 +126,13 @@ class DashboardPage(QScrollArea):
         day_note = none if board.daily_limit_usd is None else self.tr("of {0}").format(usd(board.daily_limit_usd))
         month_note = none if board.monthly_limit_usd is None else self.tr("of {0}").format(usd(board.monthly_limit_usd))
         forecast = self.tr("too early to say") if board.forecast_month_usd is None else usd(board.forecast_month_usd)
-        unpriced = self.tr("{0} without a known price").format(whole(board.unpriced)) if board.unpriced else ""
+        told = [self.tr("{0} without a known price").format(whole(board.unpriced))] if board.unpriced else []
+        told += [self.tr("{0} estimated").format(whole(board.estimated))] if board.estimated else []
         cards = (
             self._card(self.tr("Today"), usd(board.spent_today_usd), day_note),
             self._card(self.tr("This month"), usd(board.spent_month_usd), month_note),
             self._card(self.tr("Forecast for the month"), forecast, self.tr("at the pace so far")),
-            self._card(self.tr("Requests"), whole(board.requests), unpriced),
+            self._card(self.tr("Requests"), whole(board.requests), " · ".join(told)),
         )
         shares = ((board.spent_today_usd, board.daily_limit_usd), (board.spent_month_usd, board.monthly_limit_usd))
         for card, (spent, limit) in zip(cards, shares, strict=False):
