@@ -64,6 +64,7 @@ HTTP = ("httpx", "httpx_aiohttp", "aiohttp")
 
 PUBLIC_NAMES = {
     "AnthropicProvider",
+    "AzureOpenAIProvider",
     "BaseLLMProvider",
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",

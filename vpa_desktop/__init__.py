@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
     from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse
     from vpa_desktop.providers.anthropic import AnthropicProvider
+    from vpa_desktop.providers.azure import AzureOpenAIProvider
     from vpa_desktop.providers.base import BaseLLMProvider
     from vpa_desktop.providers.mock import MockProvider
     from vpa_desktop.providers.openai import OpenAIProvider
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AnthropicProvider": "providers.anthropic",
+    "AzureOpenAIProvider": "providers.azure",
     "BaseLLMProvider": "providers.base",
     "EnhancedLLMIntegration": "assistant.integration",
     "EnhancedLLMRequest": "messages",
@@ -43,6 +45,7 @@ _HOMES = {
 
 __all__ = [
     "AnthropicProvider",
+    "AzureOpenAIProvider",
     "BaseLLMProvider",
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from vpa_desktop.messages import (
     FinishReason,
@@ -21,7 +22,11 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Answer:
-    """Filled while a stream is read. ``finish`` set means the terminal signal was seen."""
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen, ``over`` that nothing follows.
+
+    ``carried`` is what goes back with the tools' results, ``seen`` what a dialect needs to remember, ``limit`` how
+    many tokens were allowed.
+    """
 
     finish: FinishReason | None = None
     usage: Usage | None = None
@@ -31,6 +36,11 @@ class Answer:
     tools: dict[int, ToolCall] = field(default_factory=dict)
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
+    carried: list[Mapping[str, Any]] = field(default_factory=list)
+    seen: set[object] = field(default_factory=set)
+    places: dict[object, int] = field(default_factory=dict)
+    limit: int | None = None
+    over: bool = False
 
     def add_text(self, text: object) -> list[StreamEvent]:
         """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""
@@ -71,6 +81,10 @@ class Answer:
             return position
         known = (index for index, call in self.tools.items() if call.id == call_id)
         return next(known, max(self.tools, default=-1) + 1)
+
+    def place(self, key: object) -> int:
+        """The number of the tool call known under this key; calls are numbered as they come."""
+        return self.places.setdefault(key, len(self.places))
 
     def done(self, request_id: str | None) -> StreamDone | None:
         """The last event, or None where the terminal signal never came."""

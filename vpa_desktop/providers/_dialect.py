@@ -10,29 +10,45 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
-from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
-from vpa_desktop.messages import LLMRequest, StreamEvent
+from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted, VPAError
+from vpa_desktop.messages import Carry, LLMRequest, Message, StreamEvent
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._http import HttpSession, Reply
+from vpa_desktop.providers._refusals import refused_field, without_fields
 from vpa_desktop.providers._sse import SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.tokens import TokenCount, estimate_prompt_tokens
 
 AFTER_FINISH_S: Final = 5.0
 """How long the usage may take after the finish reason: the answer itself is complete."""
 
+COUNT_S: Final = 10.0
+"""How long counting a prompt may take; an estimate is there at once."""
+
 END: Final = "[DONE]"
+NO_SUCH_PATH: Final = (404, 405, 501)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One way to ask for an answer: where below the base, and with what."""
+
+    path: str
+    body: dict[str, Any]
 
 
 class HttpProvider(BaseLLMProvider):
     """A provider behind HTTP. ``http`` is shared with the others; without one it opens its own and closes it."""
 
     optional: tuple[str, ...] = ()
-    """Fields of the body that may be left out, or swapped, when a server refuses them by name."""
+    """Fields of the body that may be left out, or swapped, when a server refuses them by name; dotted inside objects.
+    """
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
@@ -40,6 +56,8 @@ class HttpProvider(BaseLLMProvider):
         self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
         self._base: str | None = None
+        self._path: str | None = None
+        self._uncounted: set[str] = set()
 
     @abstractmethod
     def bases(self) -> Sequence[str]:
@@ -56,6 +74,14 @@ class HttpProvider(BaseLLMProvider):
     @abstractmethod
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request as this wire wants it."""
+
+    def asks(self, request: LLMRequest, model: str) -> Sequence[Ask]:
+        """The ways to ask, in order; the next is tried where a server does not know the path."""
+        return [Ask(self.path(), self.body(request, model))]
+
+    def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
+        """The ways to have a prompt counted for nothing; none where the wire has none."""
+        return []
 
     @abstractmethod
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
@@ -75,9 +101,13 @@ class HttpProvider(BaseLLMProvider):
         """The problem as this vendor means it."""
         return problem
 
+    def fail(self, peer: Peer, problem: Problem) -> ProviderError:
+        """The error to raise for a problem, with its sentences."""
+        return failure(peer, self.refine(problem))
+
     def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         """The body without the fields this model refused."""
-        return {name: value for name, value in body.items() if name not in refused}
+        return without_fields(body, refused)
 
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
@@ -93,7 +123,7 @@ class HttpProvider(BaseLLMProvider):
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
-        answer = Answer()
+        answer = Answer(limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -108,6 +138,8 @@ class HttpProvider(BaseLLMProvider):
             done = answer.done(reply.request_id)
             if done is None:
                 raise self._cut_short(peer, reply, answer)
+            if answer.carried:
+                done = replace(done, carry=Carry(self.config.kind, peer.model, tuple(answer.carried)))
             yield done
             await reply.drain()
 
@@ -124,11 +156,32 @@ class HttpProvider(BaseLLMProvider):
                     payload = await reply.json()
                     self._base = base
                     return payload
-                problem = self.refine(await reply.problem())
-                first = first or failure(peer, problem)
+                problem = await reply.problem()
+                first = first or self.fail(peer, problem)
                 if problem.status not in (404, 405):
-                    raise failure(peer, problem)
+                    raise self.fail(peer, problem)
         raise first or malformed(peer, "There is no endpoint to ask")
+
+    async def count_tokens(self, request: LLMRequest) -> TokenCount:
+        """The tokens of a prompt as the provider counts them, an estimate where it does not."""
+        peer = replace(self.peer(str(request.model or self.model)), timeout_s=min(COUNT_S, self.config.timeout))
+        try:
+            asks = [ask for ask in self.counts(request, peer.model) if ask.path not in self._uncounted]
+            tokens = await self._count(peer, asks) if asks else None
+        except VPAError as exc:
+            if isinstance(exc, ProviderError) and exc.error_class in ("not_found", "malformed"):
+                self._uncounted.update(ask.path for ask in asks)
+            tokens = None
+        return estimate_prompt_tokens(request.messages) if tokens is None else TokenCount(tokens, estimated=False)
+
+    async def _count(self, peer: Peer, asks: Sequence[Ask]) -> int:
+        async with AsyncExitStack() as stack:
+            reply, _ = await self._send(stack, peer, asks)
+            payload = await reply.json()
+        tokens = payload.get("input_tokens") if isinstance(payload, dict) else None
+        if not isinstance(tokens, int) or tokens < 1:
+            raise malformed(peer, "It is not a count", status=reply.status)
+        return tokens
 
     async def aclose(self) -> None:
         """Close what this provider opened itself; a shared session is its owner's."""
@@ -136,36 +189,42 @@ class HttpProvider(BaseLLMProvider):
             await self._http.aclose()
 
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
-        """Send the request; once more without a field the server refuses by name, or at the other base."""
+        """Send the request and return the reply that carries its answer."""
+        asks = self.asks(request, peer.model)
+        settled = [ask for ask in asks if ask.path == self._path]
+        reply, self._path = await self._send(stack, peer, settled or asks)
+        return reply
+
+    async def _send(self, stack: AsyncExitStack, peer: Peer, asks: Sequence[Ask]) -> tuple[Reply, str]:
+        """Send the first of these that is known there: without fields refused by name, or at the other base."""
         self._require_key(peer)
         refused = self._refused.get(peer.model, frozenset())
-        body = self.body(request, peer.model)
-        bases = list(self._candidates())
+        ways = [(base, ask) for ask in asks for base in self._candidates()]
         first: ProviderError | None = None
-        while True:
-            sent = self.without(body, refused)
+        while ways:
+            base, ask = ways[0]
+            sent = self.without(ask.body, refused)
             attempt = AsyncExitStack()
-            url = bases[0] + self.path()
             reply = await attempt.enter_async_context(
-                self._http.open(peer, "POST", url, headers=self.headers(), body=sent)
+                self._http.open(peer, "POST", base + ask.path, headers=self.headers(), body=sent)
             )
             async with attempt:
                 if reply.status < 300:
                     stack.push_async_exit(attempt.pop_all())
-                    self._base = bases[0]
+                    self._base = base
                     if refused:
                         self._refused[peer.model] = refused
-                    return reply
-                problem = self.refine(await reply.problem())
-            name = refused_field(problem, sent, self.optional)
+                    return reply, ask.path
+                problem = await reply.problem()
+            name = refused_field(self.refine(problem), sent, self.optional)
             if name and name not in refused:
                 refused |= {name}
                 continue
-            first = first or failure(peer, problem)
-            if problem.status in (404, 405) and problem.code != "model_not_found" and len(bases) > 1:
-                del bases[0]
-                continue
-            raise first
+            first = first or self.fail(peer, problem)
+            if problem.status not in NO_SUCH_PATH or problem.is_about_model(peer.model):
+                raise self.fail(peer, problem)
+            del ways[0]
+        raise first or malformed(peer, "There is no endpoint to ask")
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
@@ -193,7 +252,7 @@ class HttpProvider(BaseLLMProvider):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
-                raise failure(peer, self.refine(problem))
+                raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
             return
@@ -208,9 +267,11 @@ class HttpProvider(BaseLLMProvider):
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
-                    raise failure(peer, self.refine(problem))
+                    raise self.fail(peer, problem)
                 for event in self.read_event(payload, answer):
                     yield event
+                if answer.over:
+                    return
                 if answer.finish is not None:
                     reply.hurry(AFTER_FINISH_S)
 
@@ -238,14 +299,17 @@ def with_and_without_v1(endpoint: str) -> list[str]:
     return [endpoint + "/v1", endpoint]
 
 
-def refused_field(problem: Problem, sent: Mapping[str, Any], optional: Sequence[str]) -> str | None:
-    """The optional field a 400 or 422 names as unwelcome, by its parameter or by its literal name."""
-    if problem.status not in (400, 422) or problem.classify() != "invalid_request":
-        return None
-    names = [name for name in optional if name in sent]
-    if problem.param is not None:
-        return next((name for name in names if problem.param.partition(".")[0] == name), None)
-    return next((name for name in names if re.search(rf"(?<![\w.]){name}(?!\w)", problem.message)), None)
+def carried_by(message: Message, kind: str, model: str) -> Sequence[Mapping[str, Any]]:
+    """What a past answer carries for this kind and model, nothing where it came from another."""
+    carry = message.carry
+    return carry.items if carry is not None and (carry.kind, carry.model) == (kind, model) else ()
+
+
+def tool_loop_start(messages: Sequence[Message]) -> int:
+    """Where the running tool loop begins: only from here on is carried reasoning sent back."""
+    if not messages or messages[-1].role != "tool":
+        return len(messages)
+    return next((at + 1 for at in range(len(messages) - 1, -1, -1) if messages[at].role == "user"), 0)
 
 
 def web_page(peer: Peer, reply: Reply) -> ProviderError:
