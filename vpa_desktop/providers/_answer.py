@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vpa_desktop.messages import (
+    Carry,
     FinishReason,
     ReasoningDelta,
     StreamDone,
@@ -22,12 +22,15 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Answer:
-    """Filled while a stream is read. ``finish`` set means the terminal signal was seen, ``over`` that nothing follows.
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen.
 
-    ``carried`` is what goes back with the tools' results, ``seen`` what a dialect needs to remember, ``limit`` how
-    many tokens were allowed.
+    ``items`` are the parts of the answer that ``kind`` and the ``asked`` model want back unread with the results of
+    its tool calls, by their position; without calls they are handed to nobody. ``limit`` is how many tokens were
+    allowed, ``seen`` what a dialect needs to remember, ``over`` that nothing follows.
     """
 
+    kind: str = ""
+    asked: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = None
     model: str | None = None
@@ -36,10 +39,10 @@ class Answer:
     tools: dict[int, ToolCall] = field(default_factory=dict)
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
-    carried: list[Mapping[str, Any]] = field(default_factory=list)
+    items: dict[int, dict[str, Any]] = field(default_factory=dict)
+    limit: int | None = None
     seen: set[object] = field(default_factory=set)
     places: dict[object, int] = field(default_factory=dict)
-    limit: int | None = None
     over: bool = False
 
     def add_text(self, text: object) -> list[StreamEvent]:
@@ -63,7 +66,7 @@ class Answer:
         if "\ud800" <= text[-1] <= "\udbff":
             self.halves[kind] = text[-1]
             text = text[:-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text
+        return whole_characters(text)
 
     def add_tool(self, index: int, *, call_id: object = None, name: object = None, arguments: object = None) -> None:
         """Add a fragment of the tool call at ``index``; fragments of several calls may interleave."""
@@ -94,4 +97,11 @@ class Answer:
         if finish == "stop" and (self.refused or self.tools):
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
-        return StreamDone(finish, self.usage, calls, self.model, request_id)
+        items = tuple(item for _, item in sorted(self.items.items()))
+        carry = Carry(self.kind, self.asked, items) if calls and items else None
+        return StreamDone(finish, self.usage, calls, self.model, request_id, carry)
+
+
+def whole_characters(text: str) -> str:
+    """The text with the halves of characters put together, and a replacement for a half that stands alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text

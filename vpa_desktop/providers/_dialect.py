@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
 from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted, VPAError
-from vpa_desktop.messages import Carry, LLMRequest, Message, StreamEvent
+from vpa_desktop.messages import LLMRequest, Message, StreamEvent
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
@@ -123,7 +123,7 @@ class HttpProvider(BaseLLMProvider):
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
-        answer = Answer(limit=request.max_tokens or self.config.max_tokens)
+        answer = Answer(self.config.kind, peer.model, limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -138,8 +138,6 @@ class HttpProvider(BaseLLMProvider):
             done = answer.done(reply.request_id)
             if done is None:
                 raise self._cut_short(peer, reply, answer)
-            if answer.carried:
-                done = replace(done, carry=Carry(self.config.kind, peer.model, tuple(answer.carried)))
             yield done
             await reply.drain()
 

@@ -109,7 +109,7 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
         answer.usage = read_response_usage(usage)
     events: list[StreamEvent] = []
     known = {call.id for call in answer.tools.values()}
-    carried = bool(answer.carried)
+    carried = bool(answer.items)
     for index, item in enumerate(as_list(payload.get("output"))):
         if not isinstance(item, dict) or (item.get("type") == "function_call" and item.get("call_id") in known):
             continue
@@ -119,8 +119,8 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
         events += _read_item(item, key, answer)
         if not carried:
             _carry(item, answer)
-    if not any(item.get("encrypted_content") for item in answer.carried):
-        answer.carried.clear()  # without the reasoning itself there is nothing the history does not say
+    if not any(item.get("encrypted_content") for item in answer.items.values()):
+        answer.items.clear()  # without the reasoning itself there is nothing the history does not say
     status = payload.get("status")
     if status == "incomplete":
         reason = as_dict(payload.get("incomplete_details")).get("reason")
@@ -218,4 +218,4 @@ def _read_item(item: Mapping[str, Any], key: object, answer: Answer) -> list[Str
 def _carry(item: Mapping[str, Any], answer: Answer) -> None:
     """Keep what goes back with the results of the calls: reasoning, calls and the phases of messages, in order."""
     if item.get("type") in ("reasoning", "function_call", "message"):
-        answer.carried.append({name: value for name, value in item.items() if name != "status"})
+        answer.items[len(answer.items)] = {name: value for name, value in item.items() if name != "status"}

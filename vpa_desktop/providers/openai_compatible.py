@@ -239,12 +239,11 @@ def _carry(delta: Mapping[str, Any], answer: Answer) -> None:
     text, details = delta.get("reasoning_content"), delta.get("reasoning_details")
     if not text and not details:
         return
-    kept = dict(answer.carried[0]) if answer.carried else {}
+    kept = answer.items.setdefault(0, {})
     if isinstance(text, str):
         kept["reasoning_content"] = kept.get("reasoning_content", "") + text
     if isinstance(details, list):
         kept["reasoning_details"] = [*kept.get("reasoning_details", ()), *details]
-    answer.carried[:] = [kept] if kept else []
 
 
 def _read_part(part: Any, answer: Answer) -> list[StreamEvent]:
