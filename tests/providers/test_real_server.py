@@ -84,7 +84,7 @@ async def test_an_answer_with_its_usage(way: str, server: str, http: HttpSession
     asked = provider(way, server, http)
     seen = await outcome(asked, ASKED)
     assert seen.error is None
-    assert len(seen.text) > 10
+    assert len(seen.text) > 2
     assert seen.done is not None
     assert seen.done.finish_reason in ("stop", "length")
     assert seen.done.usage is not None

@@ -51,7 +51,9 @@ def _mentioned(name: str, message: str) -> int | None:
     """Where a message names the field, None where it does not."""
     word = re.escape(name.rpartition(".")[2])
     if name.rpartition(".")[2] in PLAIN_WORDS:
-        pattern = rf"['\"`]{word}['\"`]|(?:field|parameter|argument|input)s?(?:\(s\))?:? {word}\b|^{word}:|\b{word}="
+        pattern = (
+            rf"['\"`]{word}['\"`]|(?:field|parameter|argument|input|supplied)s?(?:\(s\))?:? {word}\b|^{word}:|\b{word}="
+        )
     else:
         pattern = rf"(?<![\w.]){re.escape(name)}(?!\w)"
         if "." in name:

@@ -111,9 +111,12 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
     known = {call.id for call in answer.tools.values()}
     carried = bool(answer.items)
     for index, item in enumerate(as_list(payload.get("output"))):
-        if not isinstance(item, dict) or (item.get("type") == "function_call" and item.get("call_id") in known):
+        if not isinstance(item, dict) or (
+            item.get("type") == "function_call" and as_text(item.get("call_id")) in known
+        ):
             continue
-        key: object = item.get("id") if ("item", item.get("id")) in answer.seen else index
+        name = as_text(item.get("id"))
+        key: object = name if ("item", name) in answer.seen else index
         if item.get("type") == "function_call" and answer.tools:
             key = ("late", index)  # its place may be taken by one whose call the stream did not tell
         events += _read_item(item, key, answer)
