@@ -21,6 +21,8 @@ KINDS: dict[str, list[dict[str, Any]]] = {
     ],
     "compat": [{"provider": "openai_compatible"}],
     "anthropic": [{"provider": "anthropic"}],
+    "gemini": [{"provider": "google"}],
+    "ollama": [{"provider": "ollama"}],
 }
 """Protocol -> the settings its transcripts are read with; ``openai`` on its own is a server that answers in Chat
 Completions whatever it was asked in.

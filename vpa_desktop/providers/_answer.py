@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vpa_desktop.messages import (
-    Carry,
     FinishReason,
     ReasoningDelta,
     StreamDone,
@@ -22,15 +21,12 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Answer:
-    """Filled while a stream is read. ``finish`` set means the terminal signal was seen.
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen, ``over`` that nothing follows.
 
-    ``items`` are the parts of the answer that ``kind`` and the ``asked`` model want back unread with the results of
-    its tool calls, by their position; without calls they are handed to nobody. ``limit`` is how many tokens were
-    allowed, ``seen`` what a dialect needs to remember, ``over`` that nothing follows.
+    ``items`` are parts of the answer by their position, as they came; ``limit`` is how many tokens were allowed, and
+    ``seen`` and ``places`` are what a dialect needs to remember.
     """
 
-    kind: str = ""
-    asked: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = None
     model: str | None = None
@@ -44,6 +40,9 @@ class Answer:
     seen: set[object] = field(default_factory=set)
     places: dict[object, int] = field(default_factory=dict)
     over: bool = False
+    parts: list[dict[str, object]] = field(default_factory=list)
+    token: str = ""
+    response_id: str | None = None
 
     def add_text(self, text: object) -> list[StreamEvent]:
         """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""
@@ -66,7 +65,7 @@ class Answer:
         if "\ud800" <= text[-1] <= "\udbff":
             self.halves[kind] = text[-1]
             text = text[:-1]
-        return whole_characters(text)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text
 
     def add_tool(self, index: int, *, call_id: object = None, name: object = None, arguments: object = None) -> None:
         """Add a fragment of the tool call at ``index``; fragments of several calls may interleave."""
@@ -97,11 +96,4 @@ class Answer:
         if finish == "stop" and (self.refused or self.tools):
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
-        items = tuple(item for _, item in sorted(self.items.items()))
-        carry = Carry(self.kind, self.asked, items) if calls and items else None
-        return StreamDone(finish, self.usage, calls, self.model, request_id, carry)
-
-
-def whole_characters(text: str) -> str:
-    """The text with the halves of characters put together, and a replacement for a half that stands alone."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text
+        return StreamDone(finish, self.usage, calls, self.model, request_id or self.response_id)

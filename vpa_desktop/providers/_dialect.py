@@ -14,22 +14,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
-from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted, VPAError
-from vpa_desktop.messages import LLMRequest, Message, StreamEvent
+from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
+from vpa_desktop.messages import Carry, LLMRequest, StreamEvent
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
-from vpa_desktop.providers._http import HttpSession, Reply
+from vpa_desktop.providers._frames import Framing
+from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._refusals import refused_field, without_fields
-from vpa_desktop.providers._sse import SSEEvent
+from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.tokens import TokenCount, estimate_prompt_tokens
 
 AFTER_FINISH_S: Final = 5.0
 """How long the usage may take after the finish reason: the answer itself is complete."""
-
-COUNT_S: Final = 10.0
-"""How long counting a prompt may take; an estimate is there at once."""
 
 END: Final = "[DONE]"
 NO_SUCH_PATH: Final = (404, 405, 501)
@@ -57,7 +54,6 @@ class HttpProvider(BaseLLMProvider):
         self._refused: dict[str, frozenset[str]] = {}
         self._base: str | None = None
         self._path: str | None = None
-        self._uncounted: set[str] = set()
 
     @abstractmethod
     def bases(self) -> Sequence[str]:
@@ -79,10 +75,6 @@ class HttpProvider(BaseLLMProvider):
         """The ways to ask, in order; the next is tried where a server does not know the path."""
         return [Ask(self.path(), self.body(request, model))]
 
-    def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
-        """The ways to have a prompt counted for nothing; none where the wire has none."""
-        return []
-
     @abstractmethod
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one event's JSON into the answer and return what to hand on."""
@@ -96,6 +88,22 @@ class HttpProvider(BaseLLMProvider):
         if not payload.get("error"):
             return None
         return read_problem(payload, reply.status, {} if midstream else reply.headers, midstream=midstream)
+
+    def url(self, base: str, path: str, model: str) -> str:
+        """Where this model is asked, below this base."""
+        return base + path
+
+    def framing(self, shape: str) -> Framing | None:
+        """What cuts a body of this shape ("sse" or "json") into events; None where it is one document."""
+        return SSEDecoder(LINE_BYTES) if shape == "sse" else None
+
+    def refused(self, problem: Problem, sent: Mapping[str, Any]) -> str | None:
+        """The field of the body that the server will not take and that can be left out, if it names one."""
+        return refused_field(problem, sent, self.optional)
+
+    def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
+        """What this vendor wants back with the results of the answer's tool calls."""
+        return ()
 
     def refine(self, problem: Problem) -> Problem:
         """The problem as this vendor means it."""
@@ -123,7 +131,7 @@ class HttpProvider(BaseLLMProvider):
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
-        answer = Answer(self.config.kind, peer.model, limit=request.max_tokens or self.config.max_tokens)
+        answer = Answer(limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -138,16 +146,18 @@ class HttpProvider(BaseLLMProvider):
             done = answer.done(reply.request_id)
             if done is None:
                 raise self._cut_short(peer, reply, answer)
-            yield done
+            carried = tuple(self.carried(answer))
+            yield replace(done, carry=Carry(self.config.kind, peer.model, carried)) if carried else done
             await reply.drain()
 
-    async def get_json(self, path: str) -> Any:
-        """Ask for a list or the like; raises ProviderError."""
+    async def get_json(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask for a list or the like, with POST where there is a body; raises ProviderError."""
         peer = self.peer(self.model)
         self._require_key(peer)
         first: ProviderError | None = None
         for base in self._candidates():
-            async with self._http.open(peer, "GET", base + path, headers=self.headers()) as reply:
+            method = "GET" if body is None else "POST"
+            async with self._http.open(peer, method, base + path, headers=self.headers(), body=body) as reply:
                 if reply.status < 300:
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
@@ -159,27 +169,6 @@ class HttpProvider(BaseLLMProvider):
                 if problem.status not in (404, 405):
                     raise self.fail(peer, problem)
         raise first or malformed(peer, "There is no endpoint to ask")
-
-    async def count_tokens(self, request: LLMRequest) -> TokenCount:
-        """The tokens of a prompt as the provider counts them, an estimate where it does not."""
-        peer = replace(self.peer(str(request.model or self.model)), timeout_s=min(COUNT_S, self.config.timeout))
-        try:
-            asks = [ask for ask in self.counts(request, peer.model) if ask.path not in self._uncounted]
-            tokens = await self._count(peer, asks) if asks else None
-        except VPAError as exc:
-            if isinstance(exc, ProviderError) and exc.error_class in ("not_found", "malformed"):
-                self._uncounted.update(ask.path for ask in asks)
-            tokens = None
-        return estimate_prompt_tokens(request.messages) if tokens is None else TokenCount(tokens, estimated=False)
-
-    async def _count(self, peer: Peer, asks: Sequence[Ask]) -> int:
-        async with AsyncExitStack() as stack:
-            reply, _ = await self._send(stack, peer, asks)
-            payload = await reply.json()
-        tokens = payload.get("input_tokens") if isinstance(payload, dict) else None
-        if not isinstance(tokens, int) or tokens < 1:
-            raise malformed(peer, "It is not a count", status=reply.status)
-        return tokens
 
     async def aclose(self) -> None:
         """Close what this provider opened itself; a shared session is its owner's."""
@@ -204,7 +193,7 @@ class HttpProvider(BaseLLMProvider):
             sent = self.without(ask.body, refused)
             attempt = AsyncExitStack()
             reply = await attempt.enter_async_context(
-                self._http.open(peer, "POST", base + ask.path, headers=self.headers(), body=sent)
+                self._http.open(peer, "POST", self.url(base, ask.path, peer.model), headers=self.headers(), body=sent)
             )
             async with attempt:
                 if reply.status < 300:
@@ -214,7 +203,7 @@ class HttpProvider(BaseLLMProvider):
                         self._refused[peer.model] = refused
                     return reply, ask.path
                 problem = await reply.problem()
-            name = refused_field(self.refine(problem), sent, self.optional)
+            name = self.refused(self.refine(problem), sent)
             if name and name not in refused:
                 refused |= {name}
                 continue
@@ -244,7 +233,8 @@ class HttpProvider(BaseLLMProvider):
         shape = await reply.shape()
         if shape == "html":
             raise web_page(peer, reply)
-        if shape == "json":
+        framing = self.framing(shape)
+        if framing is None:
             payload = await reply.json()
             if not isinstance(payload, dict):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
@@ -254,9 +244,11 @@ class HttpProvider(BaseLLMProvider):
             for event in self.read_whole(payload, answer):
                 yield event
             return
-        async with aclosing(reply.events()) as events:
+        async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
+                    if answer.text and answer.finish is None:
+                        answer.finish = "stop"  # some servers name no reason; without any text it is no answer
                     return
                 payload = _payload(sse, peer, reply)
                 if payload is None:
@@ -295,19 +287,6 @@ def with_and_without_v1(endpoint: str) -> list[str]:
     if re.fullmatch(r"v\d+\w*", last):
         return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
     return [endpoint + "/v1", endpoint]
-
-
-def carried_by(message: Message, kind: str, model: str) -> Sequence[Mapping[str, Any]]:
-    """What a past answer carries for this kind and model, nothing where it came from another."""
-    carry = message.carry
-    return carry.items if carry is not None and (carry.kind, carry.model) == (kind, model) else ()
-
-
-def tool_loop_start(messages: Sequence[Message]) -> int:
-    """Where the running tool loop begins: only from here on is carried reasoning sent back."""
-    if not messages or messages[-1].role != "tool":
-        return len(messages)
-    return next((at + 1 for at in range(len(messages) - 1, -1, -1) if messages[at].role == "user"), 0)
 
 
 def web_page(peer: Peer, reply: Reply) -> ProviderError:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from vpa_desktop.catalog import ModelInfo
-from vpa_desktop.providers._payload import as_dict, as_list, as_text, count
+from vpa_desktop.providers._values import count, dict_of, list_of, text_of
 
 WINDOWS: Final = ("context_length", "max_model_len", "context_window", "max_context_length", "n_ctx")
 """How OpenRouter and Together, vLLM, Groq, Mistral and LM Studio, and llama.cpp call the window."""
@@ -22,21 +22,21 @@ NOT_CHAT: Final = frozenset(
 
 def read_models(payload: Any) -> list[ModelInfo]:
     """The models of a list, which is an object's ``data``, ``models``, or the whole answer (Together)."""
-    fields = as_dict(payload)
-    rows = payload if isinstance(payload, list) else as_list(fields.get("data")) or as_list(fields.get("models"))
+    fields = dict_of(payload)
+    rows = payload if isinstance(payload, list) else list_of(fields.get("data")) or list_of(fields.get("models"))
     found = {info.id: info for row in rows if isinstance(row, dict) and (info := _model(row)) is not None}
     return sorted(found.values(), key=lambda model: model.id)
 
 
 def _model(row: Mapping[str, Any]) -> ModelInfo | None:
     """One row, None where it names no model."""
-    name = as_text(row.get("id"))
+    name = text_of(row.get("id"))
     if name is None:
         return None
-    top = as_dict(row.get("top_provider"))
+    top = dict_of(row.get("top_provider"))
     parameters = row.get("supported_parameters")
-    capabilities = as_dict(row.get("capabilities"))
-    title = as_text(row.get("name")) or as_text(row.get("display_name"))
+    capabilities = dict_of(row.get("capabilities"))
+    title = text_of(row.get("name")) or text_of(row.get("display_name"))
     return ModelInfo(
         name,
         _window(row),
@@ -53,7 +53,7 @@ def _model(row: Mapping[str, Any]) -> ModelInfo | None:
 
 
 def _window(row: Mapping[str, Any]) -> int | None:
-    meta = as_dict(row.get("meta"))  # llama.cpp
+    meta = dict_of(row.get("meta"))  # llama.cpp
     return _first_count(row, *WINDOWS) or count(meta.get("n_ctx")) or count(meta.get("n_ctx_train"))
 
 
@@ -62,7 +62,7 @@ def _first_count(row: Mapping[str, Any], *names: str) -> int | None:
 
 
 def _images(row: Mapping[str, Any], capabilities: Mapping[str, Any]) -> bool | None:
-    modalities = as_dict(row.get("architecture")).get("input_modalities") or row.get("input_modalities")
+    modalities = dict_of(row.get("architecture")).get("input_modalities") or row.get("input_modalities")
     if isinstance(modalities, list):
         return "image" in modalities
     if row.get("type") == "vlm":  # LM Studio
@@ -84,7 +84,7 @@ def _chat(row: Mapping[str, Any], capabilities: Mapping[str, Any]) -> bool | Non
     completes = capabilities.get("completion_chat", capabilities.get("chat_completion"))
     if isinstance(completes, bool):
         return completes
-    produces = as_dict(row.get("architecture")).get("output_modalities")
+    produces = dict_of(row.get("architecture")).get("output_modalities")
     if isinstance(produces, list):
         return "text" in produces
     kind = row.get("type")
@@ -106,7 +106,7 @@ def _date(row: Mapping[str, Any]) -> str | None:
 
 def _price(row: Mapping[str, Any], per_token: str, per_million: str) -> Decimal | None:
     """US dollars per million tokens: OpenRouter writes them for one token, as text; Together for a million."""
-    pricing = as_dict(row.get("pricing"))
+    pricing = dict_of(row.get("pricing"))
     by_token = per_token in pricing
     value, factor = pricing.get(per_token if by_token else per_million), PER_MILLION if by_token else Decimal(1)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from vpa_desktop.messages import FinishReason, LLMRequest, Message, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
-from vpa_desktop.providers._dialect import carried_by, tool_loop_start
+from vpa_desktop.providers._calls import carried_back
 from vpa_desktop.providers._failures import Problem, read_problem
-from vpa_desktop.providers._payload import as_dict, as_list, as_text, count
+from vpa_desktop.providers._values import count, dict_of, list_of, text_of
 from vpa_desktop.providers.openai_compatible import data_url
 
 PATH: Final = "/responses"
@@ -23,10 +23,9 @@ def response_input(messages: Sequence[Message], kind: str, model: str) -> tuple[
     Reasoning an answer carries goes back in its place inside a running tool loop only.
     """
     first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
-    loop = tool_loop_start(messages)
     items: list[dict[str, Any]] = []
     for at, message in enumerate(messages[first:], first):
-        carried = carried_by(message, kind, model) if at >= loop else ()
+        carried = carried_back(messages, at, kind, model)
         items += [dict(item) for item in carried] if _same_calls(carried, message) else _items(message)
     return "\n\n".join(message.content for message in messages[:first] if message.content), items
 
@@ -53,7 +52,7 @@ def speaks_responses(payload: Mapping[str, Any]) -> bool:
 
 def read_response_problem(payload: Mapping[str, Any], status: int, *, midstream: bool) -> Problem | None:
     """The error in an event or a whole answer that came with status 200: failed, flat or nested."""
-    response = payload if payload.get("object") == "response" else as_dict(payload.get("response"))
+    response = payload if payload.get("object") == "response" else dict_of(payload.get("response"))
     failed = payload.get("type") == "response.failed" or response.get("status") in ("failed", "cancelled")
     if failed:
         error = response.get("error")
@@ -87,35 +86,35 @@ def read_response_event(payload: Mapping[str, Any], answer: Answer) -> list[Stre
         case "response.function_call_arguments.delta":
             answer.add_tool(answer.place(key), arguments=payload.get("delta"))
         case "response.output_item.added":
-            item = as_dict(payload.get("item"))
+            item = dict_of(payload.get("item"))
             if item.get("type") == "function_call":
                 place = answer.place(_key({"item_id": item.get("id"), **payload}))
                 answer.add_tool(place, call_id=item.get("call_id"), name=item.get("name"))
         case "response.output_item.done":
-            item = as_dict(payload.get("item"))
+            item = dict_of(payload.get("item"))
             events = _read_item(item, _key({"item_id": item.get("id"), **payload}), answer)
             _carry(item, answer)
             return events
         case "response.completed" | "response.incomplete":
-            return read_response(as_dict(payload.get("response")), answer, by_llama_cpp="timings" in payload)
+            return read_response(dict_of(payload.get("response")), answer, by_llama_cpp="timings" in payload)
     return []
 
 
 def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: bool = False) -> list[StreamEvent]:
     """Take a whole answer, or what a stream's last event repeats of it, into the answer."""
-    answer.model = as_text(payload.get("model")) or answer.model
+    answer.model = text_of(payload.get("model")) or answer.model
     usage = payload.get("usage")
     if isinstance(usage, dict):
         answer.usage = read_response_usage(usage)
     events: list[StreamEvent] = []
     known = {call.id for call in answer.tools.values()}
     carried = bool(answer.items)
-    for index, item in enumerate(as_list(payload.get("output"))):
+    for index, item in enumerate(list_of(payload.get("output"))):
         if not isinstance(item, dict) or (
-            item.get("type") == "function_call" and as_text(item.get("call_id")) in known
+            item.get("type") == "function_call" and text_of(item.get("call_id")) in known
         ):
             continue
-        name = as_text(item.get("id"))
+        name = text_of(item.get("id"))
         key: object = name if ("item", name) in answer.seen else index
         if item.get("type") == "function_call" and answer.tools:
             key = ("late", index)  # its place may be taken by one whose call the stream did not tell
@@ -126,7 +125,7 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
         answer.items.clear()  # without the reasoning itself there is nothing the history does not say
     status = payload.get("status")
     if status == "incomplete":
-        reason = as_dict(payload.get("incomplete_details")).get("reason")
+        reason = dict_of(payload.get("incomplete_details")).get("reason")
         answer.finish = INCOMPLETE.get(reason, "length") if isinstance(reason, str) else "length"
     elif status == "completed" or (status is None and payload.get("output")):
         cut = by_llama_cpp and answer.limit and answer.usage and (answer.usage.output_tokens or 0) >= answer.limit
@@ -137,13 +136,13 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
 
 def read_response_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts; ``input_tokens`` contains the cached ones, ``output_tokens`` the reasoning. Details may lack."""
-    prompt = as_dict(usage.get("input_tokens_details"))
+    prompt = dict_of(usage.get("input_tokens_details"))
     return Usage(
         input_tokens=count(usage.get("input_tokens")),
         output_tokens=count(usage.get("output_tokens")),
         cached_input_tokens=count(prompt.get("cached_tokens")),
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(as_dict(usage.get("output_tokens_details")).get("reasoning_tokens")),
+        reasoning_tokens=count(dict_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     )
 
 
@@ -202,11 +201,11 @@ def _read_item(item: Mapping[str, Any], key: object, answer: Answer) -> list[Str
     match item.get("type"):
         case "message":
             for kind, name in (("text", "text"), ("refusal", "refusal")):
-                parts = [as_dict(part).get(name) for part in as_list(item.get("content"))]
+                parts = [dict_of(part).get(name) for part in list_of(item.get("content"))]
                 events += _whole(kind, key, "".join(part for part in parts if isinstance(part, str)), answer)
         case "reasoning":
             for kind, name in (("summary", "summary"), ("thought", "content")):
-                parts = [as_dict(part).get("text") for part in as_list(item.get(name))]
+                parts = [dict_of(part).get("text") for part in list_of(item.get(name))]
                 events += _whole(kind, key, "\n\n".join(part for part in parts if isinstance(part, str)), answer)
         case "function_call":
             place = answer.place(key)

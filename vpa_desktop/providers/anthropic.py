@@ -17,7 +17,7 @@ from vpa_desktop.messages import FinishReason, LLMRequest, Message, StreamEvent,
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._dialect import HttpProvider
 from vpa_desktop.providers._failures import Problem
-from vpa_desktop.providers._payload import count
+from vpa_desktop.providers._values import count
 
 VERSION: Final = "2026-10-21"
 WITH_SAMPLING: Final = "2023-06-01"

@@ -81,9 +81,9 @@ class AzureOpenAIProvider(OpenAIProvider):
         found = super().counts(request, self.deployment(model))
         return [Ask(self._versioned(ask.path), ask.body) for ask in found if ask.path.startswith("/responses")]
 
-    async def get_json(self, path: str) -> Any:
+    async def get_json(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask for a list or the like; raises ProviderError."""
-        return await super().get_json(self._versioned(path))
+        return await super().get_json(self._versioned(path), body)
 
     def fail(self, peer: Peer, problem: Problem) -> ProviderError:
         """The error to raise; Azure's own reasons for 401 and 404 say where to look."""

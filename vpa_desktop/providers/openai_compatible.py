@@ -6,18 +6,24 @@ are handled for every server alike: an endpoint does not say which of them it is
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from vpa_desktop.catalog import ModelInfo, split_address
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, split_address
+from vpa_desktop.errors import ProviderError, VPAError
 from vpa_desktop.messages import FinishReason, ImageData, LLMRequest, Message, StreamEvent, ToolSpec, Usage
 from vpa_desktop.providers._answer import Answer
-from vpa_desktop.providers._dialect import Ask, HttpProvider, carried_by, tool_loop_start, with_and_without_v1
-from vpa_desktop.providers._failures import Problem, read_problem
-from vpa_desktop.providers._http import Reply
+from vpa_desktop.providers._broken import malformed
+from vpa_desktop.providers._calls import carried_back
+from vpa_desktop.providers._dialect import Ask, HttpProvider, with_and_without_v1
+from vpa_desktop.providers._failures import Peer, Problem, read_problem
+from vpa_desktop.providers._http import HttpSession, Reply
 from vpa_desktop.providers._model_lists import read_models
-from vpa_desktop.providers._payload import as_dict, as_list, as_text, count
+from vpa_desktop.providers._values import count, dict_of, list_of, text_of
+from vpa_desktop.tokens import TokenCount
 
 FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -28,6 +34,9 @@ FINISH: Final[dict[str, FinishReason]] = {
     "content_filter": "content_filter",
 }
 """Any other finish reason means the server gave up: "error"."""
+
+COUNT_S: Final = 10.0
+"""How long counting a prompt may take; an estimate is there at once."""
 
 CARRIED: Final = ("reasoning_content", "reasoning_details")
 
@@ -61,6 +70,10 @@ class OpenAICompatibleProvider(HttpProvider):
         "store",
     )
     limit_field = "max_tokens"
+
+    def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
+        super().__init__(config, http=http)
+        self._uncounted: set[str] = set()
 
     @property
     def host(self) -> str:
@@ -110,18 +123,44 @@ class OpenAICompatibleProvider(HttpProvider):
 
     def messages(self, messages: Sequence[Message], model: str) -> list[dict[str, Any]]:
         """The turns; what an answer carries goes back with it inside a running tool loop."""
-        loop = tool_loop_start(messages)
         turns = [chat_message(message) for message in messages]
-        for at in range(loop, len(messages)):
-            for item in carried_by(messages[at], self.config.kind, model):
-                turns[at].update({name: value for name, value in item.items() if name in CARRIED})
+        for at, turn in enumerate(turns):
+            for item in carried_back(messages, at, self.config.kind, model):
+                turn.update({name: value for name, value in item.items() if name in CARRIED})
         return turns
 
+    def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
+        """Reasoning, where the answer calls tools."""
+        return [item for _, item in sorted(answer.items.items())] if answer.tools else ()
+
     def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
-        """llama.cpp's own path; other servers do not know it and are not asked again."""
+        """The ways to have a prompt counted: llama.cpp's own path; a server that does not know it is asked once."""
         body = self.body(request, model)
         wanted = {name: value for name, value in body.items() if name in ("model", "messages", "tools")}
         return [Ask("/chat/completions/input_tokens", wanted)]
+
+    async def count_tokens(self, request: LLMRequest) -> TokenCount:
+        """The tokens of a prompt as the provider counts them, an estimate where it does not."""
+        peer = self.peer(str(request.model or self.model))
+        asks: Sequence[Ask] = ()
+        try:
+            asks = [ask for ask in self.counts(request, peer.model) if ask.path not in self._uncounted]
+            if asks:
+                async with asyncio.timeout(COUNT_S):
+                    return TokenCount(await self._count(peer, asks), estimated=False)
+        except (VPAError, TimeoutError) as exc:
+            if isinstance(exc, ProviderError) and exc.error_class in ("not_found", "malformed"):
+                self._uncounted.update(ask.path for ask in asks)
+        return await super().count_tokens(request)
+
+    async def _count(self, peer: Peer, asks: Sequence[Ask]) -> int:
+        async with AsyncExitStack() as stack:
+            reply, _ = await self._send(stack, peer, asks)
+            payload = await reply.json()
+        tokens = count(dict_of(payload).get("input_tokens"))
+        if not tokens:
+            raise malformed(peer, "It is not a count", status=reply.status)
+        return tokens
 
     def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         """The body without refused fields; the two names of the length limit stand in for each other."""
@@ -149,13 +188,13 @@ class OpenAICompatibleProvider(HttpProvider):
         return self._read_choices(payload, answer, "message")
 
     def _read_choices(self, payload: Mapping[str, Any], answer: Answer, key: str) -> list[StreamEvent]:
-        answer.model = answer.model or as_text(payload.get("model"))
+        answer.model = answer.model or text_of(payload.get("model"))
         groq = payload.get("x_groq")
-        usage = payload.get("usage") or as_dict(groq).get("usage")
+        usage = payload.get("usage") or dict_of(groq).get("usage")
         if isinstance(usage, dict):
             answer.usage = read_usage(usage)
         events: list[StreamEvent] = []
-        for choice in as_list(payload.get("choices")):
+        for choice in list_of(payload.get("choices")):
             if not isinstance(choice, dict) or choice.get("index") not in (0, None):
                 continue
             events += _read_delta(choice.get(key) or {}, answer)
@@ -199,8 +238,8 @@ def data_url(image: ImageData) -> str:
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts; ``prompt_tokens`` already contains the cached ones, ``completion_tokens`` the reasoning."""
-    prompt = as_dict(usage.get("prompt_tokens_details"))
-    completion = as_dict(usage.get("completion_tokens_details"))
+    prompt = dict_of(usage.get("prompt_tokens_details"))
+    completion = dict_of(usage.get("completion_tokens_details"))
     cached = count(prompt.get("cached_tokens"))
     return Usage(
         input_tokens=count(usage.get("prompt_tokens")),
@@ -221,9 +260,9 @@ def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
         events += _read_part(part, answer)
     refusal = answer.add_text(delta.get("refusal"))
     answer.refused = answer.refused or bool(refusal)
-    for position, call in enumerate(as_list(delta.get("tool_calls"))):
+    for position, call in enumerate(list_of(delta.get("tool_calls"))):
         if isinstance(call, dict):
-            function = as_dict(call.get("function"))
+            function = dict_of(call.get("function"))
             index = call.get("index")
             answer.add_tool(
                 index if isinstance(index, int) else answer.tool_position(call.get("id"), position),
@@ -252,6 +291,6 @@ def _read_part(part: Any, answer: Answer) -> list[StreamEvent]:
         return answer.add_text(part)
     if part.get("type") == "thinking":
         pieces = part.get("thinking")
-        texts = [as_dict(piece).get("text") for piece in pieces] if isinstance(pieces, list) else [pieces]
+        texts = [dict_of(piece).get("text") for piece in pieces] if isinstance(pieces, list) else [pieces]
         return [event for text in texts for event in answer.add_reasoning(text)]
     return answer.add_text(part.get("text"))
