@@ -95,7 +95,7 @@ async def test_an_answer_with_its_usage(way: str, server: str, http: HttpSession
     assert [model.id for model in await asked.list_models()] == ["smollm2"]
 
 
-@pytest.mark.parametrize("way", ["chat", "openai chat", "responses"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_the_prompt_is_counted_exactly(way: str, server: str, http: HttpSession) -> None:
     asked = provider(way, server, http)
     counted = await asked.count_tokens(ASKED)

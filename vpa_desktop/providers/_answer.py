@@ -65,7 +65,7 @@ class Answer:
         if "\ud800" <= text[-1] <= "\udbff":
             self.halves[kind] = text[-1]
             text = text[:-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text
+        return whole_characters(text)
 
     def add_tool(self, index: int, *, call_id: object = None, name: object = None, arguments: object = None) -> None:
         """Add a fragment of the tool call at ``index``; fragments of several calls may interleave."""
@@ -97,3 +97,8 @@ class Answer:
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
         return StreamDone(finish, self.usage, calls, self.model, request_id or self.response_id)
+
+
+def whole_characters(text: str) -> str:
+    """The text with the halves of characters put together, and a replacement for a half that stands alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text

@@ -21,6 +21,7 @@ from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
+from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._refusals import refused_field, without_fields
 from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -46,6 +47,9 @@ class HttpProvider(BaseLLMProvider):
     optional: tuple[str, ...] = ()
     """Fields of the body that may be left out, or swapped, when a server refuses them by name; dotted inside objects.
     """
+
+    image_limits = ImageLimits()
+    """What pictures must be like to be taken."""
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
@@ -117,6 +121,19 @@ class HttpProvider(BaseLLMProvider):
         """The body without the fields this model refused."""
         return without_fields(body, refused)
 
+    def sees_images(self, model: str) -> bool | None:
+        """Whether the model takes images; None where that is not known."""
+        return None
+
+    async def with_images(self, request: LLMRequest, model: str) -> LLMRequest:
+        """The request with its images as this provider takes them; raises RequestRejected before anything is sent."""
+        if not any(message.images for message in request.messages):
+            return request
+        peer = self.peer(model)
+        if self.sees_images(model) is False:
+            raise blind(peer)
+        return await fitted(request, self.image_limits, peer)
+
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
         kind = KINDS.get(self.config.kind)
@@ -131,6 +148,8 @@ class HttpProvider(BaseLLMProvider):
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
+        answer = Answer()
+        request = await self.with_images(request, peer.model)
         answer = Answer(limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
