@@ -13,6 +13,7 @@ from tests.providers.test_requests import PICTURE
 from tests.wire import HELLO, KIT, outcome
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import RequestRejected
+from vpa_desktop.gateway.attempt import CALLERS_FAULT
 from vpa_desktop.messages import Carry, LLMRequest, Message, ToolCall, ToolSpec
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._http import HttpSession
@@ -262,3 +263,4 @@ async def test_the_model_list_says_what_a_model_can_and_requests_keep_to_it(http
         assert len(server.bodies) == 2  # the picture was not sent
     assert isinstance(seen.error, RequestRejected)
     assert "cannot look at pictures" in str(seen.error)
+    assert seen.error.error_class not in CALLERS_FAULT  # the next provider of a route may well see

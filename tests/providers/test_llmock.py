@@ -25,7 +25,11 @@ from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.base import BaseLLMProvider
 
 pytest.importorskip("llmock")
-DIALECTS = {"openai": ("/v1", "gpt-4o"), "anthropic": ("/anthropic", "claude-sonnet-4-5")}
+DIALECTS = {
+    "openai": ("/v1", "gpt-4o"),
+    "anthropic": ("/anthropic", "claude-sonnet-4-5"),
+    "google": ("/gemini/v1beta", "gemini-2.5-flash"),
+}
 BASES = {
     "/v1": {"provider": "openai", "model": "gpt-6-luna"},
     "/v1 chat": {"provider": "openai", "model": "gpt-4o", "protocol": "chat"},
@@ -34,6 +38,7 @@ BASES = {
     "/xai/v1": {"provider": "openai_compatible", "model": "grok-4"},
     "/together/v1": {"provider": "openai_compatible", "model": "meta-llama/Llama-3.3-70B-Instruct-Turbo"},
     "/anthropic": {"provider": "anthropic", "model": "claude-sonnet-4-5"},
+    "/gemini/v1beta": {"provider": "google", "model": "gemini-2.5-flash"},
 }
 """Base URL -> the settings it is asked with."""
 

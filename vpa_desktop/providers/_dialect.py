@@ -31,6 +31,7 @@ AFTER_FINISH_S: Final = 5.0
 
 END: Final = "[DONE]"
 NO_SUCH_PATH: Final = (404, 405, 501)
+NO_SUCH_MODEL: Final = ("model_not_found", "DeploymentNotFound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,7 @@ class HttpProvider(BaseLLMProvider):
         refused = self._refused.get(peer.model, frozenset())
         ways = [(base, ask) for ask in asks for base in self._candidates()]
         first: ProviderError | None = None
+        told = False  # whether a place that is there has said that the model is not
         while ways:
             base, ask = ways[0]
             sent = self.without(ask.body, refused)
@@ -226,9 +228,12 @@ class HttpProvider(BaseLLMProvider):
             if name and name not in refused:
                 refused |= {name}
                 continue
-            first = first or self.fail(peer, problem)
-            if problem.status not in NO_SUCH_PATH or problem.is_about_model(peer.model):
-                raise self.fail(peer, problem)
+            error = self.fail(peer, problem)
+            if problem.status not in NO_SUCH_PATH or problem.code in NO_SUCH_MODEL:
+                raise error
+            if first is None or (problem.is_about_model(peer.model) and not told):
+                first = error  # of two places where nothing is, the first is the one that was meant
+            told = told or problem.is_about_model(peer.model)
             del ways[0]
         raise first or malformed(peer, "There is no endpoint to ask")
 

@@ -179,7 +179,7 @@ class Problem:
         """True where what was not found is the model, not the address."""
         if self.code in ("model_not_found", "DeploymentNotFound") or self.param == "model":
             return True
-        return bool(model) and model in self.message
+        return bool(model) and re.search(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", self.message) is not None
 
     def classify(self) -> ErrorClass:
         """Say what went wrong, from the codes first and the status after."""

@@ -142,7 +142,7 @@ class GoogleProvider(HttpProvider):
         answer.model = text_of(payload.get("modelVersion")) or answer.model
         answer.response_id = text_of(payload.get("responseId")) or answer.response_id
         usage = payload.get("usageMetadata")
-        if isinstance(usage, dict):
+        if isinstance(usage, dict) and usage:
             answer.usage = _usage(usage)  # a running total: the last one counts
         blocked = dict_of(payload.get("promptFeedback")).get("blockReason")
         if isinstance(blocked, str) and blocked and not blocked.endswith("_UNSPECIFIED"):
