@@ -211,6 +211,8 @@ async def test_a_part_that_breaks_off_is_an_error(http: HttpSession) -> None:
     seen, _, _ = await ask(http, part("One, ", "t1"), broken)
     assert seen.text == "One, two, "
     assert seen.error is not None
+    assert seen.error.usage is not None
+    assert seen.error.usage.output_tokens == 5  # the first part is paid for
     assert seen.error.error_class == "truncated"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aimock import aimock
+from tests.providers.test_requests import PICTURE
 from tests.wire import outcome
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import RateLimited
@@ -75,8 +76,7 @@ async def test_a_function_call(kind: str, address: str, http: HttpSession) -> No
 
 @KINDS
 async def test_a_picture_is_taken(kind: str, address: str, http: HttpSession) -> None:
-    image = ImageData("image/png", b"\x89PNG...")
-    assert (await outcome(provider(kind, address, http), question("picture", image))).text == "A cat."
+    assert (await outcome(provider(kind, address, http), question("picture", PICTURE))).text == "A cat."
 
 
 @KINDS

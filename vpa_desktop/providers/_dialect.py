@@ -271,8 +271,8 @@ class HttpProvider(BaseLLMProvider):
         async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
-                    if answer.text and answer.finish is None:
-                        answer.finish = "stop"  # some servers name no reason; without any text it is no answer
+                    if answer.text and answer.usage is not None and answer.finish is None:
+                        answer.finish = "stop"  # no reason named, but the count only comes behind a whole answer
                     return
                 payload = _payload(sse, peer, reply)
                 if payload is None:

@@ -183,8 +183,9 @@ class GoogleProvider(HttpProvider):
                     async for event in events:
                         for known in part.take(event):
                             yield known
-            except ProviderError:
+            except ProviderError as exc:
                 if done is None or part.spoke:
+                    exc.usage = part.with_earlier(exc.usage)
                     raise
                 break  # what is there is whole up to here, and says itself that more would follow
             if part.repeated or part.done is None:
