@@ -66,6 +66,7 @@ HTTP = ("httpx", "httpx_aiohttp", "aiohttp")
 
 PUBLIC_NAMES = {
     "AnthropicProvider",
+    "AzureOpenAIProvider",
     "BaseLLMProvider",
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",

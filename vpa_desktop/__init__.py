@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
     from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse
     from vpa_desktop.providers.anthropic import AnthropicProvider
+    from vpa_desktop.providers.azure import AzureOpenAIProvider
     from vpa_desktop.providers.base import BaseLLMProvider
     from vpa_desktop.providers.gemini import GoogleProvider
     from vpa_desktop.providers.mock import MockProvider
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AnthropicProvider": "providers.anthropic",
+    "AzureOpenAIProvider": "providers.azure",
     "BaseLLMProvider": "providers.base",
     "EnhancedLLMIntegration": "assistant.integration",
     "EnhancedLLMRequest": "messages",
@@ -49,6 +51,7 @@ _HOMES = {
 
 __all__ = [
     "AnthropicProvider",
+    "AzureOpenAIProvider",
     "BaseLLMProvider",
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",

@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     outcomes: dict[str, bool] = {}
     for kind in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(kind):
-            name = report.nodeid.partition("test_wire_kit.py::test_case[")[2].rpartition("-")[0]
+            name = report.nodeid.partition("test_wire_kit.py::test_case[")[2].rpartition("-")[0].partition("~")[0]
             if name:
                 outcomes[name] = outcomes.get(name, True) and kind == "passed"
     if outcomes:

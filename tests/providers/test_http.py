@@ -356,7 +356,8 @@ async def test_a_refused_field_is_left_out_once_and_remembered(http: HttpSession
 async def test_a_refused_limit_is_sent_under_its_other_name(http: HttpSession) -> None:
     body = b'{"message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"]}]}}'
     async with serving(reply("422 Unprocessable Entity", "application/json", body), GOOD) as server:
-        await provider(http, server.url, "openai").generate(LLMRequest((Message("user", "Hi"),), max_tokens=64))
+        config = LLMProviderConfig("openai", "m", api_key=KEY, api_endpoint=server.url, protocol="chat")
+        await build_provider(config, http).generate(LLMRequest((Message("user", "Hi"),), max_tokens=64))
     assert server.bodies[0]["max_completion_tokens"] == 64
     assert server.bodies[1]["max_tokens"] == 64
     assert "max_completion_tokens" not in server.bodies[1]

@@ -47,6 +47,18 @@ NAMES = [
     "reasoning",
     "detail",
     "loc",
+    "response",
+    "output",
+    "item",
+    "item_id",
+    "output_index",
+    "summary",
+    "delta",
+    "status",
+    "call_id",
+    "incomplete_details",
+    "reasoning_details",
+    "object",
     "candidates",
     "parts",
     "functionCall",
@@ -57,7 +69,11 @@ NAMES = [
     "done_reason",
     "name",
 ]
-WORDS = st.sampled_from(["text", "thinking", "message_start", "content_block_delta", "message_delta", "429", "²"])
+WORDS = st.sampled_from(
+    "text thinking message_start content_block_delta message_delta 429 ² response completed message function_call "
+    "reasoning response.output_item.done response.output_item.added response.completed response.failed "
+    "response.output_text.delta response.output_text.done response.function_call_arguments.delta".split()
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
@@ -67,7 +83,7 @@ PAYLOADS = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6)
 PEER = Peer("p", "P", "m", "https://user:secret@p.test/v1?key=secret", True, 5, "k")
 
 
-@pytest.mark.parametrize("kind", ["openai_compatible", "anthropic", "google", "ollama"])
+@pytest.mark.parametrize("kind", ["openai_compatible", "openai", "azure", "anthropic", "google", "ollama"])
 @given(payload=PAYLOADS)
 def test_no_payload_crashes_a_dialect(kind: str, payload: dict[str, Any]) -> None:
     provider = build_provider(LLMProviderConfig(kind, "m", api_key="k"))

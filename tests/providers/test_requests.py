@@ -77,7 +77,7 @@ async def test_what_was_not_chosen_is_not_sent(http: HttpSession) -> None:
     ("model", "samples"), [("gpt-4o", True), ("gpt-6-luna", False), ("gpt-5.1", False), ("o3", False)]
 )
 async def test_openai_gets_sampling_only_where_the_model_takes_it(http: HttpSession, model: str, samples: bool) -> None:
-    _, body = await sent(http, "openai", model)
+    _, body = await sent(http, "openai", model, protocol="chat")
     assert ("temperature" in body, "top_p" in body) == (samples, samples)
     assert body["max_completion_tokens"] == 50
     assert "max_tokens" not in body

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CLASSES: Final[dict[str, str]] = {
     "openai": "vpa_desktop.providers.openai:OpenAIProvider",
     "openai_compatible": "vpa_desktop.providers.openai_compatible:OpenAICompatibleProvider",
+    "azure": "vpa_desktop.providers.azure:AzureOpenAIProvider",
     "anthropic": "vpa_desktop.providers.anthropic:AnthropicProvider",
     "google": "vpa_desktop.providers.gemini:GoogleProvider",
     "llama_cpp": "vpa_desktop.providers.llama_cpp:LlamaCppProvider",

@@ -21,9 +21,10 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Answer:
-    """Filled while a stream is read. ``finish`` set means the terminal signal was seen.
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen, ``over`` that nothing follows.
 
-    ``items`` are parts of the answer by their position, as they came.
+    ``items`` are parts of the answer by their position, as they came; ``limit`` is how many tokens were allowed, and
+    ``seen`` and ``places`` are what a dialect needs to remember.
     """
 
     finish: FinishReason | None = None
@@ -35,6 +36,10 @@ class Answer:
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
+    limit: int | None = None
+    seen: set[object] = field(default_factory=set)
+    places: dict[object, int] = field(default_factory=dict)
+    over: bool = False
     parts: list[dict[str, object]] = field(default_factory=list)
     token: str = ""
     response_id: str | None = None
@@ -78,6 +83,10 @@ class Answer:
             return position
         known = (index for index, call in self.tools.items() if call.id == call_id)
         return next(known, max(self.tools, default=-1) + 1)
+
+    def place(self, key: object) -> int:
+        """The number of the tool call known under this key; calls are numbered as they come."""
+        return self.places.setdefault(key, len(self.places))
 
     def done(self, request_id: str | None) -> StreamDone | None:
         """The last event, or None where the terminal signal never came."""

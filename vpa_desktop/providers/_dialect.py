@@ -10,7 +10,7 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
@@ -22,6 +22,7 @@ from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._images import ImageLimits, blind, fitted
+from vpa_desktop.providers._refusals import refused_field, without_fields
 from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -29,13 +30,24 @@ AFTER_FINISH_S: Final = 5.0
 """How long the usage may take after the finish reason: the answer itself is complete."""
 
 END: Final = "[DONE]"
+NO_SUCH_PATH: Final = (404, 405, 501)
+NO_SUCH_MODEL: Final = ("model_not_found", "DeploymentNotFound")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One way to ask for an answer: where below the base, and with what."""
+
+    path: str
+    body: dict[str, Any]
 
 
 class HttpProvider(BaseLLMProvider):
     """A provider behind HTTP. ``http`` is shared with the others; without one it opens its own and closes it."""
 
     optional: tuple[str, ...] = ()
-    """Fields of the body that may be left out, or swapped, when a server refuses them by name."""
+    """Fields of the body that may be left out, or swapped, when a server refuses them by name; dotted inside objects.
+    """
 
     image_limits = ImageLimits()
     """What pictures must be like to be taken."""
@@ -46,6 +58,7 @@ class HttpProvider(BaseLLMProvider):
         self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
         self._base: str | None = None
+        self._path: str | None = None
 
     @abstractmethod
     def bases(self) -> Sequence[str]:
@@ -63,6 +76,10 @@ class HttpProvider(BaseLLMProvider):
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request as this wire wants it."""
 
+    def asks(self, request: LLMRequest, model: str) -> Sequence[Ask]:
+        """The ways to ask, in order; the next is tried where a server does not know the path."""
+        return [Ask(self.path(), self.body(request, model))]
+
     @abstractmethod
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one event's JSON into the answer and return what to hand on."""
@@ -77,9 +94,9 @@ class HttpProvider(BaseLLMProvider):
             return None
         return read_problem(payload, reply.status, {} if midstream else reply.headers, midstream=midstream)
 
-    def url(self, base: str, model: str) -> str:
+    def url(self, base: str, path: str, model: str) -> str:
         """Where this model is asked, below this base."""
-        return base + self.path()
+        return base + path
 
     def framing(self, shape: str) -> Framing | None:
         """What cuts a body of this shape ("sse" or "json") into events; None where it is one document."""
@@ -97,9 +114,13 @@ class HttpProvider(BaseLLMProvider):
         """The problem as this vendor means it."""
         return problem
 
+    def fail(self, peer: Peer, problem: Problem) -> ProviderError:
+        """The error to raise for a problem, with its sentences."""
+        return failure(peer, self.refine(problem))
+
     def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         """The body without the fields this model refused."""
-        return {name: value for name, value in body.items() if name not in refused}
+        return without_fields(body, refused)
 
     def sees_images(self, model: str) -> bool | None:
         """Whether the model takes images; None where that is not known."""
@@ -130,6 +151,7 @@ class HttpProvider(BaseLLMProvider):
         peer = self.peer(str(request.model or self.model))
         answer = Answer()
         request = await self.with_images(request, peer.model)
+        answer = Answer(limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -162,10 +184,10 @@ class HttpProvider(BaseLLMProvider):
                     payload = await reply.json()
                     self._base = base
                     return payload
-                problem = self.refine(await reply.problem())
-                first = first or failure(peer, problem)
+                problem = await reply.problem()
+                first = first or self.fail(peer, problem)
                 if problem.status not in (404, 405):
-                    raise failure(peer, problem)
+                    raise self.fail(peer, problem)
         raise first or malformed(peer, "There is no endpoint to ask")
 
     async def aclose(self) -> None:
@@ -174,38 +196,46 @@ class HttpProvider(BaseLLMProvider):
             await self._http.aclose()
 
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
-        """Send the request; once more without a field the server refuses by name, or at the other base."""
+        """Send the request and return the reply that carries its answer."""
+        asks = self.asks(request, peer.model)
+        settled = [ask for ask in asks if ask.path == self._path]
+        reply, self._path = await self._send(stack, peer, settled or asks)
+        return reply
+
+    async def _send(self, stack: AsyncExitStack, peer: Peer, asks: Sequence[Ask]) -> tuple[Reply, str]:
+        """Send the first of these that is known there: without fields refused by name, or at the other base."""
         self._require_key(peer)
         refused = self._refused.get(peer.model, frozenset())
-        body = self.body(request, peer.model)
-        bases = list(self._candidates())
+        ways = [(base, ask) for ask in asks for base in self._candidates()]
         first: ProviderError | None = None
-        while True:
-            sent = self.without(body, refused)
+        told = False  # whether a place that is there has said that the model is not
+        while ways:
+            base, ask = ways[0]
+            sent = self.without(ask.body, refused)
             attempt = AsyncExitStack()
-            url = self.url(bases[0], peer.model)
             reply = await attempt.enter_async_context(
-                self._http.open(peer, "POST", url, headers=self.headers(), body=sent)
+                self._http.open(peer, "POST", self.url(base, ask.path, peer.model), headers=self.headers(), body=sent)
             )
             async with attempt:
                 if reply.status < 300:
                     stack.push_async_exit(attempt.pop_all())
-                    self._base = bases[0]
+                    self._base = base
                     if refused:
                         self._refused[peer.model] = refused
-                    return reply
-                problem = self.refine(await reply.problem())
-            name = self.refused(problem, sent)
+                    return reply, ask.path
+                problem = await reply.problem()
+            name = self.refused(self.refine(problem), sent)
             if name and name not in refused:
                 refused |= {name}
                 continue
-            error = failure(peer, problem)
-            if problem.status not in (404, 405) or problem.code == "model_not_found":
+            error = self.fail(peer, problem)
+            if problem.status not in NO_SUCH_PATH or problem.code in NO_SUCH_MODEL:
                 raise error
-            first = first or error  # of two places where nothing is, the first is the one that was meant
-            del bases[0]
-            if not bases:
-                raise first
+            if first is None or (problem.is_about_model(peer.model) and not told):
+                first = error  # of two places where nothing is, the first is the one that was meant
+            told = told or problem.is_about_model(peer.model)
+            del ways[0]
+        raise first or malformed(peer, "There is no endpoint to ask")
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
@@ -234,7 +264,7 @@ class HttpProvider(BaseLLMProvider):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
-                raise failure(peer, self.refine(problem))
+                raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
             return
@@ -251,9 +281,11 @@ class HttpProvider(BaseLLMProvider):
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
-                    raise failure(peer, self.refine(problem))
+                    raise self.fail(peer, problem)
                 for event in self.read_event(payload, answer):
                     yield event
+                if answer.over:
+                    return
                 if answer.finish is not None:
                     reply.hurry(AFTER_FINISH_S)
 
@@ -279,16 +311,6 @@ def with_and_without_v1(endpoint: str) -> list[str]:
     if re.fullmatch(r"v\d+\w*", last):
         return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
     return [endpoint + "/v1", endpoint]
-
-
-def refused_field(problem: Problem, sent: Mapping[str, Any], optional: Sequence[str]) -> str | None:
-    """The optional field a 400 or 422 names as unwelcome, by its parameter or by its literal name."""
-    if problem.status not in (400, 422) or problem.classify() != "invalid_request":
-        return None
-    names = [name for name in optional if name in sent]
-    if problem.param is not None:
-        return next((name for name in names if problem.param.partition(".")[0] == name), None)
-    return next((name for name in names if re.search(rf"(?<![\w.]){name}(?!\w)", problem.message)), None)
 
 
 def web_page(peer: Peer, reply: Reply) -> ProviderError:

@@ -90,8 +90,10 @@ CODES: Final[dict[str, ErrorClass]] = {
     "request_too_large": "context_length",
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
+    "ResponsibleAIPolicyViolation": "content_filter",
     "moderation_blocked": "content_filter",
     "model_not_found": "not_found",
+    "DeploymentNotFound": "not_found",
     "not_found_error": "not_found",
     "rate_limit_exceeded": "rate_limit",
     "rate_limit_error": "rate_limit",
@@ -172,6 +174,12 @@ class Problem:
     should_retry: bool | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     next_step: str = ""
+
+    def is_about_model(self, model: str) -> bool:
+        """True where what was not found is the model, not the address."""
+        if self.code in ("model_not_found", "DeploymentNotFound") or self.param == "model":
+            return True
+        return bool(model) and re.search(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", self.message) is not None
 
     def classify(self) -> ErrorClass:
         """Say what went wrong, from the codes first and the status after."""
@@ -308,13 +316,13 @@ def _message(value: Any) -> str:
 
 
 def _refused_field(value: Any) -> str | None:
-    """The body field named by a validation error of the FastAPI kind (``loc: ["body", "stream_options"]``)."""
-    detail = value.get("detail") if isinstance(value, dict) else None
+    """The body field named by a validation error of the FastAPI kind (``loc: ["body", "stream_options"]``), dotted."""
+    detail = value.get("detail") if isinstance(value, dict) else value
     first = detail[0] if isinstance(detail, list) and detail else None
     loc = first.get("loc") if isinstance(first, dict) else None
-    if isinstance(loc, list) and len(loc) > 1 and loc[0] == "body":
-        return str(loc[1])
-    return None
+    if not isinstance(loc, list):
+        return None
+    return ".".join(str(part) for part in loc[loc[:1] == ["body"] :]) or None
 
 
 def _why(peer: Peer, problem: Problem, error_class: ErrorClass) -> str:
@@ -342,11 +350,7 @@ def _sentences(peer: Peer, problem: Problem, error_class: ErrorClass) -> tuple[s
             return f"{name} refused the key", "Check the key in Settings, Keys"
         return f"{name} asks for a key and none is stored for it", "Add one in Settings, Keys"
     if error_class == "not_found":
-        if (
-            problem.code == "model_not_found"
-            or problem.param == "model"
-            or (peer.model and peer.model in problem.message)
-        ):
+        if problem.is_about_model(peer.model):
             return f'{name} does not know the model "{model}"', f"Choose another model in {settings}"
         return f"{name} has nothing at {peer.address}", f"Check the endpoint and the model's name in {settings}"
     return {

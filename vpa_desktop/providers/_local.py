@@ -20,7 +20,7 @@ from vpa_desktop.providers._child import Child, ChildFailed
 from vpa_desktop.providers._failures import Peer
 from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider, count
+from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider
 from vpa_desktop.tokens import TokenCount
 
 
@@ -121,12 +121,7 @@ class LocalModelProvider(OpenAICompatibleProvider):
         """The model's own count where it is loaded; loads nothing."""
         if self._child.pid is None:
             return await BaseLLMProvider.count_tokens(self, request)
-        try:
-            payload = await self.get_json("/chat/completions/input_tokens", self.body(request, self.model))
-        except ProviderError:
-            payload = {}
-        tokens = count(payload.get("input_tokens")) if isinstance(payload, dict) else None
-        return await BaseLLMProvider.count_tokens(self, request) if tokens is None else TokenCount(tokens, False)
+        return await super().count_tokens(request)
 
     async def aclose(self) -> None:
         """End the model's process and give its memory back."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, is_loopback, split_address
-from vpa_desktop.providers._values import dict_of, dicts_of, list_of, text_of
-from vpa_desktop.providers.openai_compatible import count
+from vpa_desktop.providers._values import count, dict_of, dicts_of, list_of, text_of
 
 WINDOW: Final = 8_192
 SMALL_WINDOW: Final = 4_096

@@ -34,3 +34,8 @@ def object_in(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def count(value: Any) -> int | None:
+    """A token count, or None where the wire carries none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

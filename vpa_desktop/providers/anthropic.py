@@ -21,8 +21,7 @@ from vpa_desktop.providers._dialect import HttpProvider
 from vpa_desktop.providers._failures import Problem
 from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers._images import ImageLimits
-from vpa_desktop.providers._values import dict_of, dicts_of, text_of
-from vpa_desktop.providers.openai_compatible import count
+from vpa_desktop.providers._values import count, dict_of, dicts_of, text_of
 from vpa_desktop.tokens import TokenCount
 
 VERSION: Final = "2026-10-21"

@@ -18,14 +18,13 @@ from vpa_desktop.catalog import ModelInfo, split_address
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.messages import FinishReason, LLMRequest, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
-from vpa_desktop.providers._dialect import HttpProvider
+from vpa_desktop.providers._dialect import Ask, HttpProvider
 from vpa_desktop.providers._failures import DURATION, Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames, SSEOrJSON
 from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
-from vpa_desktop.providers._values import dict_of, dicts_of, text_of
-from vpa_desktop.providers.openai_compatible import count
+from vpa_desktop.providers._values import count, dict_of, dicts_of, text_of
 from vpa_desktop.tokens import TokenCount
 
 FINISH: Final[dict[str, FinishReason]] = {
@@ -80,11 +79,15 @@ class GoogleProvider(HttpProvider):
         """Where the configured model is asked."""
         return _method(self.model, "streamGenerateContent?alt=sse")
 
-    def url(self, base: str, model: str) -> str:
+    def asks(self, request: LLMRequest, model: str) -> Sequence[Ask]:
+        """The one way: the model is part of the path."""
+        return [Ask(_method(model, "streamGenerateContent?alt=sse"), self.body(request, model))]
+
+    def url(self, base: str, path: str, model: str) -> str:
         """Where this model is asked: the "-latest" names are known to v1beta only."""
         if _is_alias(model) and base.endswith("/v1"):
             base += "beta"
-        return base + _method(model, "streamGenerateContent?alt=sse")
+        return base + path
 
     def headers(self) -> Mapping[str, str]:
         """The key in a header: an address ends up in logs."""

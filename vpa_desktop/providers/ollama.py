@@ -25,8 +25,7 @@ from vpa_desktop.providers._frames import Framing, JSONFrames
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._ollama_models import ModelTag, Shown, read_shown, read_tags, window
 from vpa_desktop.providers._sse import SSEDecoder
-from vpa_desktop.providers._values import dict_of, dicts_of, object_in, text_of
-from vpa_desktop.providers.openai_compatible import count
+from vpa_desktop.providers._values import count, dict_of, dicts_of, object_in, text_of
 
 SHOW_S: Final = 5.0
 """How long to wait for what a model can do; without it the answer is asked for all the same."""

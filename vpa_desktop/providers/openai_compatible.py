@@ -6,18 +6,24 @@ are handled for every server alike: an endpoint does not say which of them it is
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from vpa_desktop.catalog import ModelInfo
-from vpa_desktop.messages import FinishReason, ImageData, LLMRequest, Message, StreamEvent, Usage
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, split_address
+from vpa_desktop.errors import ProviderError, VPAError
+from vpa_desktop.messages import FinishReason, ImageData, LLMRequest, Message, StreamEvent, ToolSpec, Usage
 from vpa_desktop.providers._answer import Answer
-from vpa_desktop.providers._dialect import HttpProvider, with_and_without_v1
-from vpa_desktop.providers._failures import Problem, read_problem
-from vpa_desktop.providers._http import Reply
+from vpa_desktop.providers._broken import malformed
+from vpa_desktop.providers._calls import carried_back
+from vpa_desktop.providers._dialect import Ask, HttpProvider, with_and_without_v1
+from vpa_desktop.providers._failures import Peer, Problem, read_problem
+from vpa_desktop.providers._http import HttpSession, Reply
+from vpa_desktop.providers._model_lists import read_models
+from vpa_desktop.providers._values import count, dict_of, list_of, text_of
+from vpa_desktop.tokens import TokenCount
 
 FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -29,16 +35,58 @@ FINISH: Final[dict[str, FinishReason]] = {
 }
 """Any other finish reason means the server gave up: "error"."""
 
+COUNT_S: Final = 10.0
+"""How long counting a prompt may take; an estimate is there at once."""
+
+CARRIED: Final = ("reasoning_content", "reasoning_details")
+
+
+HOME_PATHS: Final = {
+    "api.groq.com": "/openai/v1",
+    "openrouter.ai": "/api/v1",
+    "api.fireworks.ai": "/inference/v1",
+    "generativelanguage.googleapis.com": "/v1beta/openai",
+}
+"""Where the dialect is found at hosts that keep it neither at /v1 nor at the root."""
+
+NO_STREAM_OPTIONS: Final = ("api.mistral.ai", "codestral.mistral.ai")
+"""Hosts that refuse the field; they send the usage unasked."""
+
 
 class OpenAICompatibleProvider(HttpProvider):
     """Any server with ``/v1/chat/completions``. The endpoint works with and without a trailing /v1."""
 
-    optional = ("temperature", "top_p", "stop", "stream_options", "max_tokens", "max_completion_tokens")
+    optional: tuple[str, ...] = (
+        "temperature",
+        "top_p",
+        "stop",
+        "stream_options.include_obfuscation",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "reasoning_effort",
+        "reasoning",
+        "prompt_cache_key",
+        "store",
+    )
     limit_field = "max_tokens"
+
+    def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
+        super().__init__(config, http=http)
+        self._uncounted: set[str] = set()
+
+    @property
+    def host(self) -> str:
+        """The endpoint's host name."""
+        return (split_address(self.config.endpoint).hostname or "").lower()
 
     def bases(self) -> Sequence[str]:
         """The endpoint as written, and with or without /v1."""
-        return with_and_without_v1(self.config.endpoint)
+        found = with_and_without_v1(self.config.endpoint)
+        home = HOME_PATHS.get(self.host)
+        if home and not split_address(self.config.endpoint).path.strip("/"):
+            return [self.config.endpoint.rstrip("/") + home, *found]
+        return found
 
     def path(self) -> str:
         """Chat Completions."""
@@ -53,20 +101,66 @@ class OpenAICompatibleProvider(HttpProvider):
 
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request; only what was chosen is sent, the rest is the server's default."""
-        limit = request.max_tokens or self.config.max_tokens
+        effort = request.effort or self.config.effort
         fields: dict[str, Any] = {
-            self.limit_field: limit,
+            "stream_options": None if self.host in NO_STREAM_OPTIONS else {"include_usage": True},
+            self.limit_field: request.max_tokens or self.config.max_tokens,
             "temperature": self.config.temperature if request.temperature is None else request.temperature,
             "top_p": request.top_p,
             "stop": list(request.stop) or None,
+            "tools": [chat_tool(tool) for tool in request.tools] or None,
         }
+        if self.host == "openrouter.ai":
+            fields["reasoning"] = {"effort": effort} if effort else None
+        else:
+            fields["reasoning_effort"] = effort
         return {
             "model": model,
-            "messages": [chat_message(message) for message in request.messages],
+            "messages": self.messages(request.messages, model),
             "stream": True,
-            "stream_options": {"include_usage": True},
             **{name: value for name, value in fields.items() if value is not None},
         }
+
+    def messages(self, messages: Sequence[Message], model: str) -> list[dict[str, Any]]:
+        """The turns; what an answer carries goes back with it inside a running tool loop."""
+        turns = [chat_message(message) for message in messages]
+        for at, turn in enumerate(turns):
+            for item in carried_back(messages, at, self.config.kind, model):
+                turn.update({name: value for name, value in item.items() if name in CARRIED})
+        return turns
+
+    def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
+        """Reasoning, where the answer calls tools."""
+        return [item for _, item in sorted(answer.items.items())] if answer.tools else ()
+
+    def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
+        """The ways to have a prompt counted: llama.cpp's own path; a server that does not know it is asked once."""
+        body = self.body(request, model)
+        wanted = {name: value for name, value in body.items() if name in ("model", "messages", "tools")}
+        return [Ask("/chat/completions/input_tokens", wanted)]
+
+    async def count_tokens(self, request: LLMRequest) -> TokenCount:
+        """The tokens of a prompt as the provider counts them, an estimate where it does not."""
+        peer = self.peer(str(request.model or self.model))
+        asks: Sequence[Ask] = ()
+        try:
+            asks = [ask for ask in self.counts(request, peer.model) if ask.path not in self._uncounted]
+            if asks:
+                async with asyncio.timeout(COUNT_S):
+                    return TokenCount(await self._count(peer, asks), estimated=False)
+        except (VPAError, TimeoutError) as exc:
+            if isinstance(exc, ProviderError) and exc.error_class in ("not_found", "malformed"):
+                self._uncounted.update(ask.path for ask in asks)
+        return await super().count_tokens(request)
+
+    async def _count(self, peer: Peer, asks: Sequence[Ask]) -> int:
+        async with AsyncExitStack() as stack:
+            reply, _ = await self._send(stack, peer, asks)
+            payload = await reply.json()
+        tokens = count(dict_of(payload).get("input_tokens"))
+        if not tokens:
+            raise malformed(peer, "It is not a count", status=reply.status)
+        return tokens
 
     def without(self, body: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         """The body without refused fields; the two names of the length limit stand in for each other."""
@@ -94,13 +188,13 @@ class OpenAICompatibleProvider(HttpProvider):
         return self._read_choices(payload, answer, "message")
 
     def _read_choices(self, payload: Mapping[str, Any], answer: Answer, key: str) -> list[StreamEvent]:
-        answer.model = answer.model or _text(payload.get("model"))
+        answer.model = answer.model or text_of(payload.get("model"))
         groq = payload.get("x_groq")
-        usage = payload.get("usage") or _dict(groq).get("usage")
+        usage = payload.get("usage") or dict_of(groq).get("usage")
         if isinstance(usage, dict):
             answer.usage = read_usage(usage)
         events: list[StreamEvent] = []
-        for choice in _list(payload.get("choices")):
+        for choice in list_of(payload.get("choices")):
             if not isinstance(choice, dict) or choice.get("index") not in (0, None):
                 continue
             events += _read_delta(choice.get(key) or {}, answer)
@@ -111,10 +205,7 @@ class OpenAICompatibleProvider(HttpProvider):
 
     async def list_models(self) -> list[ModelInfo]:
         """The models the server lists, with what else it says about them."""
-        payload = await self.get_json("/models")
-        rows = payload.get("data") if isinstance(payload, dict) else payload
-        found = [_model(row) for row in _list(rows) if isinstance(row, dict) and row.get("id")]
-        return sorted(found, key=lambda model: model.id)
+        return read_models(await self.get_json("/models"))
 
 
 def chat_message(message: Message) -> dict[str, Any]:
@@ -123,7 +214,7 @@ def chat_message(message: Message) -> dict[str, Any]:
     if message.images:
         content = [{"type": "text", "text": message.content}] if message.content else []
         content += [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in message.images]
-    turn: dict[str, Any] = {"role": message.role, "content": content}
+    turn: dict[str, Any] = {"role": message.role, "content": content or None if message.tool_calls else content}
     if message.tool_calls:
         turn["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -134,6 +225,12 @@ def chat_message(message: Message) -> dict[str, Any]:
     return turn
 
 
+def chat_tool(tool: ToolSpec) -> dict[str, Any]:
+    """A function a model may ask for."""
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
 def data_url(image: ImageData) -> str:
     """The image as a data URL."""
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode('ascii')}"
@@ -141,8 +238,8 @@ def data_url(image: ImageData) -> str:
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts; ``prompt_tokens`` already contains the cached ones, ``completion_tokens`` the reasoning."""
-    prompt = _dict(usage.get("prompt_tokens_details"))
-    completion = _dict(usage.get("completion_tokens_details"))
+    prompt = dict_of(usage.get("prompt_tokens_details"))
+    completion = dict_of(usage.get("completion_tokens_details"))
     cached = count(prompt.get("cached_tokens"))
     return Usage(
         input_tokens=count(usage.get("prompt_tokens")),
@@ -153,23 +250,19 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
     )
 
 
-def count(value: Any) -> int | None:
-    """A token count, or None where the wire carries none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
     if not isinstance(delta, dict):
         return []
     events = answer.add_reasoning(delta.get("reasoning_content") or delta.get("reasoning"))
+    _carry(delta, answer)
     content = delta.get("content")
     for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
         events += _read_part(part, answer)
     refusal = answer.add_text(delta.get("refusal"))
     answer.refused = answer.refused or bool(refusal)
-    for position, call in enumerate(_list(delta.get("tool_calls"))):
+    for position, call in enumerate(list_of(delta.get("tool_calls"))):
         if isinstance(call, dict):
-            function = _dict(call.get("function"))
+            function = dict_of(call.get("function"))
             index = call.get("index")
             answer.add_tool(
                 index if isinstance(index, int) else answer.tool_position(call.get("id"), position),
@@ -180,40 +273,24 @@ def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
     return events + refusal
 
 
+def _carry(delta: Mapping[str, Any], answer: Answer) -> None:
+    """Keep the reasoning that DeepSeek and OpenRouter want back with the results of the calls."""
+    text, details = delta.get("reasoning_content"), delta.get("reasoning_details")
+    if not text and not details:
+        return
+    kept = answer.items.setdefault(0, {})
+    if isinstance(text, str):
+        kept["reasoning_content"] = kept.get("reasoning_content", "") + text
+    if isinstance(details, list):
+        kept["reasoning_details"] = [*kept.get("reasoning_details", ()), *details]
+
+
 def _read_part(part: Any, answer: Answer) -> list[StreamEvent]:
     """One element of a content list; Mistral puts its thinking there, itself a list of texts."""
     if not isinstance(part, dict):
         return answer.add_text(part)
     if part.get("type") == "thinking":
         pieces = part.get("thinking")
-        texts = [_dict(piece).get("text") for piece in pieces] if isinstance(pieces, list) else [pieces]
+        texts = [dict_of(piece).get("text") for piece in pieces] if isinstance(pieces, list) else [pieces]
         return [event for text in texts for event in answer.add_reasoning(text)]
     return answer.add_text(part.get("text"))
-
-
-def _model(row: Mapping[str, Any]) -> ModelInfo:
-    window = next(
-        (
-            found
-            for name in ("context_length", "max_model_len", "context_window", "max_context_length")
-            if (found := count(row.get(name))) is not None
-        ),
-        count(_dict(row.get("meta")).get("n_ctx_train")),
-    )
-    retires = row.get("shutdown_date")
-    if isinstance(retires, int):
-        retires = datetime.fromtimestamp(retires, UTC).date().isoformat()
-    info = ModelInfo(str(row["id"]), window, count(row.get("max_completion_tokens")))
-    return replace(info, retires_on=retires) if isinstance(retires, str) else info
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
