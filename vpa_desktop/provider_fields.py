@@ -296,3 +296,17 @@ def shown_text(value: Any) -> str:
     if isinstance(value, float | Decimal):
         return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
     return str(value)
+
+
+def key_page_of(kind: str, endpoint: str = "") -> str:
+    """Return the page where a key is made; "" where there is none."""
+    if kind == LLMProvider.OPENAI_COMPATIBLE:
+        preset = preset_of(endpoint)
+        return preset.key_page if preset is not None else ""
+    return KINDS[kind].key_page or _KEY_PAGES.get(kind, "")
+
+
+_KEY_PAGES: Final[dict[str, str]] = {
+    LLMProvider.AZURE_OPENAI: "https://portal.azure.com",
+    LLMProvider.OLLAMA: "https://ollama.com/settings/keys",
+}

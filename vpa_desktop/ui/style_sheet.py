@@ -29,6 +29,11 @@ def _frames(t: Theme) -> str:
 #composer[focused="true"] {{ border: 1px solid {t.accent}; }}
 #composer QPlainTextEdit, #composer QTextEdit {{ background: transparent; border: 0; font-size: 14px; padding: 0; }}
 QFrame[card="true"] {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 12px; }}
+QFrame[lifted="true"] {{ background: {t.raised}; border: 1px solid {t.accent}; }}
+QFrame[verdict] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 8px; }}
+QFrame[verdict="ok"] {{ background: transparent; border: 1px solid {t.ok}; }}
+QFrame[verdict="warn"] {{ background: transparent; border: 1px solid {t.warn}; }}
+QFrame[verdict="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; }}
 QFrame[notice="true"] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 10px; }}
 QFrame[notice="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; border-radius: 10px; }}
 QFrame[rule="true"] {{ background: {t.line}; border: 0; }}
