@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
 
-from vpa_desktop.catalog import KINDS
+from vpa_desktop.catalog import is_loopback
 from vpa_desktop.config import LOCAL_PROVIDER_ID
 from vpa_desktop.ui.settings.model_field import facts_words
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
@@ -71,7 +71,7 @@ class ProviderCard(Card):
         self.status = status
         self._place = ""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.grip = Grip(self.tr("Draw it to another place, or press Alt+Up and Alt+Down"))
+        self.grip = Grip(self.tr("Drag it to another place, or press Alt+Up and Alt+Down"))
         self._number = PlainLabel("", "dim")
         self._number.setFixedWidth(20)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -156,10 +156,10 @@ class ProviderCard(Card):
     def _chips(self) -> QHBoxLayout | None:
         status = self.status
         words = [self.tr("stays on this computer")] if status.is_local else []
-        if not status.is_local and KINDS[status.kind].kind != "mock" and status.endpoint.startswith("http://"):
-            words.append(
-                self.tr("not encrypted") if status.options.get("allow_plain_http") else self.tr("this computer")
-            )
+        if not status.is_local and is_loopback(status.endpoint):
+            words.append(self.tr("on this computer"))
+        elif status.endpoint.startswith("http://"):
+            words.append(self.tr("not encrypted"))
         if status.facts is not None:
             words += facts_words(status.facts)
         row = QHBoxLayout()

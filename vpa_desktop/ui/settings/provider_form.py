@@ -171,9 +171,7 @@ class ProviderForm(Card):
         if kind == LLMProvider.LLAMA_CPP:
             return self.tr("Runs on this computer. The model that came with the program is a small demonstration.")
         if kind == LLMProvider.TRANSFORMERS:
-            return self.tr(
-                "Runs on this computer. It needs the packages torch and transformers, and nothing is fetched."
-            )
+            return self.tr("Runs on this computer. It needs torch and transformers; nothing is fetched.")
         if kind == LLMProvider.OLLAMA:
             return self.tr("A program of its own that runs models on this computer. It needs no key.")
         if kind == LLMProvider.MOCK:
@@ -312,6 +310,8 @@ def _in_order(layout: QLayout) -> Iterator[QWidget]:
     """Every widget of a layout and of those inside it, from top to bottom."""
     for n in range(layout.count()):
         item = layout.itemAt(n)
+        if item is None:
+            continue
         widget, inner = item.widget(), item.layout()
         if widget is not None:
             yield widget

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Signal
@@ -93,7 +94,7 @@ class ProviderList(QWidget):
     def _chain(self, above: ProviderCard, below: ProviderCard) -> None:
         """Tab goes from the last control of a card to the next card."""
         inside = [*above.controls(), below]
-        for one, two in zip(inside, inside[1:], strict=False):
+        for one, two in pairwise(inside):
             QWidget.setTabOrder(one, two)
 
     # By mouse

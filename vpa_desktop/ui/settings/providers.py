@@ -99,10 +99,8 @@ class ProvidersPage(FormPage):
 
     def _story(self, routing: RoutingSettings) -> str:
         told = {
-            "failover": self.tr(
-                "They are asked in this order: when one fails, the next goes on. Draw a card to move it."
-            ),
-            "fixed": self.tr("Only the first one is asked. Draw a card to the top to ask another."),
+            "failover": self.tr("They are asked in this order: when one fails, the next goes on. Drag to change it."),
+            "fixed": self.tr("Only the first one is asked. Drag a card to the top to ask another."),
             "fastest": self.tr("The fastest is asked first; this order decides between equals."),
             "cheapest": self.tr("The cheapest is asked first; this order decides between equals."),
             "weighted": self.tr("Requests are shared out by weight; when one fails, the others go on."),
