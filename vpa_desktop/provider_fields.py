@@ -79,7 +79,7 @@ _PROTOCOLS: Final = (("", "Automatic"), ("responses", "Responses"), ("chat", "Ch
 _API_VERSIONS: Final = (("", "v1"), ("v1beta", "v1beta"))
 
 _KEY = KindField(KEY, "API key", "It goes to your key store only", "secret", required=True)
-_KEY_OPTIONAL = KindField(KEY, "API key", "Only where the server asks for one", "secret")
+_KEY_OPTIONAL = KindField(KEY, "API key", "A service asks for one, a server on this computer seldom does", "secret")
 _MODEL = KindField("model", "Model", "The model that answers", "model")
 _ADDRESS = KindField(
     "api_endpoint", "Address", "For a company gateway or a proxy of your own", "address", advanced=True

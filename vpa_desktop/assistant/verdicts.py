@@ -210,7 +210,7 @@ _WORDS: Final[dict[str, tuple[str, str, str]]] = {
     "plain_http": (
         "Nothing was sent: http:// is not encrypted",
         "Anyone on the way to {host} could read the key and every word",
-        "Write https://, or allow plain http under Advanced where you trust the network",
+        "Write https://, or allow plain http below the address where you trust the network",
     ),
     "offline": ("Nobody was asked: the program is set to stay offline", "", "Start it without VPA_OFFLINE, and test"),
     "local_model": ("The local model cannot answer", "", ""),

@@ -128,6 +128,8 @@ def _views(t: Theme) -> str:
 QListView, QTreeView, QTableView {{ background: transparent; border: 0; color: {t.text};
   alternate-background-color: {t.side}; gridline-color: {t.line}; }}
 QListView:focus, QTreeView:focus, QTableView:focus {{ border: 2px solid {t.accent}; border-radius: 8px; }}
+QListView[popup="true"], QListView[popup="true"]:focus {{ background: {t.raised}; border: 1px solid {t.line};
+  border-radius: 0; padding: 0; }}
 QListView::item, QTreeView::item {{ padding: 6px 8px; border-radius: 8px; }}
 QListView::item:hover, QTreeView::item:hover {{ background: {t.hover}; }}
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {{ background: {t.sel};

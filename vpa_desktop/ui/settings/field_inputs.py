@@ -6,11 +6,11 @@ Labels and hints come from ``provider_fields`` in English and are translated her
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from vpa_desktop.provider_fields import KindField
 from vpa_desktop.ui.settings.model_field import ModelField
-from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel
+from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel, Switch
 
 SHORT = ("count", "number", "money")
 SHORT_PX = 168
@@ -38,11 +38,12 @@ class FieldInput(QWidget):
         usual = translated(usual or field.usual)
         if field.shape == "choice":
             self.control = self._choices(name)
-            row.addWidget(self.control)
+            row.addWidget(self.control, 0 if field.advanced else 1)
         elif field.shape == "switch":
-            self.control = QCheckBox(name)
+            self.control = Switch()
             self.control.toggled.connect(lambda _: self.changed.emit())
-            row.addWidget(self.control, 1)
+            row.addWidget(self.control)
+            row.addStretch(1)
         elif field.shape == "model":
             self.model = ModelField(name, usual)
             self.control = self.model.line
@@ -55,20 +56,21 @@ class FieldInput(QWidget):
             row.addWidget(self._choose(name))
         self.control.setAccessibleName(name)
         self.control.setAccessibleDescription(hint)
-        if hint and (field.shape in SHORT or (field.shape == "choice" and field.advanced)):
-            beside = PlainLabel(hint, "dim", wraps=True)
-            row.addWidget(beside, 1)
-        elif field.shape == "choice":
+        if hint and self._has_hint_beside():
+            row.addWidget(PlainLabel(hint, "dim", wraps=True), 1)
+        elif field.shape in SHORT:
             row.addStretch(1)
         self.setFocusProxy(self.control)
 
     @property
     def below(self) -> str:
         """The hint that stands below the control; "" where it stands beside it."""
-        field = self.field
-        if field.shape in (*SHORT, "switch", "model") or (field.shape == "choice" and field.advanced):
+        if self._has_hint_beside() or self.field.shape in ("switch", "model"):
             return ""
-        return translated(field.hint)
+        return translated(self.field.hint)
+
+    def _has_hint_beside(self) -> bool:
+        return self.field.shape in SHORT or (self.field.shape == "choice" and self.field.advanced)
 
     def _line(self, name: str, usual: str) -> QLineEdit:
         line = QLineEdit()
@@ -100,7 +102,7 @@ class FieldInput(QWidget):
         """Returns what is typed or chosen; "" is the default."""
         if isinstance(self.control, ChoiceBox):
             return str(self.control.currentData() or "")
-        if isinstance(self.control, QCheckBox):
+        if isinstance(self.control, Switch):
             return "true" if self.control.isChecked() else ""
         assert isinstance(self.control, QLineEdit)
         return self.control.text().strip()
@@ -109,7 +111,7 @@ class FieldInput(QWidget):
         """Shows a value."""
         if isinstance(self.control, ChoiceBox):
             self.control.setCurrentIndex(max(0, self.control.findData(text)))
-        elif isinstance(self.control, QCheckBox):
+        elif isinstance(self.control, Switch):
             self.control.setChecked(text == "true")
         else:
             assert isinstance(self.control, QLineEdit)

@@ -116,6 +116,7 @@ class ModelField(QWidget):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setMaxVisibleItems(10)
         popup = QListView()
+        popup.setProperty("popup", True)
         popup.setAccessibleName(self.tr("Models"))
         completer.setPopup(popup)
         popup.setItemDelegate(_ModelRow(popup))

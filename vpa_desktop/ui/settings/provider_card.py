@@ -166,7 +166,9 @@ class ProviderCard(Card):
         row.setSpacing(6)
         row.addSpacing(52)
         for word in words:
-            row.addWidget(PlainLabel(word, "chip"))
+            chip = PlainLabel(word, "chip")
+            chip.setFixedHeight(26)  # a lower one could not be round
+            row.addWidget(chip)
         row.addStretch(1)
         return row if words else None
 
@@ -226,9 +228,14 @@ class ProviderCard(Card):
 
     def set_busy(self, busy: bool) -> None:
         """Says that a test is running."""
-        self.test.setEnabled(not busy)
+        had_focus = self.test.hasFocus() or self.verdict.stop.hasFocus()
         if busy:
             self.verdict.wait_for(self.status.id)
+            if had_focus:
+                self.verdict.stop.setFocus()
+        self.test.setEnabled(not busy)
+        if had_focus and not busy:
+            self.test.setFocus()
 
     def show_verdict(self, verdict: ProviderVerdict, at: datetime) -> None:
         """Shows the last Test and when it was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QWidget
 
 from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider
 from vpa_desktop.errors import VPAError
@@ -14,7 +14,7 @@ from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.ui.settings.field_inputs import translated
 from vpa_desktop.ui.settings.provider_rows import KindRows, add_row, grid
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
-from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel
+from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,8 @@ class ProviderForm(Card):
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Name"))
         self.name.setPlaceholderText(self.tr("a short name of your own, such as openai_main"))
-        self.default = QCheckBox(self.tr("Ask this one first"))
+        self.default = Switch()
+        self.default.setAccessibleName(self.tr("Ask this one first"))
         self._note = PlainLabel("", "dim", wraps=True)
         top = grid()
         add_row(top, self.tr("Kind"), self.kind)
@@ -64,7 +65,9 @@ class ProviderForm(Card):
         self.column.addLayout(top)
         self.column.addWidget(self._note)
         self.column.addWidget(self.rows)
-        self.column.addWidget(self.default)
+        foot = grid()
+        add_row(foot, self.tr("Ask first"), self.default)
+        self.column.addLayout(foot)
         self.column.addLayout(self._buttons())
         self.column.addWidget(self.verdict)
         self.offer(kinds)
@@ -267,10 +270,15 @@ class ProviderForm(Card):
 
     def set_busy(self, busy: bool) -> None:
         """Says that a test is running: there is one at a time."""
-        self.test.setEnabled(not busy)
-        self.save.setEnabled(not busy)
+        had_focus = self.test.hasFocus() or self.verdict.stop.hasFocus()
         if busy:
             self.verdict.wait_for(self.name.text().strip())
+            if had_focus:
+                self.verdict.stop.setFocus()
+        self.test.setEnabled(not busy)
+        self.save.setEnabled(not busy)
+        if had_focus and not busy:
+            self.test.setFocus()
 
     def say(self, words: str, *, good: bool | None = None) -> None:
         """Shows a result or a mistake in words."""

@@ -76,8 +76,14 @@ class KindRows(QWidget):
         column.setSpacing(12)
         fields = fields_of(kind)
         main, folded = grid(), grid()
+        plain_http = next((field for field in fields if field.key == PLAIN_HTTP), None)
         for field in fields:
-            self._add(folded if field.advanced and field.key != PLAIN_HTTP else main, field)
+            if field is plain_http:
+                continue
+            to = folded if field.advanced else main
+            self._add(to, field)
+            if field.key == "api_endpoint" and plain_http is not None:
+                self._add(to, plain_http)
         self.more = IconButton("chevron-right", self.tr("Advanced"), self.tr("Advanced"), size=16)
         self.more.setCheckable(True)
         self.more.setToolTip(self.tr("Settings that seldom need a change"))
@@ -113,7 +119,7 @@ class KindRows(QWidget):
             column.setSpacing(4)
             column.addWidget(made)
             column.addWidget(warning)
-            self._parts[field.key] = add_row(to, "", box)
+            self._parts[field.key] = add_row(to, translated(field.label), box)
             return
         self._parts[field.key] = add_row(to, translated(field.label), made, made.below, required=field.required)
 

@@ -45,6 +45,7 @@ class ProvidersPage(FormPage):
         self._tasks = tasks
         self._backend: Backend | None = None
         self._shown: tuple[list[ProviderStatus], RoutingSettings] | None = None
+        self._testing: set[str] = set()
         self._verdicts: dict[str, tuple[ProviderVerdict, datetime]] = {}
         self.form = ProviderForm()
         self.form.hide()
@@ -113,10 +114,10 @@ class ProvidersPage(FormPage):
         card = ProviderCard(status, weighted=weighted)
         card.wanted.connect(partial(self._run, status))
         card.weighed.connect(lambda weight: self._do("weigh", self._set(f"providers.{status.id}.weight", weight)))
-        if status.id in self._verdicts:
-            card.show_verdict(*self._verdicts[status.id])
-        if self._tasks.running(f"test {status.id}"):
+        if status.id in self._testing:
             card.set_busy(True)
+        elif status.id in self._verdicts:
+            card.show_verdict(*self._verdicts[status.id])
         return card
 
     def start_adding(self) -> None:
@@ -203,7 +204,11 @@ class ProvidersPage(FormPage):
             field.set_text(str(found[0]))
 
     async def _test_saved(self, backend: Backend, status: ProviderStatus) -> None:
-        verdict = await backend.test_provider(draft_of(status))
+        self._testing.add(status.id)
+        try:
+            verdict = await backend.test_provider(draft_of(status))
+        finally:
+            self._testing.discard(status.id)
         self._verdicts[status.id] = (verdict, datetime.now())
         if (card := self.cards.card(status.id)) is not None:
             card.show_verdict(*self._verdicts[status.id])
