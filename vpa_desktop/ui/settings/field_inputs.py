@@ -6,14 +6,14 @@ Labels and hints come from ``provider_fields`` in English and are translated her
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from vpa_desktop.provider_fields import KindField
 from vpa_desktop.ui.settings.model_field import ModelField
 from vpa_desktop.ui.widgets import ChoiceBox, PlainLabel, Switch
 
 SHORT = ("count", "number", "money")
-SHORT_PX = 168
+SHORT_PX, LEAST_PX = 176, 104
 
 
 def translated(text: str) -> str:
@@ -38,7 +38,7 @@ class FieldInput(QWidget):
         usual = translated(usual or field.usual)
         if field.shape == "choice":
             self.control = self._choices(name)
-            row.addWidget(self.control, 0 if field.advanced else 1)
+            row.addWidget(self.control, 1)
         elif field.shape == "switch":
             self.control = Switch()
             self.control.toggled.connect(lambda _: self.changed.emit())
@@ -51,13 +51,15 @@ class FieldInput(QWidget):
             row.addWidget(self.model, 1)
         else:
             self.control = self._line(name, usual)
-            row.addWidget(self.control, 0 if field.shape in SHORT else 1)
+            row.addWidget(self.control, 1)
         if field.shape in ("file", "folder"):
             row.addWidget(self._choose(name))
         self.control.setAccessibleName(name)
         self.control.setAccessibleDescription(hint)
         if hint and self._has_hint_beside():
-            row.addWidget(PlainLabel(hint, "dim", wraps=True), 1)
+            beside = PlainLabel(hint, "dim", wraps=True)
+            beside.setMinimumWidth(64)
+            row.addWidget(beside, 1)
         elif field.shape in SHORT:
             row.addStretch(1)
         self.setFocusProxy(self.control)
@@ -78,7 +80,8 @@ class FieldInput(QWidget):
         line.setAcceptDrops(False)
         line.textChanged.connect(lambda _: self.changed.emit())
         if self.field.shape in SHORT:
-            line.setFixedWidth(SHORT_PX)
+            line.setMinimumWidth(LEAST_PX)
+            line.setMaximumWidth(SHORT_PX)
         if self.field.shape == "secret":
             line.setEchoMode(QLineEdit.EchoMode.Password)
             line.setInputMethodHints(Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhHiddenText)
@@ -86,7 +89,10 @@ class FieldInput(QWidget):
 
     def _choices(self, name: str) -> ChoiceBox:
         box = ChoiceBox()
-        box.setMinimumWidth(SHORT_PX)
+        box.setMinimumWidth(LEAST_PX)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        if self.field.advanced:
+            box.setMaximumWidth(SHORT_PX)
         for value, words in self.field.choices:
             box.addItem(translated(words), value)
         box.currentIndexChanged.connect(lambda _: self.changed.emit())

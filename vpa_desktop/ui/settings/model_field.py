@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QListView,
-    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -78,17 +77,16 @@ class ModelField(QWidget):
         self.line.setPlaceholderText(usual)
         self.line.setAcceptDrops(False)
         self.line.textChanged.connect(self._show_facts)
-        self.load = QPushButton(self.tr("Load models"))
-        self.load.setProperty("ghost", True)
+        self.open = IconButton("chevron-down", self.tr("Load models"), size=16)
+        self.open.clicked.connect(self._open)
+        self.load = IconButton("refresh-cw", self.tr("Load the models again"), size=16)
         self.load.clicked.connect(self.load_wanted)
-        self.open = IconButton("chevron-down", self.tr("Show the models"), size=16)
-        self.open.clicked.connect(self.show_list)
-        self.open.hide()
+        self.load.hide()
         self._known = PlainLabel("", "dim", wraps=True)
         self._known.hide()
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row.setSpacing(4)
         row.addWidget(self.line, 1)
         row.addWidget(self.open)
         row.addWidget(self.load)
@@ -121,8 +119,24 @@ class ModelField(QWidget):
         completer.setPopup(popup)
         popup.setItemDelegate(_ModelRow(popup))
         self.line.setCompleter(completer)
-        self.open.setVisible(bool(answering))
+        self.load.setVisible(bool(answering))
+        self._call_it(self.tr("Show the models") if answering else self.tr("Load models"))
         self._show_facts()
+
+    def forget(self) -> None:
+        """Empties the list: the address it came from is another one now."""
+        if self._facts:
+            self.offer(())
+
+    def _call_it(self, name: str) -> None:
+        self.open.setAccessibleName(name)
+        self.open.setToolTip(name)
+
+    def _open(self) -> None:
+        if self._facts:
+            self.show_list()
+        else:
+            self.load_wanted.emit()
 
     def show_list(self) -> None:
         """Opens the whole list."""
@@ -134,8 +148,9 @@ class ModelField(QWidget):
 
     def set_busy(self, busy: bool) -> None:
         """Says that the list is on its way."""
-        self.load.setEnabled(not busy)
-        self.load.setText(self.tr("Loading…") if busy else self.tr("Load models"))
+        for button in (self.open, self.load):
+            button.setEnabled(not busy)
+        self.open.set_icon("clock" if busy else "chevron-down")
 
     def _show_facts(self) -> None:
         info = self._facts.get(self.line.text().strip())

@@ -228,7 +228,7 @@ class ProviderCard(Card):
 
     def set_busy(self, busy: bool) -> None:
         """Says that a test is running."""
-        had_focus = self.test.hasFocus() or self.verdict.stop.hasFocus()
+        had_focus = self.window().focusWidget() in (self.test, self.verdict.stop)
         if busy:
             self.verdict.wait_for(self.status.id)
             if had_focus:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider
 from vpa_desktop.errors import VPAError
 from vpa_desktop.provider_fields import KEY, PRESETS, fields_of, key_page_of, preset_of, read_text, shown_text
 from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
-from vpa_desktop.ui.settings.field_inputs import translated
+from vpa_desktop.ui.settings.field_inputs import LEAST_PX, translated
 from vpa_desktop.ui.settings.provider_rows import KindRows, add_row, grid
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
 from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch
@@ -47,6 +47,9 @@ class ProviderForm(Card):
         self.service.addItem(self.tr("Another one"), "")
         for preset in PRESETS:
             self.service.addItem(preset.label, preset.id)
+        for box in (self.kind, self.service):
+            box.setMinimumWidth(LEAST_PX)
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.service.activated.connect(lambda _: self._use_service())
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Name"))
@@ -270,7 +273,7 @@ class ProviderForm(Card):
 
     def set_busy(self, busy: bool) -> None:
         """Says that a test is running: there is one at a time."""
-        had_focus = self.test.hasFocus() or self.verdict.stop.hasFocus()
+        had_focus = self.window().focusWidget() in (self.test, self.verdict.stop)
         if busy:
             self.verdict.wait_for(self.name.text().strip())
             if had_focus:

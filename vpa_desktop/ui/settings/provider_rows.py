@@ -18,7 +18,7 @@ from vpa_desktop.ui.widgets import IconButton, PlainLabel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LABEL_PX = 128
+LABEL_PX = 112
 PLAIN_HTTP = "allow_plain_http"
 
 
@@ -147,6 +147,8 @@ class KindRows(QWidget):
         open_to_all = typed.startswith("http://") and len(typed) > len("http://") and not is_loopback(typed)
         for part in self._parts.get(PLAIN_HTTP, ()):
             part.setVisible(open_to_all)
+        if (model := self.inputs.get("model")) is not None and model.field.shape == "model":
+            model.model.forget()
         self.address_changed.emit()
 
     def text(self, key: str) -> str:
