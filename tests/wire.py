@@ -106,7 +106,8 @@ def compare(seen: Outcome, expected: dict[str, Any]) -> None:
         assert seen.error is None
         assert seen.done.finish_reason == expected["finish"]
         calls = [
-            {"id": call.id, "name": call.name, "arguments": json.loads(call.arguments)} for call in seen.done.tool_calls
+            {"id": call.id or None, "name": call.name, "arguments": json.loads(call.arguments)}
+            for call in seen.done.tool_calls
         ]
         assert calls == expected["tool_calls"]
         return

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse
     from vpa_desktop.providers.anthropic import AnthropicProvider
     from vpa_desktop.providers.base import BaseLLMProvider
+    from vpa_desktop.providers.gemini import GoogleProvider
     from vpa_desktop.providers.mock import MockProvider
+    from vpa_desktop.providers.ollama import OllamaProvider
     from vpa_desktop.providers.openai import OpenAIProvider
     from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
 
@@ -28,6 +30,7 @@ _HOMES = {
     "EnhancedLLMIntegration": "assistant.integration",
     "EnhancedLLMRequest": "messages",
     "EnhancedLLMResponse": "messages",
+    "GoogleProvider": "providers.gemini",
     "LLMModel": "catalog",
     "LLMProvider": "catalog",
     "LLMProviderConfig": "catalog",
@@ -35,6 +38,7 @@ _HOMES = {
     "LLMRequest": "messages",
     "LLMResponse": "messages",
     "MockProvider": "providers.mock",
+    "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
     "create_complete_vpa_system": "system",
     "create_llm_provider_manager": "system",
@@ -47,6 +51,7 @@ __all__ = [
     "EnhancedLLMIntegration",
     "EnhancedLLMRequest",
     "EnhancedLLMResponse",
+    "GoogleProvider",
     "LLMModel",
     "LLMProvider",
     "LLMProviderConfig",
@@ -54,6 +59,7 @@ __all__ = [
     "LLMRequest",
     "LLMResponse",
     "MockProvider",
+    "OllamaProvider",
     "OpenAIProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",

@@ -157,11 +157,15 @@ class RouteStarted:
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """After this point another provider goes on with an answer that broke off; the text before it is kept."""
+    """After this point another provider goes on with an answer that broke off; the text before it is kept.
+
+    With ``restarts`` it could not go on from there: the answer begins anew, and what came before is no part of it.
+    """
 
     from_provider: str
     to_provider: str
     reason: str
+    restarts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

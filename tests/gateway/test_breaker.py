@@ -42,16 +42,16 @@ def test_exactly_one_probe_goes_out_and_a_good_one_closes_it() -> None:
     assert breaker.acquire()
 
 
-def test_failed_probes_double_the_wait_up_to_the_ceiling() -> None:
+def test_failed_probes_lengthen_the_wait_up_to_the_ceiling() -> None:
     clock = FakeClock()
     breaker = opened(clock)
     waits = []
-    for _ in range(9):
+    for _ in range(13):
         waits.append(breaker.opens_in_s)
         clock.advance(breaker.opens_in_s)
         assert breaker.acquire()
         breaker.failure()
-    assert waits[:4] == [5, 10, 20, 40]
+    assert waits[:4] == [5, 7.5, 11.25, 16.875]
     assert waits[-1] == 300
 
 

@@ -9,7 +9,13 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._http import HttpSession
 
-KINDS = {"openai_chat": "openai", "compat": "openai_compatible", "anthropic": "anthropic"}
+KINDS = {
+    "openai_chat": "openai",
+    "compat": "openai_compatible",
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "ollama": "ollama",
+}
 
 
 @pytest.mark.parametrize("case", cases(*KINDS), ids=str)

@@ -36,6 +36,7 @@ from vpa_desktop.messages import (
     ReasoningDelta,
     RouteDone,
     RouteStarted,
+    Seam,
     TextDelta,
     TurnDone,
     TurnEvent,
@@ -116,6 +117,8 @@ class EnhancedLLMIntegration:
                         turn.add_text(event.text)
                     elif isinstance(event, ReasoningDelta):
                         turn.add_reasoning(event.text)
+                    elif isinstance(event, Seam) and event.restarts:
+                        turn.restart()
                     yield event
             if answer is None:
                 raise BadReply("The route ended without an answer")
@@ -246,6 +249,8 @@ class EnhancedLLMIntegration:
                         self._cache.put(key, replace(whole, warnings=()))
                     yield RouteDone(whole)
                     continue
+                if isinstance(event, Seam) and event.restarts:
+                    prepared.guard.rest()  # half a placeholder of the text that is given up
                 yield event
 
     async def _from_cache(self, kept: LLMResponse, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:

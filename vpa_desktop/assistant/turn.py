@@ -85,6 +85,12 @@ class Turn:
         self._reasoning.append(text)
         self._noted()
 
+    def restart(self) -> None:
+        """Forget the text so far: the answer begins anew."""
+        self._text.clear()
+        self._reasoning.clear()
+        self._noted()
+
     @property
     def text(self) -> str:
         """The answer so far."""

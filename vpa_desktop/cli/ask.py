@@ -74,7 +74,8 @@ def _show(event: TurnEvent, out: Output, streamed: bool) -> None:
     if isinstance(event, TextDelta) and streamed:
         out.piece(event.text)
     elif isinstance(event, Seam):
-        out.note(f"[{event.from_provider} broke off; {event.to_provider} goes on]")
+        how = "could not go on and begins anew" if event.restarts else "goes on"
+        out.note(f"[{event.from_provider} broke off; {event.to_provider} {how}]")
     elif isinstance(event, TurnDone):
         _finish(event.response, out, streamed)
 

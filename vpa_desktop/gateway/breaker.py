@@ -1,7 +1,7 @@
 """CircuitBreaker: leaves a failing provider alone, and comes back to it with one careful try.
 
 After ``failure_threshold`` failures in a row it opens for five seconds, then lets exactly one probe through.
-A failed or lost probe doubles the wait, up to ``recovery_timeout_s``; a good one closes the breaker.
+A failed or lost probe makes the wait half as long again, up to ``recovery_timeout_s``; a good one closes the breaker.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Final, Literal
 BreakerState = Literal["closed", "open", "half_open"]
 
 FIRST_WAIT_S: Final = 5.0
+GROWTH: Final = 1.5
+"""After a minute of outage the wait is 25 s; doubled it would be 40 s, too long for one that is well again."""
+
 PROBE_DEADLINE_S: Final = 60.0
 
 
@@ -83,6 +86,6 @@ class CircuitBreaker:
         self._probe_deadline = None
 
     def _reopen(self) -> None:
-        self._wait_s = min(self.recovery_timeout_s, self._wait_s * 2 if self._wait_s else FIRST_WAIT_S)
+        self._wait_s = min(self.recovery_timeout_s, self._wait_s * GROWTH if self._wait_s else FIRST_WAIT_S)
         self._open_until = self._clock() + self._wait_s
         self._probe_deadline = None

@@ -32,7 +32,6 @@ from vpa_desktop.gateway.attempt import (
     fit_to_window,
     worst_case_usd,
 )
-from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.messages import (
     Attempt,
@@ -83,7 +82,9 @@ class Failover:
         self._kept = ""
         self._last_error: VPAError | None = None
         self._broke_at = ""
+        self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
+        self._too_small_tokens: int | None = None
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
@@ -96,6 +97,8 @@ class Failover:
                 async for event in self._give(provider, ready):
                     yield event
                 return
+            if self._is_too_small(provider):
+                continue
             for retry in range(1 + (provider.config.max_retries if last else 0)):
                 if retry:
                     await asyncio.sleep(_pause_s(self._last_error, retry))
@@ -106,28 +109,41 @@ class Failover:
                             return
                 if not _may_retry(self._last_error) or self._kept:
                     break
+            if self._refused_to_continue():
+                async with aclosing(self._try(provider, first=position == 0, anew=True)) as events:
+                    async for event in events:
+                        yield event
+                        if isinstance(event, RouteDone):
+                            return
             self._stop_if_final()
         raise self._failure()
 
     def _admitted(self) -> list[BaseLLMProvider]:
-        """The route without the providers whose breaker is open; when all are, the one that opens first is tried."""
-        admitted: list[tuple[BaseLLMProvider, CircuitBreaker]] = []
-        refused: list[tuple[BaseLLMProvider, CircuitBreaker]] = []
-        for provider in self._route:
-            breaker = self._manager.breaker(provider.provider_id, provider.model)
-            (refused if breaker.state == "open" else admitted).append((provider, breaker))
-        if not admitted and refused:
-            admitted = [min(refused, key=lambda pair: pair[1].opens_in_s)]
-            refused.remove(admitted[0])
-        for provider, breaker in refused:
-            reason = f"left alone for {breaker.opens_in_s:.0f} s after failures"
-            self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
-        return [provider for provider, _ in admitted]
+        """The route without those that are left alone for now; when all are, the one that is back first is tried."""
+        waits = [(self._wait(provider), provider) for provider in self._route]
+        soonest = min(waits, key=lambda wait: wait[0][0])[0][0]
+        admitted: list[BaseLLMProvider] = []
+        for (seconds, reason), provider in waits:
+            if not seconds or (seconds == soonest and not admitted):
+                admitted.append(provider)
+            else:
+                self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
+        return admitted
+
+    def _wait(self, provider: BaseLLMProvider) -> tuple[float, str]:
+        """How long a provider is still left alone (0: not at all), and why."""
+        provider_id, model = provider.provider_id, provider.model
+        breaker = self._manager.breaker(provider_id, model)
+        closed_s = breaker.opens_in_s if breaker.state == "open" else 0.0
+        paused_s = self._manager.cooldowns.left_s(provider_id, model)
+        if paused_s >= closed_s:
+            return paused_s, self._manager.cooldowns.reason(provider_id, model)
+        return closed_s, f"left alone for {closed_s:.0f} s after failures"
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
         if self._kept:
-            yield Seam(self._broke_at, provider.provider_id, str(self._last_error or ""))
+            yield self._seam(provider)
         yield RouteStarted(provider.provider_id, ready.model)
         yield TextDelta(ready.text)
         self._attempts.append(Attempt(provider.provider_id, ready.model, "ok"))
@@ -144,10 +160,12 @@ class Failover:
             )
         )
 
-    async def _try(self, provider: BaseLLMProvider, *, first: bool) -> AsyncGenerator[GatewayEvent, None]:
-        """One attempt; its failure is left in ``_last_error``."""
+    async def _try(
+        self, provider: BaseLLMProvider, *, first: bool, anew: bool = False
+    ) -> AsyncGenerator[GatewayEvent, None]:
+        """One attempt; its failure is left in ``_last_error``. ``anew`` asks for the whole answer, not for its rest."""
         manager = self._manager
-        request = self._prepared(provider, first)
+        request = self._prepared(provider, first, anew)
         breaker = manager.breaker(provider.provider_id, provider.model)
         run = AttemptRun(provider, request)
         try:
@@ -165,14 +183,17 @@ class Failover:
         outcome, error = "cancelled", None
         manager.health.started(provider.provider_id)
         try:
-            if self._kept:
-                yield Seam(self._broke_at, provider.provider_id, str(self._last_error or ""))
             yield RouteStarted(provider.provider_id, run.model)
+            is_seam_due = bool(self._kept)
             async with aclosing(provider.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, StreamDone):
                         run.done = event
                         continue
+                    if is_seam_due:  # only now: an attempt that fails at once leaves the text as it is
+                        is_seam_due = False
+                        self._kept = "" if anew else self._kept
+                        yield self._seam(provider, restarts=anew)
                     run.take(event)
                     yield event
             if run.done is None or run.done.finish_reason == "error":
@@ -193,6 +214,7 @@ class Failover:
             self._failed(run, outcome, error)
             return
         breaker.success()
+        manager.cooldowns.worked(provider.provider_id, provider.model)
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms)
         self._attempts.append(run.receipt("ok"))
         yield RouteDone(replace(run.response(tuple(self._attempts), self._total(), self._kept), warnings=unbooked))
@@ -210,10 +232,29 @@ class Failover:
             return (f"What this answer cost could not be booked. {exc}",)
         return ()
 
-    def _prepared(self, provider: BaseLLMProvider, first: bool) -> LLMRequest:
+    def _is_too_small(self, provider: BaseLLMProvider) -> bool:
+        """After a prompt that was too long for one model: True for every other that is not known to take more."""
+        if self._too_small_tokens is None:
+            return False
+        window = provider.context_tokens
+        if window is not None and window > self._too_small_tokens:
+            return False
+        reason = "it is not known to take a longer prompt"
+        self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
+        return True
+
+    def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
+        return Seam(self._broke_at, provider.provider_id, str(self._broke_because or ""), restarts)
+
+    def _refused_to_continue(self) -> bool:
+        """True where the last provider did not take a broken answer as part of the conversation."""
+        error = self._last_error
+        return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
+
+    def _prepared(self, provider: BaseLLMProvider, first: bool, anew: bool) -> LLMRequest:
         """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""
         request = self._request if first else replace(self._request, model=None)
-        if self._kept:
+        if self._kept and not anew:
             request = continuation(request, self._kept)
         answer_tokens = request.max_tokens or provider.config.max_tokens or 1_024
         return replace(request, messages=fit_to_window(request.messages, provider.context_tokens, answer_tokens))
@@ -221,7 +262,10 @@ class Failover:
     def _failed(self, run: AttemptRun, outcome: str, error: VPAError) -> None:
         provider_id = run.provider.provider_id
         breaker = self._manager.breaker(provider_id, run.provider.model)
-        if isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
+        if isinstance(error, ProviderError) and self._manager.cooldowns.note(provider_id, run.provider.model, error):
+            breaker.release()
+            self._manager.health.failed(provider_id, error.what)
+        elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
             breaker.failure()
             self._manager.health.failed(provider_id, error.what)
         else:
@@ -229,7 +273,7 @@ class Failover:
         self._note(run.receipt("interrupted" if outcome == "interrupted" else "failed", str(error)), error)
         if run.text:
             self._kept += "".join(run.text)
-            self._broke_at = provider_id
+            self._broke_at, self._broke_because = provider_id, error
 
     def _note(self, attempt: Attempt, error: VPAError | None) -> None:
         self._attempts.append(attempt)
@@ -238,8 +282,11 @@ class Failover:
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""
         error = self._last_error
-        if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT:
-            raise error
+        if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT and not self._refused_to_continue():
+            if error.error_class != "context_length":
+                raise error
+            failed = self._manager.get_provider(error.provider)
+            self._too_small_tokens = max(self._too_small_tokens or 0, (failed and failed.context_tokens) or 0)
         if isinstance(error, BudgetExceeded) and self._manager.budget.settings.on_limit == "block":
             raise error
         if self._kept and not self._manager.routing.continue_after_break:
@@ -261,7 +308,7 @@ class Failover:
         )
 
     def _interrupted(self) -> StreamInterrupted:
-        error = self._last_error
+        error = self._broke_because
         return StreamInterrupted(
             "The answer broke off before its end",
             str(error) if error else "",

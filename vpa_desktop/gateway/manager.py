@@ -18,6 +18,7 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.routing import Candidate, order
@@ -61,6 +62,7 @@ class LLMProviderManager:
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
         self.health = HealthBook()
         self.enable_cost_tracking = self.budget.settings.cost_tracking
+        self.cooldowns = Cooldowns(clock=clock)
         self._clock = clock
         self._draw = draw or random.Random()
         self._providers: dict[str, BaseLLMProvider] = {}
@@ -79,6 +81,7 @@ class LLMProviderManager:
         if (old := self._providers.get(provider_id)) is not None and old is not provider:
             self._retired.append(old)
         self._providers[provider_id] = provider
+        self.cooldowns.forget(provider_id)
         for key in [k for k in self._breakers if k[0] == provider_id]:
             del self._breakers[key]
 

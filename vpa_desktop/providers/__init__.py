@@ -18,7 +18,9 @@ CLASSES: Final[dict[str, str]] = {
     "openai": "vpa_desktop.providers.openai:OpenAIProvider",
     "openai_compatible": "vpa_desktop.providers.openai_compatible:OpenAICompatibleProvider",
     "anthropic": "vpa_desktop.providers.anthropic:AnthropicProvider",
+    "google": "vpa_desktop.providers.gemini:GoogleProvider",
     "llama_cpp": "vpa_desktop.providers.llama_cpp:LlamaCppProvider",
+    "ollama": "vpa_desktop.providers.ollama:OllamaProvider",
     "mock": "vpa_desktop.providers.mock:MockProvider",
 }
 """Kind in settings.toml -> ``module:Class``."""

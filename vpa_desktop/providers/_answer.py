@@ -31,6 +31,9 @@ class Answer:
     tools: dict[int, ToolCall] = field(default_factory=dict)
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
+    parts: list[dict[str, object]] = field(default_factory=list)
+    token: str = ""
+    response_id: str | None = None
 
     def add_text(self, text: object) -> list[StreamEvent]:
         """Keep a piece of text and return it as an event; anything but a non-empty string is nothing."""
@@ -80,4 +83,4 @@ class Answer:
         if finish == "stop" and (self.refused or self.tools):
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
-        return StreamDone(finish, self.usage, calls, self.model, request_id)
+        return StreamDone(finish, self.usage, calls, self.model, request_id or self.response_id)

@@ -10,16 +10,18 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
 from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
-from vpa_desktop.messages import LLMRequest, StreamEvent
+from vpa_desktop.messages import Carry, LLMRequest, StreamEvent
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
-from vpa_desktop.providers._http import HttpSession, Reply
-from vpa_desktop.providers._sse import SSEEvent
+from vpa_desktop.providers._frames import Framing
+from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
+from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
 AFTER_FINISH_S: Final = 5.0
@@ -71,6 +73,22 @@ class HttpProvider(BaseLLMProvider):
             return None
         return read_problem(payload, reply.status, {} if midstream else reply.headers, midstream=midstream)
 
+    def url(self, base: str, model: str) -> str:
+        """Where this model is asked, below this base."""
+        return base + self.path()
+
+    def framing(self, shape: str) -> Framing | None:
+        """What cuts a body of this shape ("sse" or "json") into events; None where it is one document."""
+        return SSEDecoder(LINE_BYTES) if shape == "sse" else None
+
+    def refused(self, problem: Problem, sent: Mapping[str, Any]) -> str | None:
+        """The field of the body that the server will not take and that can be left out, if it names one."""
+        return refused_field(problem, sent, self.optional)
+
+    def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
+        """What this vendor wants back with the results of the answer's tool calls."""
+        return ()
+
     def refine(self, problem: Problem) -> Problem:
         """The problem as this vendor means it."""
         return problem
@@ -108,16 +126,18 @@ class HttpProvider(BaseLLMProvider):
             done = answer.done(reply.request_id)
             if done is None:
                 raise self._cut_short(peer, reply, answer)
-            yield done
+            carried = tuple(self.carried(answer))
+            yield replace(done, carry=Carry(self.config.kind, peer.model, carried)) if carried else done
             await reply.drain()
 
-    async def get_json(self, path: str) -> Any:
-        """Ask for a list or the like; raises ProviderError."""
+    async def get_json(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask for a list or the like, with POST where there is a body; raises ProviderError."""
         peer = self.peer(self.model)
         self._require_key(peer)
         first: ProviderError | None = None
         for base in self._candidates():
-            async with self._http.open(peer, "GET", base + path, headers=self.headers()) as reply:
+            method = "GET" if body is None else "POST"
+            async with self._http.open(peer, method, base + path, headers=self.headers(), body=body) as reply:
                 if reply.status < 300:
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
@@ -145,7 +165,7 @@ class HttpProvider(BaseLLMProvider):
         while True:
             sent = self.without(body, refused)
             attempt = AsyncExitStack()
-            url = bases[0] + self.path()
+            url = self.url(bases[0], peer.model)
             reply = await attempt.enter_async_context(
                 self._http.open(peer, "POST", url, headers=self.headers(), body=sent)
             )
@@ -157,7 +177,7 @@ class HttpProvider(BaseLLMProvider):
                         self._refused[peer.model] = refused
                     return reply
                 problem = self.refine(await reply.problem())
-            name = refused_field(problem, sent, self.optional)
+            name = self.refused(problem, sent)
             if name and name not in refused:
                 refused |= {name}
                 continue
@@ -187,7 +207,8 @@ class HttpProvider(BaseLLMProvider):
         shape = await reply.shape()
         if shape == "html":
             raise web_page(peer, reply)
-        if shape == "json":
+        framing = self.framing(shape)
+        if framing is None:
             payload = await reply.json()
             if not isinstance(payload, dict):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
@@ -197,9 +218,11 @@ class HttpProvider(BaseLLMProvider):
             for event in self.read_whole(payload, answer):
                 yield event
             return
-        async with aclosing(reply.events()) as events:
+        async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
+                    if answer.text and answer.finish is None:
+                        answer.finish = "stop"  # some servers name no reason; without any text it is no answer
                     return
                 payload = _payload(sse, peer, reply)
                 if payload is None:

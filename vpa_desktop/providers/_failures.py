@@ -1,7 +1,7 @@
 """What a provider's refusal means: status and code in, one of our errors with its sentences out. No network.
 
-Classification reads the HTTP status and the vendor's code fields, never the prose of a message, with the two
-exceptions that have no code: a prompt that is too long at Anthropic, and the flat error body of older vLLM.
+Classification reads the HTTP status and the vendor's code fields, never the prose of a message, with one exception
+that has no code: a prompt that is too long at Anthropic, Gemini, Ollama and older vLLM.
 """
 
 from __future__ import annotations
@@ -101,10 +101,23 @@ CODES: Final[dict[str, ErrorClass]] = {
     "capacity_exceeded": "overloaded",
     "over_capacity": "overloaded",
     "timeout_error": "timeout",
+    "API_KEY_INVALID": "auth",
+    "FAILED_PRECONDITION": "permission",
+    "BILLING_DISABLED": "quota",
+    "daily_quota": "quota",
 }
 """Codes and types that say more than the status they come with."""
 
-TOO_LONG: Final = ("prompt is too long", "maximum context length")
+TOO_LONG: Final = (
+    "prompt is too long",
+    "prompt too long",
+    "maximum context length",
+    "exceeds the maximum number of tokens",
+    "exceeds the context length",
+    "exceeds the available context size",
+)
+"""Anthropic, Ollama, vLLM, Gemini, and Ollama's two runners."""
+
 DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -142,7 +155,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as the wire carried it, still without a verdict."""
+    """An error as the wire carried it, still without a verdict.
+
+    ``fields`` are the error's own; ``next_step`` is what this vendor's users do about it, where that is known.
+    """
 
     status: int
     code: str | None = None
@@ -154,6 +170,8 @@ class Problem:
     retry_after_s: float | None = None
     request_id: str | None = None
     should_retry: bool | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    next_step: str = ""
 
     def classify(self) -> ErrorClass:
         """Say what went wrong, from the codes first and the status after."""
@@ -162,7 +180,8 @@ class Problem:
                 return CODES[word]
         status = self.status
         if status < 400:  # an error inside a 200: its code may be a status
-            status = int(self.code) if self.code and re.fullmatch("[45][0-9][0-9]", self.code) else 0
+            words = (word for word in (self.code, self.kind) if word)
+            status = next((int(word) for word in words if re.fullmatch("[45][0-9][0-9]", word)), 0)
             if self.kind == "invalid_request_error" and not status:
                 status = 400
         if status in (400, 422) and any(words in self.message for words in TOO_LONG):
@@ -194,6 +213,7 @@ def read_problem(payload: Any, status: int, headers: Mapping[str, str], *, midst
         retry_after_s=retry_after_s(headers),
         request_id=request_id(headers) or _text(outer.get("request_id")),
         should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+        fields=fields,
     )
 
 
@@ -208,7 +228,7 @@ def failure(peer: Peer, problem: Problem) -> ProviderError:
         EXCEPTIONS[error_class],
         what,
         _why(peer, problem, error_class),
-        next_step,
+        problem.next_step or next_step,
         error_class=error_class,
         retryable=retryable,
         status=problem.status,

@@ -27,7 +27,8 @@ from vpa_desktop.catalog import is_loopback, split_address
 from vpa_desktop.errors import PolicyRefused, ProviderError
 from vpa_desktop.providers._broken import ProxyUnusable, lost, malformed, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem, request_id
-from vpa_desktop.providers._sse import LineTooLong, SSEDecoder, SSEEvent
+from vpa_desktop.providers._frames import Framing
+from vpa_desktop.providers._sse import LineTooLong, SSEEvent
 
 CONNECT_S: Final = 10.0
 ERROR_BODY_S: Final = 10.0
@@ -166,9 +167,8 @@ class Reply:
         self._first = await self._next()
         return {b"{": "json", b"[": "json", b"<": "html"}.get((self._first or b"").lstrip()[:1], "sse")
 
-    async def events(self) -> AsyncGenerator[SSEEvent, None]:
+    async def events(self, decoder: Framing) -> AsyncGenerator[SSEEvent, None]:
         """Yield the events of a stream; raises when it is silent too long, breaks off, or is beyond all bounds."""
-        decoder = SSEDecoder(LINE_BYTES)
         quiet_s = 0.0
         while (chunk := await self._next()) is not None:
             lines = decoder.lines

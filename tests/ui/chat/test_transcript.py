@@ -123,6 +123,19 @@ def test_seam_is_shown_where_the_answer_broke(view: Transcript) -> None:
     assert tops[1] < row.lines[0].rect.top() < tops[2]
 
 
+def test_an_answer_that_begins_anew_shows_the_reason_and_only_the_new_text(view: Transcript) -> None:
+    view.begin_answer(message(1, "assistant", "", state="streaming"))
+    view.feed("m1", "The first half")
+    view.add_seam("m1", Seam("openai", "local", "The connection was lost.", restarts=True))
+    view.feed("m1", "The whole answer.")
+    view.flush()
+    assert texts(view, 0) == ["The whole answer."]
+    assert view.messages[0].content == "The whole answer."
+    seam, *_ = view.row(0).lines
+    assert seam.text == "Begun anew by local, because the connection was lost."
+    assert seam.rect.bottom() <= view.row(0).segments[0].rect.top()
+
+
 def test_seam_of_a_stored_answer_is_told_from_its_attempts(view: Transcript) -> None:
     attempts = (Attempt("openai", "gpt", "interrupted", "The connection was lost."), Attempt("local", "qwen", "ok"))
     view.set_messages([answer(1, "One. Two.", attempts=attempts)])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vpa_desktop.ui.chat.heights import Heights, guess_height
+from vpa_desktop.ui.chat.live import LiveAnswer
 from vpa_desktop.ui.chat.rows import Row
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from vpa_desktop.messages import Seam
     from vpa_desktop.records import MessageRecord
-    from vpa_desktop.ui.chat.live import LiveAnswer
     from vpa_desktop.ui.chat.segments import SegmentStyle
 
 KEPT_ROWS = 120
@@ -98,8 +98,12 @@ class Flow:
         return grown
 
     def add_seam(self, message_id: str, seam: Seam) -> int:
-        """Puts a seam after the block that is being written, and returns the message's number."""
+        """Puts a seam after the block being written, or begins the answer anew; returns the message's number."""
         number = self.numbers[message_id]
+        if seam.restarts:
+            self.live[message_id] = LiveAnswer()
+            self._seams[message_id] = [(-1, seam)]
+            return self.replace(replace(self.messages[number], content="", reasoning=""))
         self._seams.setdefault(message_id, []).append((self.live[message_id].last_block, seam))
         row = self.row(number)
         row.seams = list(self._seams[message_id])

@@ -264,8 +264,12 @@ class ChatPresenter(QObject):
                 shown.set_citations(live.id, event.citations)
         elif isinstance(event, RouteStarted):
             chat.live = replace(live, provider=event.provider, model=event.model)
-        elif isinstance(event, Seam) and shown:
-            shown.add_seam(live.id, event)
+        elif isinstance(event, Seam):
+            if event.restarts:
+                chat.parts.clear()
+                chat.thoughts.clear()
+            if shown:
+                shown.add_seam(live.id, event)
 
     def _end(self, chat: Chat, state: MessageState, error: str = "") -> None:
         from vpa_desktop.records import MessageRecord

@@ -54,7 +54,10 @@ class Line:
 
 
 class Row:
-    """The laid-out message. ``body`` and ``thoughts`` are its segments; ``seams`` maps a block's number to a seam."""
+    """The laid-out message. ``body`` and ``thoughts`` are its segments; ``seams`` are each behind a block's number.
+
+    A seam at -1 stands before the text: the answer was begun anew.
+    """
 
     def __init__(self, record: MessageRecord, style: SegmentStyle, seams: Sequence[tuple[int, Seam]] = ()) -> None:
         self.record = record
@@ -154,6 +157,7 @@ class Row:
         self.head = QRectF(left, 0, width, 30)
         x, wide = left + INDENT, width - INDENT
         y = self._place_thoughts(x, wide, 34.0)
+        y = self._place_seams(-1, x, wide, y)
         y = self._place_body(x, wide, y)
         for line in wording.state_lines(self.record, has_text=bool(self.body)):
             y = self._place_line(Line(line.kind, line.text), x, wide, y)
@@ -183,9 +187,13 @@ class Row:
             if segment.kind == "code":
                 rect = QRectF(segment.rect.right() - 84, segment.rect.top(), 80, CODE_HEAD)
                 self.zones.append(Zone("code", rect, "Copy code", number))
-            for at, seam in self.seams:
-                if at == number:
-                    y = self._place_line(Line("seam", wording.seam(seam)), x, wide, y)
+            y = self._place_seams(number, x, wide, y)
+        return y
+
+    def _place_seams(self, number: int, x: float, wide: float, y: float) -> float:
+        for at, seam in self.seams:
+            if at == number:
+                y = self._place_line(Line("seam", wording.seam(seam)), x, wide, y)
         return y
 
     def _place_line(self, line: Line, x: float, wide: float, y: float) -> float:

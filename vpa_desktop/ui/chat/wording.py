@@ -72,7 +72,8 @@ def seam(part: Seam) -> str:
     """Returns the line shown where another provider goes on."""
     reason = part.reason.rstrip(". ")
     because = f", because {reason[:1].lower()}{reason[1:]}" if reason else ""
-    return visible(f"Continued by {part.to_provider}{because}.")
+    how = "Begun anew" if part.restarts else "Continued"
+    return visible(f"{how} by {part.to_provider}{because}.")
 
 
 def stored_seams(record: MessageRecord) -> list[str]:

@@ -1,0 +1,77 @@
+"""Cooldowns: who asked for patience, or whose key was refused, and until when. Says nothing about health (``breaker``).
+
+A 429 or a refused key is no fault of the provider's service: its breaker stays closed, only this key waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from vpa_desktop.errors import ErrorClass, ProviderError
+
+FIRST_WAIT_S: Final[dict[ErrorClass, float]] = {"rate_limit": 1.0, "quota": 60.0, "auth": 60.0, "permission": 60.0}
+"""The wait after a first refusal that names no time; it doubles with each one that follows."""
+
+LONGEST_WAIT_S: Final = 900.0
+"""Of the waits that are ours to choose; a time the provider named is kept whole."""
+
+REASONS: Final[dict[ErrorClass, str]] = {
+    "rate_limit": "it takes no more requests for now",
+    "quota": "there is no credit left there",
+    "auth": "its key was refused",
+    "permission": "its key is not allowed to do this",
+}
+
+
+@dataclass(slots=True)
+class _Pause:
+    until: float = 0.0
+    reason: str = ""
+    in_a_row: int = 0
+
+
+class Cooldowns:
+    """One pause per provider and model. ``clock`` returns monotonic seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pauses: dict[tuple[str, str], _Pause] = {}
+
+    def note(self, provider_id: str, model: str, error: ProviderError) -> bool:
+        """Take a refusal in; True where it asks for a pause. The later of two deadlines counts."""
+        if error.error_class not in FIRST_WAIT_S:
+            return False
+        pause = self._pauses.setdefault((provider_id, model), _Pause())
+        wait_s = error.retry_after_s
+        if wait_s is None:
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S[error.error_class] * 2.0**pause.in_a_row)
+        pause.in_a_row = min(pause.in_a_row + 1, 20)
+        until = self._clock() + wait_s
+        if until > pause.until:
+            pause.until, pause.reason = until, REASONS[error.error_class]
+        return True
+
+    def left_s(self, provider_id: str, model: str) -> float:
+        """Seconds until it may be asked again; 0 where it may be asked now."""
+        pause = self._pauses.get((provider_id, model))
+        return 0.0 if pause is None else max(0.0, pause.until - self._clock())
+
+    def reason(self, provider_id: str, model: str) -> str:
+        """Why it is left alone, in words for the receipt; empty where it is not."""
+        if not self.left_s(provider_id, model):
+            return ""
+        return f"{self._pauses[provider_id, model].reason}; asked again in {self.left_s(provider_id, model):.0f} s"
+
+    def worked(self, provider_id: str, model: str) -> None:
+        """It answered: the next refusal begins with a short wait again. A pause under way stays."""
+        pause = self._pauses.get((provider_id, model))
+        if pause is not None:
+            pause.in_a_row = 0
+
+    def forget(self, provider_id: str) -> None:
+        """Its key or address is another one: whatever was held against it is void."""
+        for key in [key for key in self._pauses if key[0] == provider_id]:
+            del self._pauses[key]
