@@ -100,7 +100,7 @@ def unknown_model(config: LLMProviderConfig, models: Sequence[ModelInfo]) -> Jud
         return Judgement("wrong_model", headline, f"{fetch}, or choose {_one_of(models)}." if models else f"{fetch}.")
     if not models:
         return Judgement("wrong_model", headline, "It has no list of models: copy the name from the provider's page.")
-    return Judgement("wrong_model", headline, f"Choose {_one_of(_nearest(str(config.model), models))}.")
+    return Judgement("wrong_model", headline, f"Choose one of {_one_of(_nearest(str(config.model), models))}.")
 
 
 def _one_of(models: Sequence[ModelInfo]) -> str:
