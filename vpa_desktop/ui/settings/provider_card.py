@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
 
@@ -241,6 +241,13 @@ class ProviderCard(Card):
         """Shows the last Test and when it was."""
         self.set_busy(False)
         self.verdict.show_verdict(verdict, at)
+
+    def event(self, event: QEvent) -> bool:
+        """Keeps Esc from the window's own shortcut while the card is held."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self.property("lifted"):
+            event.setAccepted(event.key() == Qt.Key.Key_Escape)
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Moves it with Alt and the arrows; Enter changes it, Esc lets a drawn card go back."""

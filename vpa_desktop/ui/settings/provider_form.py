@@ -142,7 +142,7 @@ class ProviderForm(Card):
         rows.choose_wanted.connect(self.choose_wanted)
         rows.load_wanted.connect(lambda: self._hand_over(self.models_wanted))
         self.column.replaceWidget(self.rows, rows)
-        self.rows.hide()
+        self.rows.setParent(None)  # gone at once, for a screen reader too
         self.rows.deleteLater()
         self.rows = rows
         rows.show()
