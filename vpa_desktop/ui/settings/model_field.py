@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from vpa_desktop.catalog import ModelInfo
 
+POPUP_PX = 320
+"""The list's least width: a narrow window has a narrow line, but the facts need their room."""
+
 FACTS = Qt.ItemDataRole.UserRole + 1
 
 
@@ -115,6 +118,8 @@ class ModelField(QWidget):
         completer.setMaxVisibleItems(10)
         popup = QListView()
         popup.setProperty("popup", True)
+        popup.setMinimumWidth(POPUP_PX)
+        popup.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         popup.setAccessibleName(self.tr("Models"))
         completer.setPopup(popup)
         popup.setItemDelegate(_ModelRow(popup))
@@ -185,4 +190,4 @@ class _ModelRow(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(200, 32)
+        return QSize(0, 32)
