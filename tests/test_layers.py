@@ -29,6 +29,7 @@ HOMES = {
     "keyring": ("security/vault.py",),
     "faiss": ("rag/index.py",),
     "xllamacpp": ("providers/llama_cpp.py", "providers/_llama"),
+    "PIL": ("providers/_images.py",),
     "pypdfium2": ("rag/",),
     "selectolax": ("rag/",),
     "lxml": ("rag/",),
@@ -36,8 +37,8 @@ HOMES = {
     "genai_prices": ("prices.py",),
     "sentence_transformers": ("rag/",),
     "onnxruntime": ("rag/",),
-    "torch": ("rag/", "providers/transformers.py"),
-    "transformers": ("rag/", "providers/transformers.py"),
+    "torch": ("rag/", "providers/_transformers_worker.py"),
+    "transformers": ("rag/", "providers/_transformers_worker.py"),
 }
 """Library -> the only places that may import it, below vpa_desktop."""
 
@@ -58,6 +59,7 @@ HEAVY = (
     "pypdfium2",
     "lxml",
     "selectolax",
+    "PIL",
     "genai_prices",
 )
 HTTP = ("httpx", "httpx_aiohttp", "aiohttp")
@@ -78,6 +80,7 @@ PUBLIC_NAMES = {
     "MockProvider",
     "OllamaProvider",
     "OpenAIProvider",
+    "TransformersProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
     "get_config",

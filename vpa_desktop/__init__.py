@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vpa_desktop.providers.mock import MockProvider
     from vpa_desktop.providers.ollama import OllamaProvider
     from vpa_desktop.providers.openai import OpenAIProvider
+    from vpa_desktop.providers.transformers import TransformersProvider
     from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOMES = {
     "MockProvider": "providers.mock",
     "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
+    "TransformersProvider": "providers.transformers",
     "create_complete_vpa_system": "system",
     "create_llm_provider_manager": "system",
     "get_config": "config",
@@ -61,6 +63,7 @@ __all__ = [
     "MockProvider",
     "OllamaProvider",
     "OpenAIProvider",
+    "TransformersProvider",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
     "get_config",

@@ -57,8 +57,8 @@ async def test_1_a_clean_end_without_a_finish_is_never_complete() -> None:
         assert [row.outcome for row in await it.manager.ledger.rows()] == ["interrupted", "ok"]
 
 
-async def test_1_a_whole_answer_whose_only_end_is_done_is_complete() -> None:
-    async with rig([stream(end=b"data: [DONE]\n\n")]) as it:
+async def test_1_a_counted_answer_whose_only_end_is_done_is_complete() -> None:
+    async with rig([stream(end=USAGE + b"data: [DONE]\n\n")]) as it:
         seen = await it.ask()
         assert seen.text == WHOLE
         assert seen.response is not None

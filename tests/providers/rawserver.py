@@ -55,6 +55,7 @@ async def serving(*answers: bytes | Answer, context: ssl.SSLContext | None = Non
         tasks.add(task)
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await handle(reader, writer)
+        writer.close()  # also where the client went away before it had asked anything
         tasks.discard(task)
 
     listening = await asyncio.start_server(guarded, "127.0.0.1", 0, ssl=context)

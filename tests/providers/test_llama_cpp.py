@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.providers.stopping import stops_at_once
 from tests.wire import outcome
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ContextTooLong, ProviderError, ProviderUnavailable
-from vpa_desktop.messages import LLMRequest, Message, TextDelta
+from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers import llama_cpp as module
 from vpa_desktop.providers._http import HttpSession
@@ -49,20 +50,13 @@ async def test_it_answers_stops_at_once_and_leaves_nothing(local: LlamaCppProvid
     assert seen.done is not None
     assert seen.done.usage is not None
     assert seen.done.usage.output_tokens
+    count = await local.count_tokens(LLMRequest((Message("user", "What is a circuit breaker?"),)))
+    assert (count.tokens, count.estimated) == (seen.done.usage.input_tokens, False)
     assert before_first is None  # nothing loads before the first request
     assert local.process_id is not None
     process = psutil.Process(local.process_id)
 
-    stream = local.stream(STORY)
-    for _ in range(5):
-        assert isinstance(await anext(stream), TextDelta)
-    started = time.perf_counter()
-    await stream.aclose()
-    assert time.perf_counter() - started < 0.2
-    await asyncio.sleep(0.2)
-    before = process.cpu_times().user
-    await asyncio.sleep(0.3)
-    assert process.cpu_times().user - before < 0.1  # the computation has stopped, not only the reading
+    assert await stops_at_once(local.stream(STORY), process)
 
     await local.aclose()
     assert not process.is_running()
@@ -92,6 +86,39 @@ async def test_too_long_a_prompt_is_refused_in_words(local: LlamaCppProvider) ->
     assert local.context_tokens == 4096  # what the gateway fits a conversation into
     assert isinstance(seen.error, ContextTooLong)
     assert seen.error.next_step
+
+
+@installed
+@pytest.mark.model
+async def test_an_idle_model_gives_its_memory_back_and_is_loaded_again(http: HttpSession) -> None:
+    local = build_provider(LLMProviderConfig("llama_cpp", timeout=60, keep_loaded_minutes=0.2 / 60), http)
+    assert isinstance(local, LlamaCppProvider)
+    assert (await local.generate(HI)).content
+    process = psutil.Process(local.process_id)
+    for _ in range(100):
+        if not process.is_running():
+            break
+        await asyncio.sleep(0.02)
+    assert not process.is_running()
+    assert local.process_id is None
+    assert (await local.generate(HI)).content
+    await local.aclose()
+
+
+@installed
+@pytest.mark.model
+@pytest.mark.parametrize("instructions", ["Be brief.", "Answer briefly. " * 230], ids=["short", "marked for a cache"])
+async def test_its_server_understands_our_anthropic_messages_too(local: LlamaCppProvider, instructions: str) -> None:
+    await local.connect()
+    key = local.headers()["Authorization"].removeprefix("Bearer ")
+    config = LLMProviderConfig("anthropic", local.model, api_key=key, api_endpoint=local.bases()[0], timeout=60)
+    request = LLMRequest((Message("system", instructions), *HI.messages), max_tokens=8)
+    asking, counting = build_provider(config), build_provider(config)  # it drops kept connections without a word
+    answer = await asking.generate(request)
+    count = await counting.count_tokens(request)
+    await asyncio.gather(asking.aclose(), counting.aclose())
+    assert answer.content
+    assert (count.tokens, count.estimated) == (answer.usage.input_tokens, False)
 
 
 @installed

@@ -22,7 +22,11 @@ from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.base import BaseLLMProvider
 
 pytest.importorskip("llmock")
-DIALECTS = {"openai": ("/v1", "gpt-4o"), "anthropic": ("/anthropic", "claude-sonnet-4-5")}
+DIALECTS = {
+    "openai": ("/v1", "gpt-4o"),
+    "anthropic": ("/anthropic", "claude-sonnet-4-5"),
+    "google": ("/gemini/v1beta", "gemini-2.5-flash"),
+}
 
 
 @pytest.fixture(scope="module")

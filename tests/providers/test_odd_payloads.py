@@ -47,6 +47,15 @@ NAMES = [
     "reasoning",
     "detail",
     "loc",
+    "candidates",
+    "parts",
+    "functionCall",
+    "finishReason",
+    "usageMetadata",
+    "promptFeedback",
+    "done",
+    "done_reason",
+    "name",
 ]
 WORDS = st.sampled_from(["text", "thinking", "message_start", "content_block_delta", "message_delta", "429", "²"])
 JSON = st.recursive(
@@ -58,7 +67,7 @@ PAYLOADS = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6)
 PEER = Peer("p", "P", "m", "https://user:secret@p.test/v1?key=secret", True, 5, "k")
 
 
-@pytest.mark.parametrize("kind", ["openai_compatible", "anthropic"])
+@pytest.mark.parametrize("kind", ["openai_compatible", "anthropic", "google", "ollama"])
 @given(payload=PAYLOADS)
 def test_no_payload_crashes_a_dialect(kind: str, payload: dict[str, Any]) -> None:
     provider = build_provider(LLMProviderConfig(kind, "m", api_key="k"))
@@ -66,6 +75,7 @@ def test_no_payload_crashes_a_dialect(kind: str, payload: dict[str, Any]) -> Non
     answer = Answer()
     provider.read_event(payload, answer)
     provider.read_whole(payload, answer)
+    provider.carried(answer)
     answer.done(None)
 
 

@@ -18,7 +18,13 @@ from vpa_desktop.messages import ImageData, LLMRequest, Message, ReasoningDelta,
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._http import HttpSession
 
-PICTURE = ImageData("image/png", b"\x89PNG...")
+PICTURE = ImageData(
+    "image/png",
+    base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    ),
+)
+PNG = b"\x89PNG\r\n"
 ANTHROPIC = (
     STREAM_HEAD
     + b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}\n\n'
@@ -55,7 +61,7 @@ async def test_chat_completions(http: HttpSession) -> None:
     assert (body["max_tokens"], body["temperature"], body["top_p"], body["stop"]) == (50, 0.0, 0.5, ["END"])
     assert body["stream_options"] == {"include_usage": True}
     picture = body["messages"][1]["content"][1]["image_url"]["url"]
-    assert base64.b64decode(picture.removeprefix("data:image/png;base64,")) == PICTURE.data
+    assert base64.b64decode(picture.removeprefix("data:image/png;base64,")).startswith(PNG)
     assert body["messages"][2]["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at":"it"}'}
     assert body["messages"][3] == {"role": "tool", "content": "a cat", "tool_call_id": "c1"}
 
@@ -87,7 +93,7 @@ async def test_anthropic(http: HttpSession) -> None:
     assert body["stop_sequences"] == ["END"]
     assert not {"temperature", "top_p", "top_k", "thinking"} & set(body)
     picture, question = body["messages"][0]["content"]
-    assert base64.b64decode(picture["source"]["data"]) == PICTURE.data
+    assert base64.b64decode(picture["source"]["data"]).startswith(PNG)
     assert question == {"type": "text", "text": "What is this?"}
     assert body["messages"][1]["content"] == [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": "it"}}]
     assert body["messages"][2]["role"] == "user"

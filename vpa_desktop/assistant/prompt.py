@@ -6,6 +6,7 @@ every request: a document that holds a fence-like line cannot close it, and noth
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -17,6 +18,9 @@ from vpa_desktop.tokens import estimate_tokens
 INSTRUCTIONS: Final = "You are a helpful assistant. Answer in the language of the question, in Markdown."
 HISTORY_TOKENS: Final = 60_000
 """Older turns past this are left out; a provider with a smaller window leaves out more."""
+
+STEP_TOKENS: Final = 15_000
+"""How much is left out at once."""
 
 
 def new_fence() -> str:
@@ -62,17 +66,21 @@ def _label(citation: Citation) -> str:
 
 
 def _turns(history: Sequence[MessageRecord]) -> list[Message]:
-    """The stored turns that say something, the newest that fit, in order."""
-    room = HISTORY_TOKENS
-    kept: list[Message] = []
-    for record in reversed(history):
-        if not record.content.strip():
-            continue
-        room -= estimate_tokens(record.content).tokens
-        if room < 0:
-            break
-        kept.append(Message(record.role, record.content))
-    return kept[::-1]
+    """The stored turns that say something, without the oldest where they are too many.
+
+    They are left out in large steps, counted from the beginning: a provider's cache knows a conversation again only
+    by its beginning, which must not move with every turn.
+    """
+    said = [record for record in history if record.content.strip()]
+    tokens = [estimate_tokens(record.content).tokens for record in said]
+    to_drop = math.ceil(max(0, sum(tokens) - HISTORY_TOKENS) / STEP_TOKENS) * STEP_TOKENS
+    start, dropped = 0, 0
+    while dropped < to_drop and start < len(said):
+        dropped += tokens[start]
+        start += 1
+    while start < len(said) and start and said[start].role == "assistant":
+        start += 1  # a conversation begins with a question, some providers insist on it
+    return [Message(record.role, record.content) for record in said[start:]]
 
 
 def title_from(question: str, longest: int = 60) -> str:

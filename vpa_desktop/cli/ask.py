@@ -28,7 +28,17 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.system import System
 
-_MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".avif": "image/avif",
+}
 _CITATION_KEYS = ("n", "document", "path", "title", "page", "section", "score", "text")
 
 
@@ -143,7 +153,9 @@ def _piped() -> str:
 def _image(path: Path) -> ImageData:
     media_type = _MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise UsageError(f"{path} was not sent", "It is not a PNG, JPEG or WebP image", "Convert it first")
+        raise UsageError(
+            f"{path} was not sent", "It is not a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF picture", "Convert it first"
+        )
     try:
         return ImageData(media_type, path.read_bytes(), path.name)
     except OSError as exc:

@@ -215,7 +215,7 @@ class Failover:
             return
         breaker.success()
         manager.cooldowns.worked(provider.provider_id, provider.model)
-        manager.health.worked(provider.provider_id, run.ms, run.ttft_ms)
+        manager.health.worked(provider.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
         self._attempts.append(run.receipt("ok"))
         yield RouteDone(replace(run.response(tuple(self._attempts), self._total(), self._kept), warnings=unbooked))
 

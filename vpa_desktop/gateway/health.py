@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
 WINDOW: Final = 100
 """How many requests per provider are looked back on."""
+
+FADES_IN_S: Final = 30.0
+"""After this long without a sample two thirds of an old slowness are forgiven."""
+
+ANSWER_TOKENS: Final = 200
+"""The length of answer that speeds are compared for."""
+
+
+@dataclass(slots=True)
+class PeakAverage:
+    """A moving average that follows a rise at once and a fall slowly, so that a slowdown is met at its first sign.
+
+    The rule of Finagle's peak-sensitive average: an old value fades with time, not with the number of samples.
+    """
+
+    value: float | None = None
+    at: float = 0.0
+
+    def add(self, sample: float, now: float) -> None:
+        """Take a sample in; ``now`` in monotonic seconds."""
+        if self.value is None or sample > self.value:
+            self.value = sample
+        else:
+            kept = math.exp(-(now - self.at) / FADES_IN_S)
+            self.value = self.value * kept + sample * (1 - kept)
+        self.at = now
 
 
 @dataclass(slots=True)
@@ -18,6 +47,8 @@ class ProviderHealth:
     outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     first_tokens_ms: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    first_token: PeakAverage = field(default_factory=PeakAverage)
+    token: PeakAverage = field(default_factory=PeakAverage)
     requests: int = 0
     in_flight: int = 0
     last_error: str = ""
@@ -32,11 +63,19 @@ class ProviderHealth:
         """The median time to the first token, None before the first."""
         return median(self.first_tokens_ms) if self.first_tokens_ms else None
 
+    @property
+    def expected_ms(self) -> float | None:
+        """How long an answer of usual length takes there now, None before the first."""
+        if self.first_token.value is None:
+            return None
+        return self.first_token.value + ANSWER_TOKENS * (self.token.value or 0.0)
+
 
 class HealthBook:
-    """One record per provider id, made on first sight."""
+    """One record per provider id, made on first sight. ``clock`` returns monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._records: dict[str, ProviderHealth] = {}
 
     def __getitem__(self, provider_id: str) -> ProviderHealth:
@@ -52,13 +91,19 @@ class HealthBook:
         """A request is over, however it ended."""
         self[provider_id].in_flight -= 1
 
-    def worked(self, provider_id: str, latency_ms: float, ttft_ms: float | None) -> None:
+    def worked(
+        self, provider_id: str, latency_ms: float, ttft_ms: float | None, output_tokens: int | None = None
+    ) -> None:
         """A request was answered whole."""
-        record = self[provider_id]
+        record, now = self[provider_id], self._clock()
         record.outcomes.append(True)
         record.latencies_ms.append(latency_ms)
-        if ttft_ms is not None:
-            record.first_tokens_ms.append(ttft_ms)
+        if ttft_ms is None:
+            return
+        record.first_tokens_ms.append(ttft_ms)
+        record.first_token.add(ttft_ms, now)
+        if output_tokens is not None and output_tokens > 1:
+            record.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
 
     def failed(self, provider_id: str, reason: str) -> None:
         """A request failed for a reason that is the provider's."""

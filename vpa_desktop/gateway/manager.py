@@ -60,7 +60,7 @@ class LLMProviderManager:
         self.routing = routing or RoutingSettings()
         self.ledger: Ledger = ledger or MemoryLedger()
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
-        self.health = HealthBook()
+        self.health = HealthBook(clock=clock)
         self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
         self._clock = clock
@@ -211,7 +211,7 @@ class LLMProviderManager:
             provider.provider_id,
             provider.is_local,
             self._weights.get(provider.provider_id, provider.config.weight),
-            health.ttft_p50_ms,
+            health.expected_ms,
             health.in_flight,
             Decimal() if provider.is_local else provider.config.input_cost_per_million,
         )

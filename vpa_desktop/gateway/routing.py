@@ -18,7 +18,7 @@ class Candidate:
     provider_id: str
     is_local: bool = False
     weight: float = 1.0
-    ttft_ms: float | None = None
+    expected_ms: float | None = None
     in_flight: int = 0
     price_usd: Decimal | None = None
 
@@ -41,7 +41,7 @@ def order(
     if strategy == "weighted":
         return _front(_by_weight(pool, draw or random.Random()), sticky)
     if strategy == "fastest":
-        return _front(_by_speed(pool), sticky)
+        return _front(_by_speed(pool, draw or random.Random()), sticky)
     if strategy == "cheapest":
         return sorted(pool, key=_price_key)
     ordered = _front(pool, preferred)
@@ -58,11 +58,19 @@ def _by_weight(pool: list[Candidate], draw: random.Random) -> list[Candidate]:
     return [candidate for _, candidate in sorted(keyed, key=lambda pair: -pair[0])]
 
 
-def _by_speed(pool: list[Candidate]) -> list[Candidate]:
-    """By median time to first token, times the queue; one never tried counts as the median of the others."""
-    known = [c.ttft_ms for c in pool if c.ttft_ms is not None]
+def _by_speed(pool: list[Candidate], draw: random.Random) -> list[Candidate]:
+    """The better of two drawn at random first, the others by speed: the time an answer takes, times the queue there.
+
+    The power of two choices (Mitzenmacher 1996): the best one alone would be flooded by everybody at once. One that
+    was never tried counts as the median of the others.
+    """
+    known = [c.expected_ms for c in pool if c.expected_ms is not None]
     middle = median(known) if known else 0.0
-    return sorted(pool, key=lambda c: (c.ttft_ms if c.ttft_ms is not None else middle) * (1 + c.in_flight))
+    ranked = sorted(pool, key=lambda c: (c.expected_ms if c.expected_ms is not None else middle) * (1 + c.in_flight))
+    if len(ranked) < 3:
+        return ranked
+    first = ranked[min(draw.sample(range(len(ranked)), 2))]
+    return [first, *(c for c in ranked if c is not first)]
 
 
 def _price_key(candidate: Candidate) -> tuple[bool, Decimal]:

@@ -21,6 +21,7 @@ CLASSES: Final[dict[str, str]] = {
     "google": "vpa_desktop.providers.gemini:GoogleProvider",
     "llama_cpp": "vpa_desktop.providers.llama_cpp:LlamaCppProvider",
     "ollama": "vpa_desktop.providers.ollama:OllamaProvider",
+    "transformers": "vpa_desktop.providers.transformers:TransformersProvider",
     "mock": "vpa_desktop.providers.mock:MockProvider",
 }
 """Kind in settings.toml -> ``module:Class``."""

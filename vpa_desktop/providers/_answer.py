@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from vpa_desktop.messages import (
     FinishReason,
@@ -21,7 +21,10 @@ HALVES: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Answer:
-    """Filled while a stream is read. ``finish`` set means the terminal signal was seen."""
+    """Filled while a stream is read. ``finish`` set means the terminal signal was seen.
+
+    ``items`` are parts of the answer by their position, as they came.
+    """
 
     finish: FinishReason | None = None
     usage: Usage | None = None
@@ -31,6 +34,7 @@ class Answer:
     tools: dict[int, ToolCall] = field(default_factory=dict)
     halves: dict[type, str] = field(default_factory=dict)
     counts: dict[str, object] = field(default_factory=dict)
+    items: dict[int, dict[str, Any]] = field(default_factory=dict)
     parts: list[dict[str, object]] = field(default_factory=list)
     token: str = ""
     response_id: str | None = None
@@ -56,7 +60,7 @@ class Answer:
         if "\ud800" <= text[-1] <= "\udbff":
             self.halves[kind] = text[-1]
             text = text[:-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text
+        return whole_characters(text)
 
     def add_tool(self, index: int, *, call_id: object = None, name: object = None, arguments: object = None) -> None:
         """Add a fragment of the tool call at ``index``; fragments of several calls may interleave."""
@@ -84,3 +88,8 @@ class Answer:
             finish = "refusal" if self.refused else "tool_calls"
         calls = tuple(replace(call, arguments=call.arguments or "{}") for _, call in sorted(self.tools.items()))
         return StreamDone(finish, self.usage, calls, self.model, request_id or self.response_id)
+
+
+def whole_characters(text: str) -> str:
+    """The text with the halves of characters put together, and a replacement for a half that stands alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if HALVES.search(text) else text

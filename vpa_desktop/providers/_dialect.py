@@ -21,6 +21,7 @@ from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
+from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -35,6 +36,9 @@ class HttpProvider(BaseLLMProvider):
 
     optional: tuple[str, ...] = ()
     """Fields of the body that may be left out, or swapped, when a server refuses them by name."""
+
+    image_limits = ImageLimits()
+    """What pictures must be like to be taken."""
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config)
@@ -97,6 +101,19 @@ class HttpProvider(BaseLLMProvider):
         """The body without the fields this model refused."""
         return {name: value for name, value in body.items() if name not in refused}
 
+    def sees_images(self, model: str) -> bool | None:
+        """Whether the model takes images; None where that is not known."""
+        return None
+
+    async def with_images(self, request: LLMRequest, model: str) -> LLMRequest:
+        """The request with its images as this provider takes them; raises RequestRejected before anything is sent."""
+        if not any(message.images for message in request.messages):
+            return request
+        peer = self.peer(model)
+        if self.sees_images(model) is False:
+            raise blind(peer)
+        return await fitted(request, self.image_limits, peer)
+
     def peer(self, model: str) -> Peer:
         """Whom error sentences name."""
         kind = KINDS.get(self.config.kind)
@@ -112,6 +129,7 @@ class HttpProvider(BaseLLMProvider):
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
         answer = Answer()
+        request = await self.with_images(request, peer.model)
         async with AsyncExitStack() as stack:
             reply = await self._post(stack, peer, request)
             try:
@@ -181,11 +199,13 @@ class HttpProvider(BaseLLMProvider):
             if name and name not in refused:
                 refused |= {name}
                 continue
-            first = first or failure(peer, problem)
-            if problem.status in (404, 405) and problem.code != "model_not_found" and len(bases) > 1:
-                del bases[0]
-                continue
-            raise first
+            error = failure(peer, problem)
+            if problem.status not in (404, 405) or problem.code == "model_not_found":
+                raise error
+            first = first or error  # of two places where nothing is, the first is the one that was meant
+            del bases[0]
+            if not bases:
+                raise first
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
@@ -221,8 +241,8 @@ class HttpProvider(BaseLLMProvider):
         async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
-                    if answer.text and answer.finish is None:
-                        answer.finish = "stop"  # some servers name no reason; without any text it is no answer
+                    if answer.text and answer.usage is not None and answer.finish is None:
+                        answer.finish = "stop"  # no reason named, but the count only comes behind a whole answer
                     return
                 payload = _payload(sse, peer, reply)
                 if payload is None:

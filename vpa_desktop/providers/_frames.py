@@ -61,7 +61,7 @@ class JSONFrames:
         return [event] if event is not None else []
 
     def _outside(self, chunk: bytes, at: int, events: list[SSEEvent]) -> int:
-        """Skip what stands between objects; anything else there is kept up to the end of its line, as an error."""
+        """Skip what stands between objects; anything else is an event of its own, for the reader to refuse."""
         if not self._started and BOM.startswith(bytes(self._pending + chunk[at : at + 1])):
             self._pending += chunk[at : at + 1]
             if bytes(self._pending) == BOM:
@@ -70,7 +70,7 @@ class JSONFrames:
             return at + 1
         self._started = True
         if self._pending:
-            end = next((i for i in range(at, len(chunk)) if chunk[i] in b"\n{"), len(chunk))
+            end = next((i for i in range(at, len(chunk)) if chunk[i] in b"\n{,]"), len(chunk))
             self._pending += chunk[at:end]
             if end < len(chunk):
                 events += [event for event in (self._take(whole=True),) if event is not None]

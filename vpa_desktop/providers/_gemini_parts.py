@@ -12,13 +12,18 @@ class AnswerPart:
     """One of the requests an answer takes. A part that begins like the one before is held back: it may be a repeat."""
 
     def __init__(self, before: str, last: StreamDone | None) -> None:
-        self.text = ""
         self.done: StreamDone | None = None
         self.repeated = False
         self._before = before
         self._last = last
+        self._pieces: list[str] = []
         self._held: list[StreamEvent] = []
         self._holds = last is not None
+
+    @property
+    def text(self) -> str:
+        """The text of this part so far."""
+        return "".join(self._pieces)
 
     @property
     def spoke(self) -> bool:
@@ -39,7 +44,7 @@ class AnswerPart:
             self.repeated = self._holds and same_token and self.text == self._before
             return []
         if isinstance(event, TextDelta):
-            self.text += event.text
+            self._pieces.append(event.text)
         self._held.append(event)
         return [] if self._holds and self._before.startswith(self.text) else self.flush()
 
@@ -52,17 +57,19 @@ class AnswerPart:
     def total(self) -> StreamDone:
         """The end of this part, with the tokens of all parts: each was a request of its own."""
         assert self.done is not None
-        last = self._last.usage if self._last is not None else None
-        if last is None or self.done.usage is None:
-            return replace(self.done, usage=self.done.usage or last)
-        now = self.done.usage
-        usage = Usage(
-            input_tokens=total(last.input_tokens, now.input_tokens),
-            output_tokens=total(last.output_tokens, now.output_tokens),
-            cached_input_tokens=total(last.cached_input_tokens, now.cached_input_tokens),
-            reasoning_tokens=total(last.reasoning_tokens, now.reasoning_tokens),
+        return replace(self.done, usage=self.with_earlier(self.done.usage))
+
+    def with_earlier(self, usage: Usage | None) -> Usage | None:
+        """These counts and those of the parts before."""
+        earlier = self._last.usage if self._last is not None else None
+        if earlier is None or usage is None:
+            return usage or earlier
+        return Usage(
+            input_tokens=total(earlier.input_tokens, usage.input_tokens),
+            output_tokens=total(earlier.output_tokens, usage.output_tokens),
+            cached_input_tokens=total(earlier.cached_input_tokens, usage.cached_input_tokens),
+            reasoning_tokens=total(earlier.reasoning_tokens, usage.reasoning_tokens),
         )
-        return replace(self.done, usage=usage)
 
 
 def total(one: int | None, other: int | None) -> int | None:

@@ -139,7 +139,7 @@ class GoogleProvider(HttpProvider):
         answer.model = text_of(payload.get("modelVersion")) or answer.model
         answer.response_id = text_of(payload.get("responseId")) or answer.response_id
         usage = payload.get("usageMetadata")
-        if isinstance(usage, dict):
+        if isinstance(usage, dict) and usage:
             answer.usage = _usage(usage)  # a running total: the last one counts
         blocked = dict_of(payload.get("promptFeedback")).get("blockReason")
         if isinstance(blocked, str) and blocked and not blocked.endswith("_UNSPECIFIED"):
@@ -180,8 +180,9 @@ class GoogleProvider(HttpProvider):
                     async for event in events:
                         for known in part.take(event):
                             yield known
-            except ProviderError:
+            except ProviderError as exc:
                 if done is None or part.spoke:
+                    exc.usage = part.with_earlier(exc.usage)
                     raise
                 break  # what is there is whole up to here, and says itself that more would follow
             if part.repeated or part.done is None:

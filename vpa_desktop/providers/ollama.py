@@ -22,7 +22,7 @@ from vpa_desktop.providers._calls import answered_call, carried_back
 from vpa_desktop.providers._dialect import HttpProvider
 from vpa_desktop.providers._failures import Peer, Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames
-from vpa_desktop.providers._http import LINE_BYTES, HttpSession
+from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._ollama_models import ModelTag, Shown, read_shown, read_tags, window
 from vpa_desktop.providers._sse import SSEDecoder
 from vpa_desktop.providers._values import dict_of, dicts_of, object_in, text_of
@@ -128,11 +128,19 @@ class OllamaProvider(HttpProvider):
         """JSON objects, however they are separated; events only from something that is not Ollama."""
         return SSEDecoder(LINE_BYTES) if shape == "sse" else JSONFrames(LINE_BYTES)
 
+    def find_problem(self, payload: Mapping[str, Any], reply: Reply, *, midstream: bool) -> Problem | None:
+        """The error in a line; where the line has a status of its own, it stands for the one that was already sent."""
+        problem = super().find_problem(payload, reply, midstream=midstream)
+        status = count(payload.get("StatusCode")) or count(payload.get("status_code"))
+        return problem if problem is None or not status else replace(problem, kind=str(status))
+
     def refine(self, problem: Problem) -> Problem:
-        """Errors are plain strings here: two of them, without a code of their own, need another treatment."""
+        """Errors are plain strings here; some of them have a remedy of Ollama's own."""
         if problem.status == 404 and "model" in problem.message:
             named = re.search(r"model ['\"]?([\w./:-]+)['\"]? not found", problem.message)
             return replace(problem, param="model", next_step=_pull(named[1] if named else self.model))
+        if problem.status == 401:
+            return replace(problem, next_step="Run `ollama signin` there, or check the key in Settings, Keys")
         if problem.status >= 500 and "memory" in problem.message and "available" in problem.message:
             step = "Choose a smaller model or a smaller window, or close other programs"
             return replace(problem, should_retry=False, next_step=step)
@@ -151,7 +159,7 @@ class OllamaProvider(HttpProvider):
             if function.get("name"):
                 answer.tools[len(answer.tools)] = _read_call(call, function)
         if payload.get("done") is True:
-            answer.finish = FINISH.get(payload.get("done_reason") or "", "error")
+            answer.finish = FINISH.get(text_of(payload.get("done_reason")) or "", "error")
             answer.usage = _usage(payload) or answer.usage
         return events
 
@@ -180,15 +188,15 @@ class OllamaProvider(HttpProvider):
     async def connect(self) -> None:
         """Check that Ollama runs and has the model; says in words how to get there."""
         names = [tag.name for tag in await self._tags()]
-        if self.model and not {self.model, f"{self.model}:latest"} & set(names):
-            have = f"It has {', '.join(names[:8])}" if names else "It has no model yet"
-            raise self.peer(self.model).error(
-                RequestRejected,
-                f'Ollama does not have the model "{self.model}"',
-                have,
-                _pull(self.model),
-                error_class="not_found",
-            )
+        if {self.model, f"{self.model}:latest"} & set(names) or (names and not self.model):
+            return
+        raise self.peer(self.model).error(
+            RequestRejected,
+            f'Ollama does not have the model "{self.model}"' if self.model else "Ollama has no model to answer with",
+            f"It has {', '.join(names[:8])}" if names else "None was pulled yet",
+            _pull(self.model or "qwen3"),
+            error_class="not_found",
+        )
 
     async def list_models(self) -> list[ModelInfo]:
         """The models that were pulled, with what each can do."""
