@@ -202,7 +202,11 @@ class ModelList:
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set."""
+    """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set.
+
+    ``options`` are what stands in settings.toml beside kind, model, endpoint, enabled and weight. ``facts`` are what
+    is known of its model. Statuses come in the order in which providers are asked.
+    """
 
     id: str
     kind: str
@@ -217,11 +221,17 @@ class ProviderStatus:
     weight: float = 1.0
     breaker: str = "closed"
     note: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    facts: ModelInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderDraft:
-    """A provider as typed in, before it is saved. ``key`` is stored in the vault, never in settings."""
+    """A provider as typed in, before it is saved. ``key`` is stored in the vault, never in settings.
+
+    ``options`` change settings of settings.toml by their key there; None is back to the default, and what is not
+    named stays as it is.
+    """
 
     id: str
     kind: str
@@ -231,11 +241,16 @@ class ProviderDraft:
     enabled: bool = True
     weight: float = 1.0
     make_default: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderVerdict:
-    """The result of Test, in words. ``models`` are the names the provider offers, where it says."""
+    """The result of Test, in words. ``models`` are the names the provider offers, where it says.
+
+    ``headline`` is what happened and ``advice`` why and what to do next; ``sentence`` is both. ``reason`` is ok or
+    the kind of failure: wrong_key, wrong_model, dead_host and so on.
+    """
 
     provider: str
     ok: bool
@@ -243,6 +258,10 @@ class ProviderVerdict:
     ms: float
     models: tuple[str, ...] = ()
     error_class: str = ""
+    reason: str = ""
+    headline: str = ""
+    advice: str = ""
+    model_facts: tuple[ModelInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

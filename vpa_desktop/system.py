@@ -27,6 +27,7 @@ from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.index import VectorIndex
@@ -217,9 +218,20 @@ class System:
         await self.setup.remove(provider_id)
         await self._reload()
 
-    async def test_provider(self, draft: ProviderDraft) -> ProviderVerdict:
-        """Say in words whether a provider answers."""
-        return await self.setup.test(draft)
+    async def test_provider(self, draft: ProviderDraft, *, ask: bool = True) -> ProviderVerdict:
+        """Say in words whether a provider answers; without ``ask`` only its models are asked for."""
+        return await self.setup.test(draft, ask=ask)
+
+    @property
+    def provider_kinds(self) -> tuple[str, ...]:
+        """The kinds that can be added."""
+        return tuple(kind for kind in KINDS if kind in CLASSES)
+
+    async def set_provider_order(self, provider_ids: Sequence[str]) -> list[str]:
+        """Ask providers in this order, those not named after them; returns the whole order."""
+        order = self.setup.set_order(provider_ids)
+        await self._reload()
+        return order
 
     async def list_keys(self) -> list[KeyInfo]:
         """Return where keys are, never a key."""

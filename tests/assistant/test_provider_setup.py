@@ -12,6 +12,7 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import ConfigError
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import LLMRequest
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import ProviderDraft
@@ -124,3 +125,62 @@ async def test_a_key_that_is_not_there_is_not_said_to_be_deleted(tmp_path: Path)
     await bench.vault.set("work", KEY)
     await bench.setup.delete_key("work")
     assert await bench.vault.get("work") is None
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        f"  {KEY}\r\n",
+        f"'{KEY}'",
+        f"\u201c{KEY}\u201d",
+        f"Bearer {KEY}",
+        f"Authorization: Bearer {KEY}",
+        f"OPENAI_API_KEY={KEY}",
+        f'export OPENAI_API_KEY="{KEY}"',
+        f"x-api-key: {KEY}",
+        f"\ufeff{KEY}\u200b",
+    ],
+)
+def test_what_was_copied_along_with_a_key_is_taken_off(pasted: str) -> None:
+    assert clean_key(pasted) == KEY
+
+
+def test_a_key_that_ends_in_equals_signs_stays_whole() -> None:
+    assert clean_key("QUJDREVGR0g9PQ==") == "QUJDREVGR0g9PQ=="
+
+
+async def test_options_of_a_kind_are_stored_and_go_back_to_the_default(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    options = {"timeout_s": 12.0, "proxy": "http://p.example:3128", "effort": "low"}
+    await bench.setup.save(ProviderDraft("work", "openai", key=KEY, options=options))
+    status = (await bench.setup.list_providers())[0]
+    assert status.options == options
+    assert not load_settings(bench.file).problems
+    await bench.setup.save(ProviderDraft("work", "openai", options={"timeout_s": None}))
+    assert bench.settings().providers["work"].timeout == LLMProviderConfig("openai").timeout
+    assert bench.settings().providers["work"].proxy == "http://p.example:3128"
+    with pytest.raises(ConfigError, match="not a setting"):
+        await bench.setup.save(ProviderDraft("work", "openai", options={"api_key": KEY}))
+    assert KEY not in bench.file.read_text()
+
+
+async def test_the_order_is_one_list_and_a_new_provider_comes_before_the_local_model(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for name in ("a", "b", "c"):
+        await bench.setup.save(ProviderDraft(name, "mock"))
+    await bench.setup.refresh()
+    assert bench.setup.order() == ["a", "b", "c", "local"]
+    assert bench.setup.set_order(["c", "a"]) == ["c", "a", "b", "local"]
+    bench.manager.routing = bench.settings().routing
+    assert [p.provider_id for p in bench.manager.route(LLMRequest(()))] == ["c", "a", "b", "local"]
+    await bench.setup.save(ProviderDraft("d", "mock"))
+    bench.manager.routing = bench.settings().routing
+    assert bench.setup.order() == ["c", "a", "b", "d", "local"]
+    await bench.setup.save(ProviderDraft("b", "mock", make_default=True))
+    bench.manager.routing = bench.settings().routing
+    assert bench.setup.order() == ["b", "c", "a", "d", "local"]
+    assert bench.settings().routing.default_provider == "b"
+    with pytest.raises(ConfigError, match="no provider nobody"):
+        bench.setup.set_order(["nobody"])
+    with pytest.raises(ConfigError, match="twice"):
+        bench.setup.set_order(["a", "a"])

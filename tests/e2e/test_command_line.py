@@ -76,7 +76,7 @@ def test_a_truncated_stream_is_never_a_whole_answer(program: Program, llmock: LL
     program.settings(openai_at(f"{llmock.base}/v1"))
     llmock.behave(
         {"type": "reply", "text": "one two three four five six seven eight nine ten"},
-        {"type": "stream_fault", "kind": "truncate", "after_chunks": 3},
+        {"type": "stream_fault", "kind": "truncate", "after_chunks": 7},
     )
     answer = program("ask", "Ping", "--json", OPENAI_API_KEY=KEY).json
     assert answer["attempts"][0]["outcome"] == "interrupted"

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
+from vpa_desktop.assistant.provider_order import asked_in_order
+from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import VPAError
@@ -46,6 +48,7 @@ from vpa_desktop.records import (
     SearchWhy,
     SystemStatus,
 )
+from vpa_desktop.settings_file import provider_table
 
 
 class FakeBackend:
@@ -70,6 +73,11 @@ class FakeBackend:
         self.tested: list[ProviderDraft] = []
         self.model_lists: dict[str, ModelList] = {}
         self.asked_models: list[str] = []
+        self.asked: list[bool] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.drafts: list[ProviderDraft] = []
+        self.orders: list[list[str]] = []
         self.closed = False
         self.turns_closed = 0
         self.board = Dashboard((), (), Decimal(), Decimal(), None, None, None, 0, 0)
@@ -178,8 +186,21 @@ class FakeBackend:
             return self.model_lists[provider_id]
         return ModelList(provider_id, (ModelInfo(str(self._settings.providers[provider_id].model)),))
 
+    @property
+    def provider_kinds(self) -> tuple[str, ...]:
+        return tuple(KINDS)
+
     async def list_providers(self) -> list[ProviderStatus]:
-        return [self._status(provider_id, config) for provider_id, config in self._settings.providers.items()]
+        order = asked_in_order(self._settings.providers, self._settings.routing)
+        return [self._status(provider_id, self._settings.providers[provider_id]) for provider_id in order]
+
+    async def set_provider_order(self, provider_ids: Sequence[str]) -> list[str]:
+        if self.fails_to_save is not None:
+            raise self.fails_to_save
+        self.orders.append(list(provider_ids))
+        routing = replace(self._settings.routing, failover_chain=tuple(provider_ids), default_provider=provider_ids[0])
+        self._settings = replace(self._settings, routing=routing)
+        return list(provider_ids)
 
     def _status(self, provider_id: str, config: LLMProviderConfig) -> ProviderStatus:
         kind = KINDS[config.kind]
@@ -194,7 +215,10 @@ class FakeBackend:
             is_default=self._settings.routing.default_provider == provider_id,
             needs_key=kind.needs_key,
             key_source="vault" if provider_id in self.keys else "",
+            weight=config.weight,
             note="Demonstration model" if provider_id == "local" else "",
+            options={k: v for k, v in provider_table(config).items() if k not in ("kind", "model", "api_endpoint")},
+            facts=next((m for m in self.verdict.model_facts if m.id == config.model), None),
         )
 
     async def save_provider(self, draft: ProviderDraft) -> None:
@@ -203,8 +227,11 @@ class FakeBackend:
         if draft.key:
             self.keys[draft.id] = draft.key
         config = LLMProviderConfig(
-            draft.kind, draft.model, provider_id=draft.id, api_endpoint=draft.endpoint or None, enabled=draft.enabled
-        )
+            draft.kind, draft.model, provider_id=draft.id, api_endpoint=draft.endpoint or None, enabled=draft.enabled,
+            weight=draft.weight,
+        )  # fmt: skip
+        config = with_options(config, draft.options)
+        self.drafts.append(draft)
         routing = self._settings.routing
         if draft.make_default:
             routing = replace(routing, default_provider=draft.id)
@@ -216,8 +243,10 @@ class FakeBackend:
         self._settings = replace(self._settings, providers=providers)
         self.keys.pop(provider_id, None)
 
-    async def test_provider(self, draft: ProviderDraft) -> ProviderVerdict:
+    async def test_provider(self, draft: ProviderDraft, *, ask: bool = True) -> ProviderVerdict:
         self.tested.append(draft)
+        self.asked.append(ask)
+        await self.may_answer.wait()
         return replace(self.verdict, provider=draft.id)
 
     async def list_keys(self) -> list[KeyInfo]:
@@ -285,6 +314,12 @@ class FakeBackend:
         self.saved.update(changes)
         for key, value in changes.items():
             section, name = key.split(".", 1)
+            if section == "providers":
+                provider_id, field = name.split(".")
+                changed: dict[str, Any] = {field: value}
+                config = replace(self._settings.providers[provider_id], **changed)
+                self._settings = replace(self._settings, providers={**self._settings.providers, provider_id: config})
+                continue
             part = replace(getattr(self._settings, section), **{name: value})
             self._settings = replace(self._settings, **{section: part})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig
 from vpa_desktop.errors import ConfigError
@@ -19,6 +20,14 @@ class FoundKey:
 
 
 NO_KEY = FoundKey(None, "")
+
+AROUND: Final = " \t\r\n\v\f\"'`\u00a0\u200b\u200c\u200d\u2028\u2029\ufeff\u201c\u201d\u2018\u2019;,"
+ALONG: Final = re.compile(
+    r"^(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za-z0-9_]*(?:KEY|TOKEN)\s*=|^(?:authorization|x-api-key|api-key)\s*:"
+    r"|^bearer\s+",
+    re.IGNORECASE,
+)
+"""What is copied along with a key: the line of an environment file, or of a request."""
 
 
 def environment_names(config: LLMProviderConfig) -> tuple[str, ...]:
@@ -37,8 +46,13 @@ def environment_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> Fo
 
 
 def clean_key(text: str) -> str:
-    """Return a key as typed or pasted, without the quotes and white space around it; raises ConfigError."""
-    key = text.strip().strip("\"'").strip()
+    """Return a key as typed or pasted, without what was copied along with it; raises ConfigError.
+
+    White space, quotes, ``Bearer``, a header's name and the NAME= of an environment file around it are taken off.
+    """
+    key = _bare(text)
+    while (inner := _bare(ALONG.sub("", key, count=1))) != key:
+        key = inner
     if not key:
         raise ConfigError("There is no key in what was typed", "It is empty", "Copy the key from the provider's page")
     if not re.fullmatch(r"[\x21-\x7e]+", key):
@@ -48,6 +62,11 @@ def clean_key(text: str) -> str:
             "Copy it again from the provider's page, in one piece",
         )
     return key
+
+
+def _bare(text: str) -> str:
+    """The text without white space, quotes and characters that cannot be seen around it."""
+    return text.strip(AROUND)
 
 
 def hint(key: str) -> str:

@@ -6,21 +6,32 @@ Keys go to the vault and nowhere else; settings.toml never holds one.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vpa_desktop import providers
 from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint
-from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, LLMProviderConfig, split_address
+from vpa_desktop.assistant.provider_check import check_provider
+from vpa_desktop.assistant.provider_order import after_adding, asked_in_order, order_changes
+from vpa_desktop.catalog import (
+    KINDS,
+    PROVIDER_ID,
+    LLMProvider,
+    LLMProviderConfig,
+    ModelInfo,
+    is_loopback,
+    split_address,
+)
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Settings
-from vpa_desktop.errors import ConfigError, ProviderError, SecretError, VPAError
+from vpa_desktop.errors import ConfigError, SecretError, UsageError, VPAError
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import KeyInfo, ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.security.vault import KeyVault
 from vpa_desktop.settings_file import provider_table, save_changes
+from vpa_desktop.settings_rules import PROVIDER_FIELDS, PROVIDER_RULES
 
 AUTOMATIC_KINDS = (LLMProvider.OPENAI, LLMProvider.ANTHROPIC, LLMProvider.GOOGLE)
 """Kinds that are there at once when the environment holds their key, under the kind's own name."""
@@ -46,6 +57,7 @@ class ProviderSetup:
         self._environ = environ
         self._build = build
         self._registered: dict[str, LLMProviderConfig] = {}
+        self._models: dict[str, tuple[ModelInfo, ...]] = {}
 
     def configs(self) -> dict[str, LLMProviderConfig]:
         """Every provider in force: those of the settings, those the environment has a key for, the local model."""
@@ -170,8 +182,24 @@ class ProviderSetup:
     # Providers
 
     async def list_providers(self) -> list[ProviderStatus]:
-        """Return every provider with what a person needs to see of it."""
-        return [await self._status(config) for config in self.configs().values()]
+        """Return every provider with what a person needs to see of it, in the order in which they are asked."""
+        configs = self.configs()
+        return [await self._status(configs[i]) for i in self.order()]
+
+    def order(self) -> list[str]:
+        """Return the ids of all providers in the order in which they are asked."""
+        return asked_in_order(self.configs(), self._manager.routing)
+
+    def set_order(self, provider_ids: Sequence[str]) -> list[str]:
+        """Ask these first, in this order, and the others after them; returns the whole order. Raises UsageError."""
+        known = self.order()
+        if lost := [i for i in provider_ids if i not in known]:
+            raise _unknown(lost[0], self.configs())
+        if len(set(provider_ids)) != len(provider_ids):
+            raise UsageError("The order was not changed", "A provider stands in it twice", "Name each once")
+        order = [*provider_ids, *(i for i in known if i not in provider_ids)]
+        save_changes(self._file, order_changes(order))
+        return order
 
     async def _status(self, config: LLMProviderConfig) -> ProviderStatus:
         kind = KINDS[config.kind]
@@ -193,6 +221,8 @@ class ProviderSetup:
             weight=config.weight,
             breaker=self._manager.breaker(config.provider_id, str(config.model)).state,
             note=note,
+            options=_options(config),
+            facts=next((m for m in self._models.get(config.provider_id, ()) if m.id == str(config.model)), None),
         )
 
     async def save(self, draft: ProviderDraft) -> None:
@@ -212,8 +242,7 @@ class ProviderSetup:
         if draft.key:
             await self._vault.set(draft.id, clean_key(draft.key))
         changes: dict[str, object] = {f"providers.{draft.id}": provider_table(config)}
-        if draft.make_default:
-            changes["routing.default_provider"] = draft.id
+        changes |= after_adding(draft.id, self.order(), self._settings().routing, first=draft.make_default)
         save_changes(self._file, changes)
 
     def config_of(self, draft: ProviderDraft) -> LLMProviderConfig:
@@ -230,13 +259,14 @@ class ProviderSetup:
         base = self._settings().providers.get(draft.id)
         if base is None or base.kind != draft.kind:
             base = LLMProviderConfig(LLMProvider(draft.kind), provider_id=draft.id)
-        return replace(
+        config = replace(
             base,
             model=draft.model or base.model,
             api_endpoint=draft.endpoint or None,
             enabled=draft.enabled,
             weight=draft.weight,
         )
+        return with_options(config, draft.options)
 
     async def remove(self, provider_id: str) -> None:
         """Take a provider out of settings.toml, and its key out of the vault; raises ConfigError."""
@@ -263,27 +293,32 @@ class ProviderSetup:
         except SecretError as exc:
             self.notices["vault"] = f"The key of {provider_id} may still be in the vault. {exc}"
 
-    async def test(self, draft: ProviderDraft) -> ProviderVerdict:
-        """Ask the provider something that costs nothing and say in words what came of it."""
-        started = time.perf_counter()
+    async def test(self, draft: ProviderDraft, *, ask: bool = True) -> ProviderVerdict:
+        """Say in words whether a provider would answer like this; without ``ask`` only its models are asked for."""
         try:
             config = self.config_of(draft)
             key = clean_key(draft.key) if draft.key else (await self._test_key(config)).key
-            if key is None and KINDS[config.kind].needs_key:
-                raise ConfigError(f"{draft.id} has no key", "", "Type or paste its key")
-            provider = self._build(config.with_key(key))
-            try:
-                models = [m.id for m in await provider.list_models()]
-                if KINDS[config.kind].is_local:
-                    await provider.connect()
-            finally:
-                await provider.aclose()
         except VPAError as exc:
-            ms = (time.perf_counter() - started) * 1000
-            error_class = exc.error_class if isinstance(exc, ProviderError) else ""
-            return ProviderVerdict(draft.id, False, str(exc), ms, error_class=error_class)
-        ms = (time.perf_counter() - started) * 1000
-        return ProviderVerdict(draft.id, True, _praise(config, models, ms), ms, tuple(models))
+            return ProviderVerdict(
+                draft.id, False, str(exc), 0.0, reason="settings", headline=f"{exc.what}.", advice=_rest(exc)
+            )
+        if key is None and KINDS[config.kind].needs_key and not is_loopback(config.endpoint):
+            advice = "Type or paste its key, then test again."
+            said = f"{draft.id} has no key."
+            return ProviderVerdict(
+                draft.id,
+                False,
+                f"{said} {advice}",
+                0.0,
+                error_class="auth",
+                reason="no_key",
+                headline=said,
+                advice=advice,
+            )
+        verdict = await check_provider(config.with_key(key), self._build, ask=ask)
+        if verdict.models:
+            self._models[draft.id] = verdict.model_facts
+        return verdict
 
     async def _test_key(self, config: LLMProviderConfig) -> FoundKey:
         old = self.configs().get(config.provider_id)
@@ -295,6 +330,26 @@ class ProviderSetup:
         """Test every enabled provider at once."""
         drafts = [draft_of(c) for c in self.configs().values() if c.enabled and c.kind in providers.CLASSES]
         return list(await asyncio.gather(*(self.test(draft) for draft in drafts)))
+
+
+def with_options(config: LLMProviderConfig, options: Mapping[str, Any]) -> LLMProviderConfig:
+    """Return a configuration with settings changed by their key in settings.toml; raises ConfigError."""
+    plain = LLMProviderConfig(config.provider)
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        name = PROVIDER_FIELDS.get(key, key)
+        if key not in PROVIDER_RULES or key == "kind":
+            raise UsageError(
+                f"{key} is not a setting of a provider", f"Known: {', '.join(PROVIDER_RULES)}", "Choose one of these"
+            )
+        values[name] = getattr(plain, name) if value is None else value
+    return replace(config, **values)
+
+
+def _options(config: LLMProviderConfig) -> dict[str, Any]:
+    """What stands in settings.toml for a provider beside what every status says."""
+    said = ("kind", "model", "api_endpoint", "enabled", "weight")
+    return {key: value for key, value in provider_table(config).items() if key not in said}
 
 
 def draft_of(config: LLMProviderConfig) -> ProviderDraft:
@@ -309,18 +364,8 @@ def draft_of(config: LLMProviderConfig) -> ProviderDraft:
     )
 
 
-def _praise(config: LLMProviderConfig, models: list[str], ms: float) -> str:
-    if KINDS[config.kind].is_local:
-        return f"The local model is loaded and answers ({ms / 1000:.1f} s)."
-    model = str(config.model)
-    known = f"{len(models)} model{'s' if len(models) != 1 else ''} offered"
-    if not models:
-        return f"It answers ({ms:.0f} ms)."
-    if not model:
-        return f"It answers ({ms:.0f} ms), {known}. Choose a model before the first question."
-    if model in models:
-        return f"It answers ({ms:.0f} ms), {known}, {model} among them."
-    return f"It answers ({ms:.0f} ms), but {model} is not among the {known}. Choose another model."
+def _rest(error: VPAError) -> str:
+    return " ".join(f"{part}." for part in (error.why, error.next_step) if part)
 
 
 def _check_endpoint(draft: ProviderDraft) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
+from vpa_desktop.provider_fields import KEY, PRESETS, fields_of
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,19 +97,25 @@ def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
-    group = _group(commands, "providers", "Providers: list, add, remove, test.")
-    _command(group, "list", "List the providers.", "providers:list_providers")
+    group = _group(commands, "providers", "Providers: list, add, set, order, remove, test.")
+    _command(group, "list", "List the providers in the order they are asked.", "providers:list_providers")
     p = _command(group, "add", "Add or change a provider.", "providers:add")
     p.add_argument("id", metavar="ID", help="your own name for it")
     p.add_argument("--kind", required=True, choices=sorted(KINDS))
-    p.add_argument("--model", default="", metavar="NAME")
-    p.add_argument("--endpoint", default="", metavar="URL")
+    p.add_argument("--preset", choices=[preset.id for preset in PRESETS], help="a known openai_compatible service")
+    _fields(p)
     p.add_argument("--default", action="store_true", help="ask it first")
     p.add_argument("--key-from-stdin", action="store_true", help="read its key from standard input")
+    p = _command(group, "set", "Change settings of a provider; an empty value is the default.", "providers:set_fields")
+    p.add_argument("id", metavar="ID")
+    p.add_argument("changes", nargs="+", metavar="FIELD=VALUE", help="such as model=gpt-6-luna or enabled=false")
+    p = _command(group, "order", "Say in which order providers are asked.", "providers:order")
+    p.add_argument("ids", nargs="*", metavar="ID", help="the first ones; the others follow")
     p = _command(group, "remove", "Remove a provider and its key.", "providers:remove")
     p.add_argument("id", metavar="ID")
     p = _command(group, "test", "Say in words whether providers answer.", "providers:test")
     p.add_argument("id", nargs="?", metavar="ID")
+    p.add_argument("--model", metavar="NAME", help="with this model instead of its own")
     p = _command(group, "models", "List the models a provider offers, and what they can do.", "providers:models")
     p.add_argument("id", metavar="ID")
     p.add_argument(
@@ -116,12 +123,29 @@ def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
+def _fields(parser: argparse.ArgumentParser) -> None:
+    """An option for each field of any kind; the table says which kinds have it."""
+    shown: dict[str, list[str]] = {}
+    for kind in KINDS:
+        for field in fields_of(kind):
+            shown.setdefault(field.option, []).append(kind)
+    first = {field.option: field for kind in KINDS for field in fields_of(kind) if field.key != KEY}
+    for option, field in first.items():
+        kinds = shown[option]
+        only = f" ({', '.join(kinds)})" if len(kinds) < len(KINDS) // 2 else ""
+        parser.add_argument(option, dest=field.key, default=None, metavar="VALUE", help=f"{field.label}{only}")
+
+
 def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
-    group = _group(commands, "keys", "API keys: set, list, delete. A key is never an argument.")
-    p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "providers:set_key")
+    group = _group(commands, "keys", "API keys: set, list, test, rotate, delete. A key is never an argument.")
+    p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "keys:set_key")
     p.add_argument("id", metavar="ID")
-    _command(group, "list", "Say where keys are, never a key.", "providers:list_keys")
-    p = _command(group, "delete", "Delete a key.", "providers:delete_key")
+    _command(group, "list", "Say where keys are, never a key.", "keys:list_keys")
+    p = _command(group, "test", "Say in words whether keys are accepted.", "keys:test_keys")
+    p.add_argument("id", nargs="?", metavar="ID")
+    p = _command(group, "rotate", "Test a new key, and keep the old one if it fails.", "keys:rotate_key")
+    p.add_argument("id", metavar="ID")
+    p = _command(group, "delete", "Delete a key.", "keys:delete_key")
     p.add_argument("id", metavar="ID")
 
 

@@ -1,41 +1,139 @@
-"""``providers`` and ``keys`` from the command line. Keys come from a prompt or standard input, never an argument."""
+"""``providers`` from the command line: the settings page Providers without the window."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from vpa_desktop.assistant.provider_setup import draft_of
-from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened, read_secret
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import ConfigError
-from vpa_desktop.records import ProviderDraft, ProviderVerdict
+from vpa_desktop.errors import ConfigError, UsageError
+from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of, read_text
+from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.system import System
+
+ENABLED = KindField("enabled", "enabled", "whether it is used", "switch")
 
 
 async def list_providers(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Print the providers."""
+    """Print the providers in the order they are asked."""
     async with opened(paths, out) as system:
         found = await system.list_providers()
-    head = ("id", "kind", "model", "key", "default", "note")
-    out.table(head, [(p.id, p.kind, p.model, p.key_source or "-", p.is_default, p.note) for p in found])
-    out.document({"providers": found})
+    head = ("", "id", "kind", "model", "state", "key", "default", "note")
+    rows = [
+        (f"{n}.", p.id, p.kind, p.model or "-", _state(p), p.key_source or "-", p.is_default, p.note)
+        for n, p in enumerate(found, 1)
+    ]
+    out.table(head, rows)
+    out.document({"providers": found, "order": [p.id for p in found]})
     return 0
 
 
+def _state(status: ProviderStatus) -> str:
+    if not status.enabled:
+        return "off"
+    if status.needs_key and not status.key_source:
+        return "no key"
+    return {"open": "failing", "half-open": "on trial"}.get(status.breaker, "ready")
+
+
 async def add(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Add or change a provider."""
+    """Add or change a provider; what is not said stays as it is."""
+    values = _options(options)
     key = read_secret(f"API key of {options.id}: ") if options.key_from_stdin else None
-    draft = ProviderDraft(
-        options.id, options.kind, options.model, options.endpoint, key=key, make_default=options.default
-    )
     async with opened(paths, out) as system:
+        old = system.setup.configs().get(options.id)
+        draft = ProviderDraft(options.id, options.kind)
+        if old is not None and old.kind == options.kind:
+            draft = draft_of(old)
+        draft = _with_fields(replace(draft, key=key, make_default=options.default), values)
+        _require(options.kind, draft, old)
         await system.save_provider(draft)
     out.line(f"Saved {options.id}. Test it with: vpa-desktop providers test {options.id}")
     out.document({"saved": options.id})
+    return 0
+
+
+def _options(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields given as options, read; raises UsageError for one the kind does not have."""
+    own = {field.key: field for field in fields_of(options.kind) if field.key != KEY}
+    given = {key: text for key, text in vars(options).items() if text is not None and key in _every_field()}
+    if options.preset:
+        if options.kind != LLMProvider.OPENAI_COMPATIBLE:
+            raise UsageError(
+                f"--preset is not for the kind {options.kind}",
+                "The known services speak OpenAI's protocol",
+                "Use --kind openai_compatible",
+            )
+        given.setdefault("api_endpoint", next(p.endpoint for p in PRESETS if p.id == options.preset))
+    for key in given:
+        if key not in own:
+            has = ", ".join(field.option for field in own.values())
+            raise UsageError(
+                f"The kind {options.kind} has no {_every_field()[key].option}", f"It has: {has}", "Leave it out"
+            )
+    return {key: read_text(own[key], text) for key, text in given.items()}
+
+
+def _every_field() -> Mapping[str, KindField]:
+    return {field.key: field for kind in KINDS for field in fields_of(kind) if field.key != KEY}
+
+
+def _with_fields(draft: ProviderDraft, values: Mapping[str, Any]) -> ProviderDraft:
+    """The draft with fields changed; None is the default."""
+    if "api_endpoint" in values:
+        draft = replace(draft, endpoint=values["api_endpoint"] or "")
+    return replace(draft, options={k: v for k, v in values.items() if k != "api_endpoint"})
+
+
+def _require(kind: str, draft: ProviderDraft, old: LLMProviderConfig | None) -> None:
+    """Raise UsageError where a field without which the kind cannot work is empty."""
+    kept = old if old is not None and old.kind == kind else None
+    for field in fields_of(kind):
+        if not field.required or field.key == KEY:
+            continue
+        given = draft.endpoint if field.key == "api_endpoint" else draft.options.get(field.key)
+        if not given and not (kept and getattr(kept, field.key)):
+            raise UsageError(f"{draft.id} was not saved", f"The kind {kind} needs {field.option}", field.hint)
+
+
+async def set_fields(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Change settings of a provider by their names in settings.toml."""
+    async with opened(paths, out) as system:
+        config = known(system, options.id)
+        own = {field.key: field for field in fields_of(config.kind) if field.key != KEY} | {"enabled": ENABLED}
+        values: dict[str, Any] = {}
+        for change in options.changes:
+            name, is_change, text = change.partition("=")
+            name = {"endpoint": "api_endpoint"}.get(name, name.replace("-", "_"))
+            if not is_change or name not in own:
+                raise UsageError(
+                    f"“{change}” is not a change of {options.id}",
+                    f"The kind {config.kind} has: {', '.join(own)}",
+                    "Write FIELD=VALUE; a key is stored with: vpa-desktop keys set",
+                )
+            values[name] = read_text(own[name], text)
+        draft = _with_fields(draft_of(config), values)
+        await system.save_provider(draft)
+    out.line(f"Saved {options.id}.")
+    out.document({"saved": options.id, "changed": values})
+    return 0
+
+
+async def order(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Change the order in which providers are asked, or print it."""
+    async with opened(paths, out) as system:
+        found = await system.set_provider_order(options.ids) if options.ids else system.setup.order()
+    for n, provider_id in enumerate(found, 1):
+        out.line(f"{n}. {provider_id}")
+    out.document({"order": found})
     return 0
 
 
@@ -50,11 +148,21 @@ async def remove(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Say in words whether providers answer; exit code 4 when one does not."""
+    if options.model and options.id is None:
+        raise UsageError(
+            "--model was not used", "It belongs to one provider", "Name it: providers test ID --model NAME"
+        )
     async with opened(paths, out) as system:
         if options.id is None:
             verdicts = await system.setup.test_all()
         else:
-            verdicts = [await _verdict(system, options.id)]
+            draft = draft_of(known(system, options.id))
+            verdicts = [await system.test_provider(replace(draft, model=options.model or draft.model))]
+    return say_verdicts(verdicts, out)
+
+
+def say_verdicts(verdicts: list[ProviderVerdict], out: Output) -> int:
+    """Print verdicts; returns 4 where one is bad."""
     for verdict in verdicts:
         out.line(f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.provider}: {verdict.sentence}")
     out.document({"providers": verdicts})
@@ -102,43 +210,13 @@ def _ago(at: datetime) -> str:
     return f"{hours:.0f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 
-async def _verdict(system: System, provider_id: str) -> ProviderVerdict:
-    config = system.setup.configs().get(provider_id)
-    if config is None:
-        known = ", ".join(system.setup.configs())
+def known(system: System, provider_id: str) -> LLMProviderConfig:
+    """Return a provider's configuration; raises ConfigError where there is none of that name."""
+    configs = system.setup.configs()
+    if provider_id not in configs:
         raise ConfigError(
-            f"There is no provider {provider_id}", f"Known: {known}", "Add it with: vpa-desktop providers add"
+            f"There is no provider {provider_id}",
+            f"Known: {', '.join(configs)}",
+            "Add it with: vpa-desktop providers add",
         )
-    return await system.test_provider(draft_of(config))
-
-
-async def set_key(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Store a key."""
-    key = read_secret(f"API key of {options.id}: ")
-    async with opened(paths, out) as system:
-        await system.set_key(options.id, key)
-        place = system.vault.name
-    out.line(f"The key of {options.id} is stored: {place}.")
-    out.document({"stored": options.id, "place": place})
-    return 0
-
-
-async def list_keys(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Say where keys are."""
-    async with opened(paths, out) as system:
-        found = await system.list_keys()
-        notice = system.setup.notices.get("vault")
-    out.table(("provider", "where", "key"), [(k.provider, k.source, k.hint) for k in found])
-    if notice:
-        out.note(f"warning: {notice}")
-    out.document({"keys": found})
-    return 0
-
-
-async def delete_key(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Delete a key."""
-    async with opened(paths, out) as system:
-        await system.delete_key(options.id)
-    out.line(f"The key of {options.id} is deleted.")
-    out.document({"deleted": options.id})
-    return 0
+    return configs[provider_id]

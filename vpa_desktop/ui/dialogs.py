@@ -40,6 +40,14 @@ async def choose_files(parent: QWidget, title: str) -> list[Path]:
     return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.ExistingFiles)
 
 
+async def choose_file(parent: QWidget, title: str, pattern: str = "") -> list[Path]:
+    """Lets the person choose one file, those of a pattern (*.gguf) first; returns none where they cancelled."""
+    dialog = QFileDialog(parent, title)
+    if pattern:
+        dialog.setNameFilters([f"{pattern} ({pattern})", parent.tr("All files (*)")])
+    return await _choose(dialog, QFileDialog.FileMode.ExistingFile)
+
+
 async def choose_folder(parent: QWidget, title: str) -> list[Path]:
     """Lets the person choose one folder; returns none where they cancelled."""
     return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.Directory)

@@ -29,6 +29,11 @@ def _frames(t: Theme) -> str:
 #composer[focused="true"] {{ border: 1px solid {t.accent}; }}
 #composer QPlainTextEdit, #composer QTextEdit {{ background: transparent; border: 0; font-size: 14px; padding: 0; }}
 QFrame[card="true"] {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 12px; }}
+QFrame[lifted="true"] {{ background: {t.raised}; border: 1px solid {t.accent}; }}
+QFrame[verdict] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 8px; }}
+QFrame[verdict="ok"] {{ background: transparent; border: 1px solid {t.ok}; }}
+QFrame[verdict="warn"] {{ background: transparent; border: 1px solid {t.warn}; }}
+QFrame[verdict="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; }}
 QFrame[notice="true"] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 10px; }}
 QFrame[notice="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; border-radius: 10px; }}
 QFrame[rule="true"] {{ background: {t.line}; border: 0; }}
@@ -123,6 +128,8 @@ def _views(t: Theme) -> str:
 QListView, QTreeView, QTableView {{ background: transparent; border: 0; color: {t.text};
   alternate-background-color: {t.side}; gridline-color: {t.line}; }}
 QListView:focus, QTreeView:focus, QTableView:focus {{ border: 2px solid {t.accent}; border-radius: 8px; }}
+QListView[popup="true"], QListView[popup="true"]:focus {{ background: {t.raised}; border: 1px solid {t.line};
+  border-radius: 0; padding: 0; }}
 QListView::item, QTreeView::item {{ padding: 6px 8px; border-radius: 8px; }}
 QListView::item:hover, QTreeView::item:hover {{ background: {t.hover}; }}
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {{ background: {t.sel};

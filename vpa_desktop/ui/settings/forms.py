@@ -19,19 +19,13 @@ class RoutingPage(FormPage):
             self.tr("How a provider is chosen"),
             self.tr("“Choose for me” in the chat follows this."),
             (
-                ("failover", self.tr("The default; others when it fails")),
-                ("fixed", self.tr("Only the default")),
+                ("failover", self.tr("In the order of the page Providers")),
+                ("fixed", self.tr("Only the first one")),
                 ("fastest", self.tr("The fastest")),
                 ("cheapest", self.tr("The cheapest")),
                 ("weighted", self.tr("By weight")),
             ),
             lambda s: s.routing.strategy,
-        )
-        self.text(
-            "routing.failover_chain",
-            self.tr("Order when one fails"),
-            self.tr("Ids of providers, separated by commas. Empty: all that are ready, the local model last."),
-            lambda s: s.routing.failover_chain,
         )
         self.switch(
             "routing.fallback_enabled",

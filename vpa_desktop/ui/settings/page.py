@@ -96,9 +96,12 @@ class SettingsPage(QWidget):
         self._fill(backend)
         self.changed.emit()
         if key.startswith(("routing.", "providers.")):
+            self.providers.refresh()
             self.providers_changed.emit()
 
     def _on_providers(self) -> None:
+        if self._backend is not None:
+            self._fill(self._backend)
         for page in (self.providers, self.keys):
             page.refresh()
         self.changed.emit()

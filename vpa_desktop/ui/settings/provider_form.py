@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QCompleter,
-    QFormLayout,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
-from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, ProviderKind
+from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider
+from vpa_desktop.errors import VPAError
+from vpa_desktop.provider_fields import KEY, PRESETS, fields_of, key_page_of, preset_of, read_text, shown_text
 from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
-from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel
+from vpa_desktop.ui.settings.field_inputs import LEAST_PX, translated
+from vpa_desktop.ui.settings.provider_rows import KindRows, add_row, grid
+from vpa_desktop.ui.settings.verdict_line import VerdictLine
+from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch
 
-OFFERED = (
-    LLMProvider.OPENAI,
-    LLMProvider.ANTHROPIC,
-    LLMProvider.OPENAI_COMPATIBLE,
-    LLMProvider.LLAMA_CPP,
-    LLMProvider.MOCK,
-)
-"""The kinds a person can add here; the others come with their own fields."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DRAFT_KEYS = (KEY, "model", "api_endpoint", "weight")
+"""Fields that have a place of their own in a draft."""
 
 
 class ProviderForm(Card):
@@ -32,66 +28,62 @@ class ProviderForm(Card):
 
     save_wanted = Signal(object)
     test_wanted = Signal(object)
+    models_wanted = Signal(object)
+    stop_wanted = Signal()
+    choose_wanted = Signal(object)
     link_wanted = Signal(str)
     cancelled = Signal()
 
-    def __init__(self) -> None:
-        super().__init__(margins=20, spacing=10)
+    def __init__(self, kinds: Sequence[str] = ()) -> None:
+        super().__init__(margins=20, spacing=12)
         self._status: ProviderStatus | None = None
         self._taken: frozenset[str] = frozenset()
-        self._heading = PlainLabel("", "strong")
-        self._heading.setStyleSheet("font-size: 15px")
+        self._heading = PlainLabel("", "title")
         self.kind = ChoiceBox()
         self.kind.setAccessibleName(self.tr("Kind of provider"))
-        for kind in OFFERED:
-            self.kind.addItem(KINDS[kind].label, str(kind))
         self.kind.currentIndexChanged.connect(lambda _: self._show_kind())
-        self.name = self._line(self.tr("Name"), self.tr("a short name of your own, such as openai_main"))
-        self.model = self._line(self.tr("Model"), "")
-        self.endpoint = self._line(self.tr("Address"), "https://…/v1")
-        self.key = self._line(self.tr("API key"), "")
-        self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        self.key.setInputMethodHints(Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhHiddenText)
-        self._key_page = QPushButton(self.tr("Get a key"))
-        self._key_page.setProperty("ghost", True)
-        self._key_page.clicked.connect(lambda: self.link_wanted.emit(self._kind().key_page))
-        self.default = QCheckBox(self.tr("Ask this one first"))
+        self.service = ChoiceBox()
+        self.service.setAccessibleName(self.tr("Service"))
+        self.service.addItem(self.tr("Another one"), "")
+        for preset in PRESETS:
+            self.service.addItem(preset.label, preset.id)
+        for box in (self.kind, self.service):
+            box.setMinimumWidth(LEAST_PX)
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.service.activated.connect(lambda _: self._use_service())
+        self.name = QLineEdit()
+        self.name.setAccessibleName(self.tr("Name"))
+        self.name.setPlaceholderText(self.tr("a short name of your own, such as openai_main"))
+        self.default = Switch()
+        self.default.setAccessibleName(self.tr("Ask this one first"))
         self._note = PlainLabel("", "dim", wraps=True)
-        self._said = PlainLabel("", wraps=True)
-        self._form = QFormLayout()
-        self._form.setHorizontalSpacing(18)
-        self._form.setVerticalSpacing(10)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self._key_row = QWidget()
-        key = QHBoxLayout(self._key_row)
-        key.setContentsMargins(0, 0, 0, 0)
-        key.addWidget(self.key, 1)
-        key.addWidget(self._key_page)
-        for text, field in (
-            (self.tr("Kind"), self.kind),
-            (self.tr("Name"), self.name),
-            (self.tr("Address"), self.endpoint),
-            (self.tr("API key"), self._key_row),
-            (self.tr("Model"), self.model),
-            ("", self.default),
-        ):
-            label = PlainLabel(text, "dim")
-            label.setMinimumHeight(32)
-            label.setBuddy(field)
-            self._form.addRow(label, field)
+        top = grid()
+        add_row(top, self.tr("Kind"), self.kind)
+        self._service_row = add_row(top, self.tr("Service"), self.service)
+        add_row(top, self.tr("Name"), self.name)
+        self.verdict = VerdictLine()
+        self.verdict.stop_wanted.connect(self.stop_wanted)
+        self.rows = KindRows(LLMProvider.OPENAI)
         self.column.addWidget(self._heading)
-        self.column.addLayout(self._form)
+        self.column.addLayout(top)
         self.column.addWidget(self._note)
-        self.column.addWidget(self._said)
+        self.column.addWidget(self.rows)
+        foot = grid()
+        add_row(foot, self.tr("Ask first"), self.default)
+        self.column.addLayout(foot)
         self.column.addLayout(self._buttons())
-        self.start()
+        self.column.addWidget(self.verdict)
+        self.offer(kinds)
 
-    def _line(self, name: str, hint: str) -> QLineEdit:
-        line = QLineEdit()
-        line.setAccessibleName(name)
-        line.setPlaceholderText(hint)
-        line.setAcceptDrops(False)
-        return line
+    def offer(self, kinds: Sequence[str]) -> None:
+        """Says which kinds can be added."""
+        self.kind.blockSignals(True)
+        self.kind.clear()
+        for kind in kinds:
+            self.kind.addItem(KINDS[kind].label, kind)
+        self.kind.blockSignals(False)
+        if kinds:
+            self.start()
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -101,129 +93,239 @@ class ProviderForm(Card):
         self.save.clicked.connect(lambda: self._hand_over(self.save_wanted))
         self.test = QPushButton(self.tr("Test"))
         self.test.setAccessibleName(self.tr("Test this provider"))
+        self.test.setToolTip(self.tr("Asks for its models and for one word of an answer, with what is typed in here"))
         self.test.clicked.connect(lambda: self._hand_over(self.test_wanted))
         cancel = QPushButton(self.tr("Cancel"))
         cancel.setProperty("ghost", True)
         cancel.setAccessibleName(self.tr("Cancel editing"))
         cancel.clicked.connect(self._cancel)
-        row.addWidget(self.save)
-        row.addWidget(self.test)
+        for button in (self.save, self.test, cancel):
+            row.addWidget(button)
         row.addStretch()
-        row.addWidget(cancel)
         return row
+
+    @property
+    def key(self) -> QLineEdit:
+        """The line for the key."""
+        return self.rows.line(KEY)
+
+    @property
+    def model(self) -> QLineEdit:
+        """The line for the model."""
+        return self.rows.line("model")
+
+    @property
+    def endpoint(self) -> QLineEdit:
+        """The line for the address."""
+        return self.rows.line("api_endpoint")
 
     def start(self, status: ProviderStatus | None = None, taken: frozenset[str] = frozenset()) -> None:
         """Empties the form for a new provider, or fills it with one that is there."""
         self._status, self._taken = status, taken
         self._heading.setText(self.tr("Add a provider") if status is None else self.tr("Change {0}").format(status.id))
-        self.key.clear()
         self.kind.setEnabled(status is None)
         self.name.setEnabled(status is None)
+        self.kind.blockSignals(True)
         if status is not None and self.kind.findData(status.kind) < 0:
             self.kind.addItem(status.kind_label, status.kind)
         self.kind.setCurrentIndex(0 if status is None else self.kind.findData(status.kind))
+        self.kind.blockSignals(False)
         self.name.setText("" if status is None else status.id)
         self.default.setChecked(status is not None and status.is_default)
         self._show_kind()
-        if status is not None:
-            self.model.setText(status.model)
-            self.endpoint.setText(status.endpoint)
-        self.say("")
-
-    def _kind(self) -> ProviderKind:
-        return KINDS[str(self.kind.currentData())]
 
     def _show_kind(self) -> None:
-        kind = self._kind()
-        remote = not kind.is_local
-        takes_key = remote and (kind.needs_key or kind.kind == LLMProvider.OPENAI_COMPATIBLE)
-        self._form.setRowVisible(self.endpoint, kind.kind == LLMProvider.OPENAI_COMPATIBLE)
-        self._form.setRowVisible(self._key_row, takes_key)
-        self._key_page.setVisible(bool(kind.key_page))
-        has_key = self._status is not None and bool(self._status.key_source)
-        self.key.setPlaceholderText(
-            self.tr("a key is stored; type another to replace it")
-            if has_key
-            else self.tr("paste it here; it goes to your key store only")
-            if kind.needs_key
-            else self.tr("only where the endpoint asks for one")
-        )
-        self.model.setText(str(kind.default_model))
-        self.model.setPlaceholderText(str(kind.default_model) or self.tr("the model's name at this endpoint"))
-        self.endpoint.setText(kind.default_endpoint if kind.kind == LLMProvider.OPENAI_COMPATIBLE else "")
+        kind = str(self.kind.currentData())
+        rows = KindRows(kind)
+        rows.address_changed.connect(self._on_address)
+        rows.link_wanted.connect(lambda: self.link_wanted.emit(self._key_page()))
+        rows.choose_wanted.connect(self.choose_wanted)
+        rows.load_wanted.connect(lambda: self._hand_over(self.models_wanted))
+        self.column.replaceWidget(self.rows, rows)
+        self.rows.setParent(None)  # gone at once, for a screen reader too
+        self.rows.deleteLater()
+        self.rows = rows
+        rows.show()
+        for part in self._service_row:
+            part.setVisible(kind == LLMProvider.OPENAI_COMPATIBLE)
         self._note.setText(self._words(kind))
         self._note.setVisible(bool(self._note.text()))
         if self._status is None:
-            self.name.setText(self._free_name(str(kind.kind)))
-        self.say("")
+            self.service.setCurrentIndex(0)
+            self._suggest_name()
+        else:
+            rows.fill(self._stored(self._status))
+        if KEY in rows.inputs and self._status is not None and self._status.key_source:
+            self.key.setPlaceholderText(self.tr("a key is stored; type another to replace it"))
+        elif KEY in rows.inputs and KINDS[kind].needs_key:
+            self.key.setPlaceholderText(self.tr("paste it here"))
+        self._on_address()
+        self._set_tab_order()
+        self.verdict.clear()
+        self.set_busy(False)
 
-    def _words(self, kind: ProviderKind) -> str:
-        if kind.kind == LLMProvider.LLAMA_CPP:
+    def _stored(self, status: ProviderStatus) -> dict[str, str]:
+        values = {key: shown_text(value) for key, value in status.options.items()}
+        kind = KINDS[status.kind]
+        own_address = status.endpoint != kind.default_endpoint or status.kind == LLMProvider.OPENAI_COMPATIBLE
+        values["api_endpoint"] = status.endpoint if own_address else ""
+        values["model"] = status.model if status.model != str(kind.default_model) else ""
+        values["weight"] = "" if status.weight == 1.0 else shown_text(status.weight)
+        return values
+
+    def _words(self, kind: str) -> str:
+        if kind == LLMProvider.LLAMA_CPP:
             return self.tr("Runs on this computer. The model that came with the program is a small demonstration.")
-        if kind.kind == LLMProvider.MOCK:
+        if kind == LLMProvider.TRANSFORMERS:
+            return self.tr("Runs on this computer. It needs torch and transformers; nothing is fetched.")
+        if kind == LLMProvider.OLLAMA:
+            return self.tr("A program of its own that runs models on this computer. It needs no key.")
+        if kind == LLMProvider.MOCK:
             return self.tr("Answers with fixed text, for trying things out. It contacts nobody.")
         return ""
 
-    def _free_name(self, kind: str) -> str:
+    def _on_address(self) -> None:
+        preset = preset_of(self.rows.text("api_endpoint"))
+        self.service.setCurrentIndex(max(0, self.service.findData(preset.id if preset is not None else "")))
+        self.rows.key_page.setVisible(bool(self._key_page()))
+
+    def _key_page(self) -> str:
+        return key_page_of(str(self.kind.currentData()), self.rows.text("api_endpoint"))
+
+    def _use_service(self) -> None:
+        chosen = next((p for p in PRESETS if p.id == self.service.currentData()), None)
+        self.rows.inputs["api_endpoint"].set_text(chosen.endpoint if chosen is not None else "")
+        if self._status is None:
+            self._suggest_name(chosen.id if chosen is not None else "")
+
+    def _suggest_name(self, wanted: str = "") -> None:
+        kind = str(self.kind.currentData())
         base = {"openai": "openai_main", "anthropic": "anthropic_main", "openai_compatible": "endpoint"}.get(kind, kind)
+        base = wanted or base
         n, name = 2, base
         while name in self._taken:
             name, n = f"{base}_{n}", n + 1
-        return name
+        self.name.setText(name)
+
+    def _set_tab_order(self) -> None:
+        before: QWidget | None = None
+        for widget in _in_order(self.column):
+            if widget.focusPolicy() == Qt.FocusPolicy.NoFocus:
+                continue
+            if before is not None:
+                QWidget.setTabOrder(before, widget)
+            before = widget
+
+    # What is typed in
 
     def draft(self) -> ProviderDraft:
-        """Returns what is typed in."""
-        kind = self._kind()
-        own_address = kind.kind == LLMProvider.OPENAI_COMPATIBLE
-        kept = self._status.endpoint if self._status is not None else ""
+        """Returns what is typed in; raises VPAError where a field cannot be read."""
+        kind = KINDS[str(self.kind.currentData())]
+        values = {f.key: read_text(f, self.rows.text(f.key)) for f in fields_of(kind.kind) if f.key != KEY}
+        typed = str(values.get("api_endpoint") or "").rstrip("/")
+        is_usual = typed == kind.default_endpoint and kind.kind != LLMProvider.OPENAI_COMPATIBLE
+        weight = values.get("weight")
+        options = {key: value for key, value in values.items() if key not in DRAFT_KEYS}
+        if not values.get("model"):
+            options["model"] = None
         return ProviderDraft(
             id=self.name.text().strip(),
             kind=str(kind.kind),
-            model=self.model.text().strip(),
-            endpoint=self.endpoint.text().strip() if own_address else ("" if kept == kind.default_endpoint else kept),
-            key=self.key.text().strip() or None,
+            model=str(values.get("model") or kind.default_model),
+            endpoint="" if is_usual else typed,
+            key=self.rows.text(KEY) or None,
             enabled=self._status.enabled if self._status is not None else True,
-            weight=self._status.weight if self._status is not None else 1.0,
-            make_default=self.default.isChecked(),
+            weight=1.0 if weight is None else float(weight),
+            make_default=self.default.isChecked() and not (self._status is not None and self._status.is_default),
+            options=options,
         )
 
     def _hand_over(self, signal: object) -> None:
-        draft = self.draft()
+        try:
+            draft = self.draft()
+        except VPAError as error:
+            self.say(str(error), good=False)
+            return
         if problem := self._problem(draft):
             self.say(problem, good=False)
             return
-        self.say(self.tr("Asking the provider…") if signal is self.test_wanted else self.tr("Saving…"))
+        if signal is self.save_wanted:
+            self.say(self.tr("Saving…"))
         signal.emit(draft)  # type: ignore[attr-defined]
 
     def _problem(self, draft: ProviderDraft) -> str:
         if not PROVIDER_ID.fullmatch(draft.id):
+            self.name.setFocus()
             return self.tr("The name can have letters, digits, - and _, and begins with a letter or digit.")
         if self._status is None and draft.id in self._taken:
+            self.name.setFocus()
             return self.tr("There is already a provider named {0}. Choose another name.").format(draft.id)
-        if draft.kind == LLMProvider.OPENAI_COMPATIBLE and not draft.endpoint.startswith(("http://", "https://")):
+        for field in fields_of(draft.kind):
+            if field.required and field.key != KEY and not self.rows.text(field.key):
+                self.rows.inputs[field.key].control.setFocus()
+                return self.tr("“{0}” is empty. {1}.").format(translated(field.label), translated(field.hint))
+        if draft.endpoint and not draft.endpoint.startswith(("http://", "https://")):
+            self.endpoint.setFocus()
             return self.tr("The address begins with https:// (or http:// on this computer).")
         return ""
 
+    # What came of it
+
+    def set_busy(self, busy: bool) -> None:
+        """Says that a test is running: there is one at a time."""
+        had_focus = self.window().focusWidget() in (self.test, self.verdict.stop)
+        if busy:
+            self.verdict.wait_for(self.name.text().strip())
+            if had_focus:
+                self.verdict.stop.setFocus()
+        self.test.setEnabled(not busy)
+        self.save.setEnabled(not busy)
+        if had_focus and not busy:
+            self.test.setFocus()
+
     def say(self, words: str, *, good: bool | None = None) -> None:
         """Shows a result or a mistake in words."""
-        self._said.setText(words)
-        self._said.set_look("ok", good is True)
-        self._said.set_look("error", good is False)
-        self._said.setVisible(bool(words))
+        self.verdict.say(words, good=good)
 
     def show_verdict(self, verdict: ProviderVerdict) -> None:
         """Shows the result of Test, and offers the models the provider named."""
-        self.say(verdict.sentence, good=verdict.ok)
-        if verdict.models:
-            completer = QCompleter(list(verdict.models), self.model)
-            completer.setFilterMode(Qt.MatchFlag.MatchContains)
-            completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-            self.model.setCompleter(completer)
+        self.set_busy(False)
+        self.verdict.show_verdict(verdict)
+        self.show_models(verdict)
+
+    def show_models(self, verdict: ProviderVerdict) -> None:
+        """Offers the models a provider named."""
+        made = self.rows.inputs.get("model")
+        if made is not None and made.field.shape == "model":
+            made.model.set_busy(False)
+            if verdict.model_facts:
+                made.model.offer(verdict.model_facts)
+
+    def set_loading(self) -> None:
+        """Says that the list of models is on its way."""
+        made = self.rows.inputs.get("model")
+        if made is not None and made.field.shape == "model":
+            made.model.set_busy(True)
 
     def forget_key(self) -> None:
         """Empties the key field, as after the key was stored."""
-        self.key.clear()
+        if KEY in self.rows.inputs:
+            self.key.clear()
 
     def _cancel(self) -> None:
         self.forget_key()
         self.cancelled.emit()
+
+
+def _in_order(layout: QLayout) -> Iterator[QWidget]:
+    """Every widget of a layout and of those inside it, from top to bottom."""
+    for n in range(layout.count()):
+        item = layout.itemAt(n)
+        if item is None:
+            continue
+        widget, inner = item.widget(), item.layout()
+        if widget is not None:
+            yield widget
+            inner = widget.layout()
+        if inner is not None:
+            yield from _in_order(inner)

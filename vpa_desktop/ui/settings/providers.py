@@ -1,30 +1,38 @@
-"""The settings page Providers: a card for each with its state and what can be done, and the form to add one."""
+"""The settings page Providers: a card for each in the order they are asked, and the form to add or change one."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
-from vpa_desktop.config import LOCAL_PROVIDER_ID
 from vpa_desktop.errors import VPAError
-from vpa_desktop.records import ProviderDraft, ProviderStatus
-from vpa_desktop.ui.dialogs import confirm
+from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
+from vpa_desktop.ui.dialogs import choose_file, choose_folder, confirm
 from vpa_desktop.ui.links import follow
 from vpa_desktop.ui.settings.form import FormPage, Saver
+from vpa_desktop.ui.settings.provider_card import ProviderCard
 from vpa_desktop.ui.settings.provider_form import ProviderForm
-from vpa_desktop.ui.widgets import Card, ElidedLabel, IconLabel, PlainLabel, Switch
+from vpa_desktop.ui.settings.provider_list import ProviderList
+from vpa_desktop.ui.settings.verdict_line import VerdictLine
+from vpa_desktop.ui.widgets import PlainLabel
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from vpa_desktop.config import RoutingSettings
     from vpa_desktop.ui.ports import Backend
+    from vpa_desktop.ui.settings.field_inputs import FieldInput
     from vpa_desktop.ui.tasks import TaskOwner
+
+TEST_DRAFT = "test provider"
 
 
 class ProvidersPage(FormPage):
-    """Lists providers; adds, changes, tests, enables and removes them."""
+    """Lists providers; adds, changes, tests, orders, enables and removes them."""
 
     changed = Signal()
 
@@ -36,60 +44,98 @@ class ProvidersPage(FormPage):
         )
         self._tasks = tasks
         self._backend: Backend | None = None
-        self._statuses: list[ProviderStatus] = []
+        self._shown: tuple[list[ProviderStatus], RoutingSettings] | None = None
+        self._testing: set[str] = set()
+        self._verdicts: dict[str, tuple[ProviderVerdict, datetime]] = {}
         self.form = ProviderForm()
         self.form.hide()
         self.form.save_wanted.connect(self._save_draft)
         self.form.test_wanted.connect(self._test_draft)
+        self.form.models_wanted.connect(self._load_models)
+        self.form.stop_wanted.connect(self._stop_draft)
+        self.form.choose_wanted.connect(lambda field: self._do("choose", self._choose(field)))
         self.form.cancelled.connect(self._close_form)
-        self.form.link_wanted.connect(lambda link: self._tasks.spawn("link", follow(self.window(), link)))
+        self.form.link_wanted.connect(lambda link: self._do("link", follow(self.window(), link)))
         self.add = QPushButton(self.tr("Add a provider"))
         self.add.setProperty("primary", True)
         self.add.clicked.connect(self.start_adding)
         row = QHBoxLayout()
         row.addWidget(self.add)
         row.addStretch()
-        self._cards = QVBoxLayout()
-        self._cards.setSpacing(10)
-        self._said = PlainLabel("", wraps=True)
-        self._said.hide()
+        self.story = PlainLabel("", "dim", wraps=True)
+        self.cards = ProviderList()
+        self.cards.reordered.connect(self._reorder)
+        self.cards.travelled.connect(lambda card: self.ensureWidgetVisible(card))
+        self._said = VerdictLine()
         self.column.addLayout(row)
+        self.column.addSpacing(4)
         self.column.addWidget(self._said)
-        self.column.addSpacing(6)
         self.column.addWidget(self.form)
-        self.column.addLayout(self._cards)
+        self.column.addSpacing(8)
+        self.column.addWidget(self.story)
+        self.column.addSpacing(4)
+        self.column.addWidget(self.cards)
         self.end()
 
     def attach(self, backend: Backend) -> None:
         """From now on providers can be listed."""
         self._backend = backend
+        self.form.offer(backend.provider_kinds)
         self.refresh()
 
     def refresh(self) -> None:
         """Loads the list again."""
         if self._backend is not None:
-            self._tasks.spawn("providers", self._load(self._backend))
+            self._do("providers", self._load(self._backend))
 
     async def _load(self, backend: Backend) -> None:
-        self._statuses = await backend.list_providers()
-        while (item := self._cards.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.deleteLater()
-        for status in self._statuses:
-            self._cards.addWidget(self._card(status))
+        statuses = await backend.list_providers()
+        routing = backend.settings.routing
+        if (statuses, routing) == self._shown:
+            return
+        self._shown = (statuses, routing)
+        self.story.setText(self._story(routing))
+        cards = [self._card(status, weighted=routing.strategy == "weighted") for status in statuses]
+        self.cards.show_cards(cards, numbered=routing.strategy in ("failover", "fixed"))
+
+    def _story(self, routing: RoutingSettings) -> str:
+        told = {
+            "failover": self.tr("They are asked in this order: when one fails, the next goes on. Drag to change it."),
+            "fixed": self.tr("Only the first one is asked. Drag a card to the top to ask another."),
+            "fastest": self.tr("The fastest is asked first; this order decides between equals."),
+            "cheapest": self.tr("The cheapest is asked first; this order decides between equals."),
+            "weighted": self.tr("Requests are shared out by weight; when one fails, the others go on."),
+        }[routing.strategy]
+        if not routing.fallback_enabled and routing.strategy != "fixed":
+            return told.partition(":")[0].rstrip(".") + self.tr(". Going on with another one is off, see Routing.")
+        return told
+
+    def _card(self, status: ProviderStatus, *, weighted: bool) -> ProviderCard:
+        card = ProviderCard(status, weighted=weighted)
+        card.wanted.connect(partial(self._run, status))
+        card.weighed.connect(lambda weight: self._do("weigh", self._set(f"providers.{status.id}.weight", weight)))
+        if status.id in self._testing:
+            card.set_busy(True)
+        elif status.id in self._verdicts:
+            card.show_verdict(*self._verdicts[status.id])
+        return card
 
     def start_adding(self) -> None:
         """Opens the form for a new provider."""
         self._open_form(None)
 
     def _open_form(self, status: ProviderStatus | None) -> None:
-        self.form.start(status, frozenset(s.id for s in self._statuses))
+        self._stop_draft()
+        statuses = self._shown[0] if self._shown is not None else []
+        self.form.start(status, frozenset(s.id for s in statuses))
         self.form.show()
         self.add.hide()
-        (self.form.kind if status is None else self.form.key).setFocus()
+        self._said.clear()
+        (self.form.kind if status is None else next(iter(self.form.rows.inputs.values())).control).setFocus()
         self.ensureWidgetVisible(self.form)
 
     def _close_form(self) -> None:
+        self._stop_draft()
         self.form.hide()
         self.add.show()
 
@@ -110,30 +156,86 @@ class ProvidersPage(FormPage):
             return
         self.form.forget_key()
         self._close_form()
-        self._say(self.tr("{0} is saved.").format(draft.id), good=True)
+        self._verdicts.pop(draft.id, None)
+        self._said.say(self.tr("{0} is saved.").format(draft.id), good=True)
         await self._after_change(backend)
 
     def _test_draft(self, draft: ProviderDraft) -> None:
         if self._backend is not None:
-            self._do("test provider", self._try(self._backend, draft))
+            self.form.set_busy(True)
+            self._do(TEST_DRAFT, self._try(self._backend, draft))
 
     async def _try(self, backend: Backend, draft: ProviderDraft) -> None:
         try:
             self.form.show_verdict(await backend.test_provider(draft))
         except VPAError as error:
+            self.form.set_busy(False)
             self.form.say(str(error), good=False)
 
+    def _load_models(self, draft: ProviderDraft) -> None:
+        if self._backend is not None:
+            self.form.set_loading()
+            self._do(TEST_DRAFT, self._list_models(self._backend, draft))
+
+    async def _list_models(self, backend: Backend, draft: ProviderDraft) -> None:
+        verdict = await backend.test_provider(draft, ask=False)
+        self.form.show_models(verdict)
+        if not verdict.ok:
+            self.form.show_verdict(verdict)
+        elif verdict.model_facts:
+            self.form.verdict.clear()
+            self.form.rows.inputs["model"].model.show_list()
+        else:
+            self.form.say(self.tr("It has no list of models: type the model's name."))
+
+    def _stop_draft(self) -> None:
+        if self._tasks.running(TEST_DRAFT):
+            self._tasks.cancel(TEST_DRAFT)
+            self.form.set_busy(False)
+            self.form.say(self.tr("The test was stopped."))
+
+    async def _choose(self, field: FieldInput) -> None:
+        title = self.tr("Choose: {0}").format(field.control.accessibleName())
+        if field.field.shape == "folder":
+            found = await choose_folder(self.window(), title)
+        else:
+            found = await choose_file(self.window(), title, field.field.pattern)
+        if found:
+            field.set_text(str(found[0]))
+
     async def _test_saved(self, backend: Backend, status: ProviderStatus) -> None:
-        self._say(self.tr("Asking {0}…").format(status.id))
-        verdict = await backend.test_provider(draft_of(status))
-        self._say(f"{status.id}: {verdict.sentence}", good=verdict.ok)
+        self._testing.add(status.id)
+        try:
+            verdict = await backend.test_provider(draft_of(status))
+        finally:
+            self._testing.discard(status.id)
+        self._verdicts[status.id] = (verdict, datetime.now())
+        if (card := self.cards.card(status.id)) is not None:
+            card.show_verdict(*self._verdicts[status.id])
+        await self._load(backend)
 
-    async def _enable(self, backend: Backend, status: ProviderStatus, on: bool) -> None:
-        await backend.save_settings({f"providers.{status.id}.enabled": on})
-        await self._after_change(backend)
+    def _stop_test(self, status: ProviderStatus) -> None:
+        self._tasks.cancel(f"test {status.id}")
+        if (card := self.cards.card(status.id)) is not None:
+            card.set_busy(False)
+            card.verdict.say(self.tr("The test was stopped."))
 
-    async def _make_default(self, backend: Backend, status: ProviderStatus) -> None:
-        await backend.save_settings({"routing.default_provider": status.id})
+    async def _set(self, key: str, value: object) -> None:
+        if self._backend is not None:
+            await self._backend.save_settings({key: value})
+            await self._after_change(self._backend)
+
+    def _reorder(self, ids: list[str]) -> None:
+        self._do("order providers", self._save_order(ids))
+
+    async def _save_order(self, ids: list[str]) -> None:
+        if (backend := self._backend) is None:
+            return
+        try:
+            await backend.set_provider_order(ids)
+        except VPAError as error:
+            self._said.say(str(error), good=False)
+            self._shown = None  # the cards go back to where they were
         await self._after_change(backend)
 
     async def _remove(self, backend: Backend, status: ProviderStatus) -> None:
@@ -146,95 +248,34 @@ class ProvidersPage(FormPage):
         )
         if sure:
             await backend.remove_provider(status.id)
-            self._say(self.tr("{0} is removed.").format(status.id), good=True)
+            self._verdicts.pop(status.id, None)
+            self._said.say(self.tr("{0} is removed.").format(status.id), good=True)
             await self._after_change(backend)
 
     async def _after_change(self, backend: Backend) -> None:
         await self._load(backend)
         self.changed.emit()
 
-    def _say(self, words: str, *, good: bool | None = None) -> None:
-        self._said.setText(words)
-        self._said.set_look("ok", good is True)
-        self._said.set_look("error", good is False)
-        self._said.setVisible(bool(words))
-
-    # One card
-
-    def _card(self, status: ProviderStatus) -> Card:
-        card = Card(margins=14, spacing=6)
-        card.setAccessibleName(status.id)
-        head = QHBoxLayout()
-        head.setSpacing(8)
-        head.addWidget(IconLabel("cpu" if status.is_local else "globe", 18, "accent"))
-        head.addWidget(PlainLabel(status.id, "strong"))
-        head.addWidget(ElidedLabel(" · ".join(p for p in (status.kind_label, status.model) if p), "dim"), 1)
-        if status.is_default:
-            head.addWidget(PlainLabel(self.tr("asked first"), "chip"))
-        enabled = Switch()
-        enabled.setAccessibleName(self.tr("Use {0}").format(status.id))
-        enabled.setToolTip(self.tr("In use"))
-        enabled.setChecked(status.enabled)
-        enabled.clicked.connect(lambda on: self._run("enable", status, on=on))
-        head.addWidget(enabled)
-        card.column.addLayout(head)
-        words, tone = self._state(status)
-        card.column.addWidget(PlainLabel(words, tone, wraps=True))
-        if status.note:
-            card.column.addWidget(PlainLabel(status.note, "dim", wraps=True))
-        card.column.addWidget(self._actions(status))
-        return card
-
-    def _state(self, status: ProviderStatus) -> tuple[str, str]:
-        if not status.enabled:
-            return self.tr("Not in use."), "dim"
-        if status.needs_key and not status.key_source:
-            return self.tr("No key yet: choose Change and paste one."), "warn"
-        if status.breaker == "open":
-            return self.tr("Left alone for a while after failures; it is tried again by itself."), "warn"
-        place = {
-            "environment": self.tr("Ready. Its key comes from the environment."),
-            "vault": self.tr("Ready. Its key is in your key store."),
-        }.get(status.key_source)
-        return place or self.tr("Ready. It needs no key."), "ok"
-
-    def _actions(self, status: ProviderStatus) -> QWidget:
-        box = QWidget()
-        row = QHBoxLayout(box)
-        row.setContentsMargins(0, 2, 0, 0)
-        row.setSpacing(6)
-        entries = [("test", self.tr("Test")), ("change", self.tr("Change"))]
-        if not status.is_default:
-            entries.append(("default", self.tr("Ask first")))
-        if status.id != LOCAL_PROVIDER_ID:
-            entries.append(("remove", self.tr("Remove")))
-        for action, text in entries:
-            button = QPushButton(text)
-            button.setProperty("ghost", True)
-            button.setAccessibleName(f"{text} {status.id}")
-            button.clicked.connect(lambda _=False, action=action: self._run(action, status))
-            row.addWidget(button)
-        row.addStretch()
-        return box
-
-    def _run(self, action: str, status: ProviderStatus, *, on: bool = True) -> None:
+    def _run(self, status: ProviderStatus, action: str) -> None:
         backend = self._backend
         if backend is None:
             return
         if action == "change":
             self._open_form(status)
         elif action == "test":
-            self._do("test provider", self._test_saved(backend, status))
-        elif action == "enable":
-            self._do("change provider", self._enable(backend, status, on))
-        elif action == "default":
-            self._do("change provider", self._make_default(backend, status))
+            if (card := self.cards.card(status.id)) is not None:
+                card.set_busy(True)
+            self._do(f"test {status.id}", self._test_saved(backend, status))
+        elif action == "stop":
+            self._stop_test(status)
+        elif action in ("enable", "disable"):
+            self._do("change provider", self._set(f"providers.{status.id}.enabled", action == "enable"))
         else:
             self._do("remove provider", self._remove(backend, status))
 
 
 def draft_of(status: ProviderStatus) -> ProviderDraft:
-    """Returns a configured provider as a draft without a key."""
+    """Returns a configured provider as a draft without a key; what it does not name stays as it is stored."""
     return ProviderDraft(
         status.id, status.kind, status.model, status.endpoint, enabled=status.enabled, weight=status.weight
     )

@@ -1,0 +1,199 @@
+"""Test in words: each way a provider can fail has its own sentence with the next step, and a good one is praised."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.assistant.server import Endpoint, endpoint
+from tests.providers.rawserver import RawServer, serving
+from vpa_desktop.assistant.provider_check import check_provider
+from vpa_desktop.assistant.verdicts import judge
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.errors import PolicyRefused, ProviderUnavailable
+from vpa_desktop.providers import build_provider
+from vpa_desktop.records import ProviderVerdict
+
+KEY = "sk-test-0123456789abcdef"
+
+
+def config_at(server: Endpoint, model: str = "good-model", kind: str = "openai_compatible") -> LLMProviderConfig:
+    return LLMProviderConfig(kind, model, KEY, provider_id="work", api_endpoint=server.base, protocol="chat", timeout=5)
+
+
+async def check(config: LLMProviderConfig) -> ProviderVerdict:
+    verdict = await check_provider(config, build_provider)
+    assert KEY not in verdict.sentence
+    assert verdict.sentence == f"{verdict.headline} {verdict.advice}".strip()
+    return verdict
+
+
+async def test_a_good_provider_is_asked_for_one_word_and_its_models_come_along() -> None:
+    async with endpoint() as server:
+        verdict = await check(config_at(server))
+        assert verdict.ok
+        assert "good-model among them" in verdict.sentence
+        assert verdict.model_facts == (ModelInfo("good-model", context_tokens=8192),)
+        question = json.loads(server.bodies[-1])
+    assert question["max_tokens"] == 16
+    assert question["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+async def test_only_the_list_of_models_is_asked_for_where_no_answer_is_wanted() -> None:
+    async with endpoint() as server:
+        verdict = await check_provider(config_at(server, ""), build_provider, ask=False)
+        assert server.asked == ["GET /v1/models"]
+    assert verdict.models == ("good-model",)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "said"),
+    [
+        (401, "invalid_api_key", "wrong_key", "Copy the key anew"),
+        (403, None, "not_allowed", "what this key, or your country, is allowed"),
+        (429, "insufficient_quota", "no_credit", "Add credit"),
+        (429, "rate_limit_exceeded", "rate_limited", "Wait a minute"),
+        (404, "model_not_found", "wrong_model", "Choose one of good-model"),
+        (404, None, "wrong_model", "does not know the model good-model"),
+        (500, None, "server_fault", "Try again"),
+    ],
+)
+async def test_a_refusal_says_what_it_was_and_what_to_do(status: int, code: str | None, reason: str, said: str) -> None:
+    async with endpoint() as server:
+        server.refuse(status, code)
+        verdict = await check(config_at(server))
+    assert not verdict.ok
+    assert (verdict.reason, said in verdict.sentence) == (reason, True), verdict.sentence
+
+
+async def test_a_wrong_model_is_found_where_the_list_does_not_have_it() -> None:
+    async with endpoint() as server:
+        server.refuse(400, None, "Invalid model")
+        verdict = await check(config_at(server, "god-model"))
+    assert verdict.headline == "It answers, but does not know the model god-model."
+    assert verdict.advice == "Choose one of good-model."
+
+
+async def test_a_wrong_model_is_found_where_there_is_no_list() -> None:
+    async with endpoint() as server:
+        server.models = (404, "application/json", "{}")
+        server.refuse(404, "model_not_found")
+        verdict = await check(config_at(server, "god-model"))
+    assert verdict.reason == "wrong_model"
+    assert "no list of models" in verdict.sentence
+
+
+async def test_a_server_without_a_list_that_answers_is_fine() -> None:
+    async with endpoint() as server:
+        server.models = (404, "application/json", "{}")
+        verdict = await check(config_at(server, "unlisted"))
+    assert verdict.ok
+    assert "with unlisted" in verdict.sentence
+
+
+async def test_a_wrong_path_is_not_called_a_wrong_model() -> None:
+    async with endpoint() as server:
+        server.models = server.chat = (404, "application/json", '{"detail": "Not Found"}')
+        verdict = await check(config_at(server))
+    assert verdict.reason == "wrong_path"
+    assert "most end in /v1" in verdict.sentence
+
+
+async def test_the_sign_in_page_of_a_guest_network_is_named() -> None:
+    async with endpoint() as server:
+        server.models = server.chat = (200, "text/html", "<html>Sign in</html>")
+        verdict = await check(config_at(server))
+    assert verdict.reason == "web_page"
+    assert "sign in first" in verdict.sentence
+
+
+async def test_nobody_there_is_said_with_the_address() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint=f"http://127.0.0.1:{port}/v1"))
+    assert (verdict.reason, verdict.error_class) == ("dead_host", "network")
+    assert verdict.headline == f"Nobody answers at 127.0.0.1:{port}."
+    ollama = LLMProviderConfig("ollama", "llama3.2", api_endpoint=f"http://127.0.0.1:{port}")
+    verdict = await check(ollama)
+    assert verdict.reason == "ollama_not_running"
+    assert "ollama serve" in verdict.sentence
+
+
+async def test_silence_ends_in_words_and_a_test_can_be_called_off() -> None:
+    async def nothing(_server: RawServer, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with serving(nothing) as server:
+        silent = LLMProviderConfig("openai_compatible", "m", api_endpoint=f"{server.url}/v1", timeout=0.2)
+        verdict = await check(silent)
+        assert verdict.reason == "timeout"
+        assert "allow more time" in verdict.sentence
+        server.asked.clear()
+        server.hung_up.clear()
+        task = asyncio.create_task(check_provider(replace(silent, timeout=60), build_provider))
+        await asyncio.wait_for(server.asked.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.hung_up.wait(), 5)
+
+
+async def test_what_is_not_encrypted_is_not_sent() -> None:
+    verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint="http://192.0.2.1/v1"))
+    assert verdict.reason == "plain_http"
+    assert "not encrypted" in verdict.headline
+
+
+async def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.gguf")
+    verdict = await check(LLMProviderConfig("llama_cpp", model_path=gone))
+    assert verdict.headline == f"There is no model file {gone}."
+    verdict = await check(LLMProviderConfig("openai", "m", KEY, ca_file=gone))
+    assert verdict.headline == f"There is no certificate file {gone}."
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (
+            ProviderUnavailable("X could not be reached", "The proxy answered 407", error_class="network", status=407),
+            "proxy_password",
+            "USER:PASSWORD",
+        ),
+        (
+            ProviderUnavailable("X could not be reached", "The certificate of x is not trusted", error_class="network"),
+            "certificate",
+            "certificate file under Advanced",
+        ),
+        (PolicyRefused("X was not asked", "Offline", rule="offline"), "offline", "VPA_OFFLINE"),
+    ],
+)
+def test_the_way_there_can_be_at_fault(error: ProviderUnavailable, reason: str, said: str) -> None:
+    found = judge(LLMProviderConfig("openai", "m", KEY), error)
+    assert found.reason == reason
+    assert said in found.advice
+
+
+async def test_ollama_says_which_model_to_pull() -> None:
+    async with endpoint() as server:
+        server.models = (
+            200,
+            "application/json",
+            '{"models": [{"name": "llama3.2:latest", "model": "llama3.2:latest"}]}',
+        )
+        config = LLMProviderConfig("ollama", "llama3.2", api_endpoint=server.base.removesuffix("/v1"), timeout=5)
+        assert (await check(config)).ok
+        verdict = await check(replace(config, model="mistral"))
+    assert verdict.reason == "wrong_model"
+    assert "ollama pull mistral, or choose llama3.2:latest" in verdict.sentence
+
+
+async def test_a_rehearsed_fault_is_judged_like_a_real_one() -> None:
+    assert (await check(LLMProviderConfig("mock", "mock"))).ok
+    assert (await check(LLMProviderConfig("mock", "mock-429"))).reason == "rate_limited"

@@ -1,0 +1,107 @@
+"""``providers`` and ``keys`` of the real program: fields as options, the order, Test, and keys that rotate."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from tests.e2e.program import LLMock, Program
+
+KEY, NEW_KEY = "sk-test-0123456789abcdef", "sk-new-fedcba9876543210"
+VAULT = {"VPA_VAULT": "file", "VPA_VAULT_PASSPHRASE": "correct horse"}
+
+
+def stored(program: Program) -> dict[str, dict[str, object]]:
+    """The providers in settings.toml."""
+    found: dict[str, dict[str, object]] = tomllib.loads((program.home / "settings.toml").read_text())["providers"]
+    return found
+
+
+def test_the_fields_of_a_kind_are_options_and_settings(program: Program) -> None:
+    added = program("providers", "add", "near", "--kind", "openai_compatible", "--preset", "lm_studio", "--model", "m",
+                    "--context-tokens", "8192", "--timeout-s", "12", "--proxy", "http://p.example:3128")  # fmt: skip
+    assert added.code == 0, added.err
+    assert stored(program)["near"] == {
+        "kind": "openai_compatible",
+        "model": "m",
+        "api_endpoint": "http://127.0.0.1:1234/v1",
+        "timeout_s": 12,
+        "context_tokens": 8192,
+        "proxy": "http://p.example:3128",
+    }
+    changed = program("providers", "set", "near", "timeout-s=", "temperature=0.5", "enabled=false", "--json")
+    assert changed.json["changed"] == {"timeout_s": None, "temperature": 0.5, "enabled": False}
+    assert "timeout_s" not in stored(program)["near"]
+    assert (stored(program)["near"]["temperature"], stored(program)["near"]["enabled"]) == (0.5, False)
+    again = program("providers", "add", "near", "--kind", "openai_compatible", "--model", "n")
+    assert again.code == 0
+    assert stored(program)["near"]["api_endpoint"] == "http://127.0.0.1:1234/v1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("add", "x", "--kind", "mock", "--deployment", "d"), "The kind mock has no --deployment"),
+        (("add", "x", "--kind", "openai", "--max-tokens", "many"), "Allowed: a whole number"),
+        (("add", "x", "--kind", "openai_compatible"), "needs --endpoint"),
+        (("add", "x", "--kind", "openai", "--preset", "groq"), "--preset is not for the kind openai"),
+        (("set", "near", "colour=red"), "colour=red"),
+        (("set", "near", "key=sk-123"), "keys set"),
+        (("order", "near", "near"), "twice"),
+        (("test", "--model", "m"), "--model"),
+    ],
+)
+def test_what_a_kind_does_not_have_is_a_mistake_of_use(program: Program, arguments: tuple[str, ...], said: str) -> None:
+    program.settings('[providers.near]\nkind = "mock"\n')
+    ran = program("providers", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_the_order_is_said_and_changed(program: Program) -> None:
+    program.settings('[providers.a]\nkind = "mock"\n[providers.b]\nkind = "mock"\n')
+    assert program("providers", "order", "--json").json == {"order": ["a", "b", "local"]}
+    assert program("providers", "order", "b").out.splitlines() == ["1. b", "2. a", "3. local"]
+    assert program("providers", "list", "--json").json["order"] == ["b", "a", "local"]
+    answer = program("ask", "Ping", "--json").json
+    assert answer["provider"] == "b"
+
+
+def test_a_test_says_which_model_is_wrong_and_takes_another(program: Program, llmock: LLMock) -> None:
+    program.settings(
+        f'[providers.main]\nkind = "openai_compatible"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n'
+    )
+    keyed = {"VPA_KEY_MAIN": KEY}
+    good = program("providers", "test", "main", "--json", **keyed)
+    assert (good.code, good.json["providers"][0]["reason"]) == (0, "ok")
+    assert program("providers", "models", "main", **keyed).out.splitlines() == list(good.json["providers"][0]["models"])
+    llmock.behave({"type": "fail", "status": 404, "times": 3})
+    bad = program("providers", "test", "main", "--model", "gpt-4o-minni", "--json", **keyed)
+    verdict = bad.json["providers"][0]
+    assert (bad.code, verdict["ok"]) == (4, False)
+    assert verdict["reason"] in ("wrong_model", "wrong_path")
+    assert KEY not in bad.out + bad.err + good.out
+
+
+def test_a_key_is_tested_and_rotated_only_to_one_that_works(program: Program, llmock: LLMock) -> None:
+    program.settings(f'[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n')
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    tested = program("keys", "test", "--json", **VAULT)
+    assert [(v["provider"], v["ok"]) for v in tested.json["providers"]] == [("main", True)]
+    llmock.behave({"type": "fail", "status": 401, "times": 3})
+    kept = program("keys", "rotate", "main", "--json", stdin=NEW_KEY, **VAULT)
+    assert (kept.code, kept.json["rotated"]) == (4, False)
+    assert "was not changed" in kept.err
+    assert program("keys", "list", "--json", **VAULT).json["keys"][0]["hint"] == f"…{KEY[-4:]}"
+    llmock.reset()
+    rotated = program("keys", "rotate", "main", "--json", stdin=f"export OPENAI_API_KEY='{NEW_KEY}'\n", **VAULT)
+    assert (rotated.code, rotated.json["rotated"]) == (0, True), rotated.err
+    assert program("keys", "list", "--json", **VAULT).json["keys"][0]["hint"] == f"…{NEW_KEY[-4:]}"
+    for ran in (tested, kept, rotated):
+        assert KEY not in ran.out + ran.err
+        assert NEW_KEY not in ran.out + ran.err
+    environment = program("keys", "rotate", "main", stdin=NEW_KEY, OPENAI_API_KEY=KEY, **VAULT)
+    assert environment.code == 3
+    assert "environment" in environment.err
