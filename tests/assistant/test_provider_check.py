@@ -154,6 +154,8 @@ async def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone.gguf")
     verdict = await check(LLMProviderConfig("llama_cpp", model_path=gone))
     assert verdict.headline == f"There is no model file {gone}."
+    verdict = await check(LLMProviderConfig("transformers", model_path=str(tmp_path / "gone")))
+    assert "gone" in verdict.headline
     verdict = await check(LLMProviderConfig("openai", "m", KEY, ca_file=gone))
     assert verdict.headline == f"There is no certificate file {gone}."
 
@@ -197,3 +199,4 @@ async def test_ollama_says_which_model_to_pull() -> None:
 async def test_a_rehearsed_fault_is_judged_like_a_real_one() -> None:
     assert (await check(LLMProviderConfig("mock", "mock"))).ok
     assert (await check(LLMProviderConfig("mock", "mock-429"))).reason == "rate_limited"
+    assert (await check(LLMProviderConfig("mock", "mock-500"))).reason == "server_fault"

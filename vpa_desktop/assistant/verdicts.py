@@ -59,7 +59,7 @@ def reason_of(config: LLMProviderConfig, error: VPAError) -> str:
         return "settings"
     if not isinstance(error, ProviderError):
         return "failed"
-    if KINDS[config.kind].is_local and error.error_class in ("server", "network"):
+    if KINDS[config.kind].is_local and config.kind != LLMProvider.MOCK:
         return "local_model"
     if error.code == "key_missing" or (error.error_class == "auth" and not config.api_key):
         return "no_key"
@@ -213,6 +213,5 @@ _WORDS: Final[dict[str, tuple[str, str, str]]] = {
         "Write https://, or allow plain http below the address where you trust the network",
     ),
     "offline": ("Nobody was asked: the program is set to stay offline", "", "Start it without VPA_OFFLINE, and test"),
-    "local_model": ("The local model cannot answer", "", ""),
 }
 """Reason -> what happened, why ("" is the error's own), and the next step on this page."""
