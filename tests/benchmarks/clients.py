@@ -108,9 +108,7 @@ class OpenAISDK(Client):
         return str(answer.choices[0].message.content)
 
     async def stream(self) -> str:
-        stream = await self.client.chat.completions.create(
-            **BODY, stream=True, stream_options={"include_usage": True}
-        )
+        stream = await self.client.chat.completions.create(**BODY, stream=True, stream_options={"include_usage": True})
         return "".join([choice.delta.content or "" async for chunk in stream for choice in chunk.choices])
 
     async def aclose(self) -> None:

@@ -107,9 +107,7 @@ def main(peers: str, rounds: int) -> None:
         if "floor" not in clients:
             raise SystemExit("The clients cannot be started")
 
-        small = measure(
-            clients, rounds, lambda c: statistics.median(c("sequential", f"{host}/0/1/0/v1", 200)["us"])
-        )
+        small = measure(clients, rounds, lambda c: statistics.median(c("sequential", f"{host}/0/1/0/v1", 200)["us"]))
         floor = small.pop("floor")
         del clients["floor"]
         print(f"floor of a raw socket: {floor:.0f} microseconds a request")

@@ -14,6 +14,9 @@ import sys
 from typing import Final
 
 WORD: Final = "token "
+OTHER: Final = "words "
+"""Of the same length: litellm gives up on a model that repeats itself."""
+
 END: Final = b"0\r\n\r\n"
 HEAD: Final = b"HTTP/1.1 200 OK\r\nserver: stub\r\nx-request-id: req-1\r\n"
 STREAM_HEAD: Final = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -37,7 +40,7 @@ def delta(content: dict[str, str], finish: str | None = None) -> bytes:
 
 USAGE: Final = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
 FIRST: Final = delta({"role": "assistant", "content": ""})
-TOKEN: Final = delta({"content": WORD})
+TOKENS: Final = (delta({"content": OTHER}), delta({"content": WORD}))
 LAST: Final = delta({}, "stop") + event(choices=[], usage=USAGE) + piece(b"data: [DONE]\n\n") + END
 
 
@@ -88,7 +91,7 @@ class Stub(asyncio.Protocol):
         if not streams:
             self.transport.write(whole(tokens))
         elif not pause_s:
-            self.transport.write(STREAM_HEAD + FIRST + TOKEN * tokens + LAST)
+            self.transport.write(STREAM_HEAD + FIRST + b"".join(TOKENS[n % 2] for n in range(tokens, 0, -1)) + LAST)
         else:
             self.transport.write(STREAM_HEAD + FIRST)
             self.drip(tokens, pause_s, asyncio.get_running_loop().time())
@@ -96,7 +99,7 @@ class Stub(asyncio.Protocol):
     def drip(self, left: int, pause_s: float, due: float) -> None:
         if self.transport.is_closing():
             return
-        self.transport.write(TOKEN if left else LAST)
+        self.transport.write(TOKENS[left % 2] if left else LAST)
         if left:
             due += pause_s
             asyncio.get_running_loop().call_at(due, self.drip, left - 1, pause_s, due)

@@ -27,6 +27,7 @@ from vpa_desktop.errors import ProviderError, ProviderUnavailable
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._failures import Peer
 from vpa_desktop.providers._http import HttpSession
+from vpa_desktop.providers._options import Options
 from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ class LlamaCppProvider(OpenAICompatibleProvider):
     def peer(self, model: str) -> Peer:
         """The local model, as error sentences name it."""
         endpoint = self.bases()[0] if self._running else ""
-        return Peer(self.provider_id, "the local model", model, endpoint, True, self.config.timeout, self._key)
+        options = Options.of(self.config)
+        return Peer(self.provider_id, "the local model", model, endpoint, True, self.config.timeout, self._key, options)
 
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request, within limits that suit the small model that comes along."""
