@@ -98,10 +98,8 @@ class OpenAISDK(Client):
     """The openai SDK with its own defaults, no retries."""
 
     def __init__(self, base: str) -> None:
-        from openai import AsyncOpenAI
-
         super().__init__(base)
-        self.client = AsyncOpenAI(api_key=KEY, base_url=base, max_retries=0)
+        self.client = importlib.import_module("openai").AsyncOpenAI(api_key=KEY, base_url=base, max_retries=0)
 
     async def whole(self) -> str:
         answer = await self.client.chat.completions.create(**BODY)
@@ -120,12 +118,10 @@ class LiteLLM(Client):
 
     def __init__(self, base: str) -> None:
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-        import litellm
-
         super().__init__(base)
-        litellm.suppress_debug_info = True
-        litellm.telemetry = False
-        self.litellm = litellm
+        self.litellm = importlib.import_module("litellm")
+        self.litellm.suppress_debug_info = True
+        self.litellm.telemetry = False
         self.ask = self.make()
 
     def make(self) -> Callable[..., Awaitable[Any]]:
@@ -264,7 +260,11 @@ async def run(name: str) -> None:
     """Obey the commands on stdin: ["case", "address", numbers...]. One client per address, kept."""
     clients: dict[str, Client] = {}
     kind = CLIENTS[name][0]
-    case = {"sequential": sequential, "parallel": parallel, "streams": streams}
+    case: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+        "sequential": sequential,
+        "parallel": parallel,
+        "streams": streams,
+    }
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         what, base, *numbers = json.loads(line)

@@ -15,15 +15,17 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import unquote
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from vpa_desktop import __version__
+from vpa_desktop.catalog import split_address
 from vpa_desktop.providers._broken import malformed, proxy_wants_password, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer
-from vpa_desktop.providers._reply import LINE_BYTES, Foreign, Reply
+from vpa_desktop.providers._reply import LINE_BYTES, Reply
 from vpa_desktop.providers._route import check_address, check_key, proxy_for
 from vpa_desktop.providers._tls import context_for
 
@@ -31,7 +33,7 @@ KEEP_ALIVE_S: Final = 30.0
 HEADER_BYTES: Final = 16 << 10
 """The longest line of a head; a head has at most 128 lines."""
 
-Broken = (httpx.HTTPError, httpx.InvalidURL, *Foreign)
+Broken = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 """Everything the two libraries let escape when a connection fails."""
 
 ALWAYS: Final = {"User-Agent": f"vpa-desktop/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -102,7 +104,7 @@ class HttpSession:
             found = self._transports[context, proxy] = AiohttpTransport(
                 verify=context,
                 trust_env=False,
-                proxy=httpx.Proxy(proxy) if proxy else None,
+                proxy=_proxy(proxy) if proxy else None,
                 client=aiohttp.ClientSession(
                     connector=connector,
                     cookie_jar=aiohttp.DummyCookieJar(),
@@ -131,6 +133,17 @@ def _request(
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
+
+
+def _proxy(url: str) -> httpx.Proxy:
+    """The proxy without its password, which aiohttp wants as a header and puts where it belongs."""
+    parts = split_address(url)
+    user, at, host = parts.netloc.rpartition("@")
+    bare = parts._replace(netloc=host).geturl()
+    if not at:
+        return httpx.Proxy(bare)
+    name, _, password = user.partition(":")
+    return httpx.Proxy(bare, headers={"Authorization": aiohttp.encode_basic_auth(unquote(name), unquote(password))})
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:

@@ -7,8 +7,6 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Final
 
-import aiohttp
-
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.providers._broken import endless, lost, malformed, silent
 from vpa_desktop.providers._failures import Peer, Problem, read_problem, request_id
@@ -24,9 +22,6 @@ WHOLE_BYTES: Final = 16 << 20
 STREAM_BYTES: Final = 64 << 20
 SILENCE_FACTOR: Final = 10
 """Comments alone keep a stream alive for this many timeouts, not for ever."""
-
-Foreign = (aiohttp.ClientError, OSError)
-"""What reading lets escape when the connection fails."""
 
 
 class Reply:
@@ -44,7 +39,7 @@ class Reply:
         peer: Peer,
         *,
         deadline: float,
-        broken: tuple[type[Exception], ...] = Foreign,
+        broken: tuple[type[Exception], ...],
     ) -> None:
         self.status = status
         self.headers = headers
