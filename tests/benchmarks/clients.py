@@ -119,7 +119,7 @@ class LiteLLM(Client):
     def __init__(self, base: str) -> None:
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         super().__init__(base)
-        self.litellm = importlib.import_module("litellm")
+        self.litellm: Any = importlib.import_module("litellm")
         self.litellm.suppress_debug_info = True
         self.litellm.telemetry = False
         self.ask = self.make()

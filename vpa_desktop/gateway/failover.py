@@ -151,9 +151,9 @@ class Failover:
         breaker = manager.breaker(provider.provider_id, provider.model)
         run = AttemptRun(provider, request)
         try:
-            needed = (
-                Decimal() if is_free(provider.config) else await asyncio.to_thread(worst_case_usd, provider, request)
-            )
+            needed = Decimal() if is_free(provider.config) else None
+            if needed is None and manager.budget.is_limited:  # nothing is set aside where there is no limit
+                needed = await asyncio.to_thread(worst_case_usd, provider, request)
             reservation = await manager.budget.reserve(needed)
         except BudgetExceeded as exc:
             self._note(run.receipt("skipped", exc.what), exc)
