@@ -268,6 +268,26 @@ async def test_a_key_that_was_pasted_wrong_is_not_sent(http: HttpSession, kind: 
     assert "Settings, Keys" in seen.error.next_step
 
 
+@pytest.mark.parametrize("version", ["2023-06-01\nx-evil: 1", "2023–06–01"])
+async def test_a_version_that_cannot_be_a_header_is_refused(http: HttpSession, version: str) -> None:
+    async with serving(GOOD) as server:
+        wrong = LLMProviderConfig("anthropic", "m", api_key="k", api_endpoint=server.url, api_version=version)
+        with pytest.raises(PolicyRefused) as caught:
+            await outcome(build_provider(wrong, http))
+        assert not server.requests
+    assert "anthropic-version" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    "url", ["https://exa mple.test/v1", "https://a\x00b.test", "https://[v1.x]", "https://.", "https://xn--é"]
+)
+async def test_an_endpoint_that_no_request_can_go_to_is_an_error_in_words(http: HttpSession, url: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        await ask(http, url)
+    assert caught.value.rule == "endpoint"
+    assert "Settings, Providers" in caught.value.next_step
+
+
 # Time, and the end
 
 

@@ -26,14 +26,14 @@ from vpa_desktop.catalog import split_address
 from vpa_desktop.providers._broken import malformed, proxy_wants_password, redirected, silent, unreachable
 from vpa_desktop.providers._failures import Peer
 from vpa_desktop.providers._reply import LINE_BYTES, Reply
-from vpa_desktop.providers._route import check_address, check_key, proxy_for
+from vpa_desktop.providers._route import check_address, check_headers, no_address, proxy_for
 from vpa_desktop.providers._tls import context_for
 
 KEEP_ALIVE_S: Final = 30.0
 HEADER_BYTES: Final = 16 << 10
 """The longest line of a head; a head has at most 128 lines."""
 
-Broken = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+Broken = (httpx.HTTPError, aiohttp.ClientError, OSError)
 """Everything the two libraries let escape when a connection fails."""
 
 ALWAYS: Final = {"User-Agent": f"vpa-desktop/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -60,7 +60,7 @@ class HttpSession:
         when nobody answers, BadReply on a redirect (never followed: the key would go along).
         """
         check_address(peer, url, offline=self.offline)
-        check_key(peer)
+        check_headers(peer, headers)
         transport = self._transport(peer, url)
         # A list is small: it is there within the time of a first token, or not at all.
         total_s = min(peer.options.total_s, peer.timeout_s) if method == "GET" else peer.options.total_s
@@ -69,6 +69,8 @@ class HttpSession:
             request = _request(peer, method, url, headers, body)
             async with asyncio.timeout(min(peer.timeout_s, total_s)):
                 response = await _send(transport, request)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
+            raise no_address(peer) from exc
         except TimeoutError as exc:
             raise silent(peer, min(peer.timeout_s, total_s)) from exc
         except Broken as exc:

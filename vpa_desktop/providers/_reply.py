@@ -116,11 +116,11 @@ class Reply:
 
     async def drain(self) -> None:
         """Give the rest of a finished answer a moment, so that the connection can be used again."""
+        self.hurry(AFTER_END_S)
         try:
-            async with asyncio.timeout(AFTER_END_S):
-                while await self._next() is not None:
-                    pass
-        except (ProviderError, TimeoutError):
+            while await self._next() is not None:
+                pass
+        except ProviderError:
             return  # leaving the block closes the connection instead
 
     def hurry(self, seconds: float) -> None:

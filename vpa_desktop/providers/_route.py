@@ -6,6 +6,9 @@ proxy stands in the environment (HTTPS_PROXY), never in settings.toml, which is 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import SplitResult
 from urllib.request import getproxies, proxy_bypass
 
@@ -13,19 +16,17 @@ from vpa_desktop.catalog import is_loopback, split_address
 from vpa_desktop.errors import AuthenticationFailed, PolicyRefused, ProviderUnavailable
 from vpa_desktop.providers._failures import Peer
 
-QUOTES = "\"'`“”‘’«»"
+HOST: Final = re.compile(r"[\w.:-]*\w[\w.:-]*")
+"""A name in any script, or an address with dots or colons."""
+
+QUOTES: Final = "\"'`“”‘’«»"
 
 
 def check_address(peer: Peer, url: str, *, offline: bool) -> None:
     """Raise PolicyRefused where this address must not be talked to at all."""
     parts = split_address(url)
-    if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise PolicyRefused(
-            f'"{peer.address}" is not an address {peer.name} can be reached at',
-            "An endpoint begins with https://, or with http:// on this machine",
-            "Correct the endpoint in Settings, Providers",
-            rule="endpoint",
-        )
+    if not HOST.fullmatch(parts.hostname or "") or parts.scheme not in ("http", "https"):
+        raise no_address(peer)
     if "@" in parts.netloc:
         raise PolicyRefused(
             f"{peer.name} was not asked",
@@ -51,12 +52,36 @@ def check_address(peer: Peer, url: str, *, offline: bool) -> None:
         )
 
 
+def no_address(peer: Peer) -> PolicyRefused:
+    """The error for an endpoint that no request can be sent to."""
+    return PolicyRefused(
+        f'"{peer.address}" is not an address {peer.name} can be reached at',
+        "An endpoint begins with https://, or with http:// on this machine, and a host's name follows",
+        "Correct the endpoint in Settings, Providers",
+        rule="endpoint",
+    )
+
+
+def check_headers(peer: Peer, headers: Mapping[str, str]) -> None:
+    """Raise before anything is sent where a header cannot be: the key first, since it is mostly that."""
+    check_key(peer)
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise PolicyRefused(
+                f"{peer.name} was not asked",
+                f"There is a character in its setting for {name} that cannot be sent",
+                "Correct the API version in Settings, Providers, and the key in Settings, Keys",
+                rule="header",
+            )
+
+
 def check_key(peer: Peer) -> None:
     """Raise AuthenticationFailed for a key that no server could take: it was pasted with something around it."""
     key = peer.secret
-    if key.isascii() and key.isprintable() and " " not in key and not (key[:1] in QUOTES and key):
+    quoted = bool(key) and (key[0] in QUOTES or key[-1] in QUOTES)
+    if key.isascii() and key.isprintable() and " " not in key and not quoted:
         return
-    if key[0] in QUOTES or key[-1] in QUOTES:
+    if quoted:
         why = "It stands in quotation marks, which are not part of a key"
     elif key.split() != [key]:
         why = "There is a space or a line break in it"
