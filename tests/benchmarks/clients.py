@@ -120,8 +120,7 @@ class LiteLLM(Client):
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         super().__init__(base)
         self.litellm: Any = importlib.import_module("litellm")
-        self.litellm.suppress_debug_info = True
-        self.litellm.telemetry = False
+        vars(self.litellm).update(suppress_debug_info=True, telemetry=False)
         self.ask = self.make()
 
     def make(self) -> Callable[..., Awaitable[Any]]:
