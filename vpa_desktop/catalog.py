@@ -145,9 +145,9 @@ class LLMProviderConfig:
 
     ``timeout`` (seconds) is how long silence is allowed: until the first token, and between two unless
     ``idle_timeout`` says otherwise; ``total_timeout`` bounds the whole answer (None: half an hour, two hours on this
-    machine). ``proxy`` None is the environment's, "" is none. ``protocol`` chooses between OpenAI's two ("auto", "responses", "chat"). ``context_tokens`` is the
-    window to use where the provider leaves that to us (num_ctx) or does not know it. ``keep_loaded_minutes`` is how
-    long an idle local model stays in memory.
+    machine). ``proxy`` None is the environment's, "" is none. ``protocol`` chooses between OpenAI's two ("auto",
+    "responses", "chat"). ``context_tokens`` is the window to use where the provider leaves that to us (num_ctx) or
+    does not know it. ``keep_loaded_minutes`` is how long an idle local model stays in memory.
     Costs are US dollars; ``cost_per_token`` is the source document's one price for every token and
     stands behind the two exact ones. ``None`` leaves a choice to the provider or the price catalogue.
     """
