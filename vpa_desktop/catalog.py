@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -120,6 +121,7 @@ PROVIDER_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What a provider's id may look like: it becomes a TOML key, an environment name and a keyring entry."""
 
 
+@lru_cache(maxsize=256)
 def split_address(url: str) -> SplitResult:
     """Return the parts of an address a person typed; all empty where it is none (half an IPv6 address, port 99999)."""
     try:
@@ -130,6 +132,7 @@ def split_address(url: str) -> SplitResult:
     return parts
 
 
+@lru_cache(maxsize=256)
 def is_loopback(url: str) -> bool:
     """True only where the URL's host is literally this machine: 127/8 in full form, ::1 or localhost."""
     host = (split_address(url).hostname or "").lower()
@@ -141,10 +144,10 @@ class LLMProviderConfig:
     """One configured provider.
 
     ``timeout`` (seconds) is how long silence is allowed: until the first token, and between two unless
-    ``idle_timeout`` says otherwise; ``total_timeout`` bounds the whole answer. ``proxy`` None is the environment's,
-    "" is none. ``protocol`` chooses between OpenAI's two ("auto", "responses", "chat"). ``context_tokens`` is the
-    window to use where the provider leaves that to us (num_ctx) or does not know it. ``keep_loaded_minutes`` is how
-    long an idle local model stays in memory.
+    ``idle_timeout`` says otherwise; ``total_timeout`` bounds the whole answer (None: half an hour, two hours on this
+    machine). ``proxy`` None is the environment's, "" is none. ``protocol`` chooses between OpenAI's two ("auto",
+    "responses", "chat"). ``context_tokens`` is the window to use where the provider leaves that to us (num_ctx) or
+    does not know it. ``keep_loaded_minutes`` is how long an idle local model stays in memory.
     Costs are US dollars; ``cost_per_token`` is the source document's one price for every token and
     stands behind the exact ones; what was read from a cache costs like other input unless it has a price of its own.
     ``None`` leaves a choice to the provider or the price catalogue.

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 Answer = Callable[["RawServer", asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -73,6 +75,17 @@ async def serving(*answers: bytes | Answer, context: ssl.SSLContext | None = Non
 async def _watch(reader: asyncio.StreamReader, server: RawServer) -> None:
     await reader.read()
     server.hung_up.set()
+
+
+async def sockets_to(url: str) -> int:
+    """How many sockets of ours still lead to this server, once those that are being closed had a moment."""
+    port = int(url.rpartition(":")[2])
+    for _ in range(50):
+        ours = [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == port]
+        if not ours:
+            break
+        await asyncio.sleep(0.01)
+    return len(ours)
 
 
 def reply(status: str, content_type: str, body: bytes, *headers: str) -> bytes:

@@ -252,7 +252,7 @@ async def test_an_endless_body_stays_bounded(http: HttpSession, status: str, kin
         tracemalloc.stop()
     assert seen.error is not None
     assert seen.error.error_class == ("malformed" if status.startswith("200") else "server")
-    assert peak < 160 << 20  # the limit of an answer, twice while it is joined
+    assert peak < 48 << 20  # the limit of an answer, twice while it is joined
 
 
 async def test_a_compressed_answer_is_not_unpacked(http: HttpSession) -> None:

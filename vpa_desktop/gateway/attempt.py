@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from vpa_desktop import prices
+from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ErrorClass, ProviderError
 from vpa_desktop.messages import (
     Attempt,
@@ -91,7 +93,7 @@ class AttemptRun:
         elif prices.is_free(config):
             cost = Decimal()
         else:
-            cost = await asyncio.to_thread(prices.cost_usd, config, self.model, usage)
+            cost = await _cost_usd(config, self.model, usage)
         row = UsageRow(
             at=datetime.now(UTC),
             provider=self.provider.provider_id,
@@ -126,6 +128,20 @@ class AttemptRun:
             attempts=attempts,
             request_id=self.done.request_id if self.done else None,
         )
+
+
+class _Catalogue:
+    """Whether the price catalogue has been read in this process: that takes 0.4 s once, a price then 0.1 ms."""
+
+    is_read = False
+
+
+async def _cost_usd(config: LLMProviderConfig, model: str, usage: Usage) -> Decimal | None:
+    if _Catalogue.is_read:  # a thread would cost more than the price
+        return prices.cost_usd(config, model, usage)
+    cost = await asyncio.to_thread(prices.cost_usd, config, model, usage)
+    _Catalogue.is_read = "genai_prices" in sys.modules
+    return cost
 
 
 def worst_case_usd(provider: BaseLLMProvider, request: LLMRequest, *, exact: bool = False) -> Decimal | None:

@@ -79,7 +79,10 @@ class HealthBook:
         self._records: dict[str, ProviderHealth] = {}
 
     def __getitem__(self, provider_id: str) -> ProviderHealth:
-        return self._records.setdefault(provider_id, ProviderHealth())
+        record = self._records.get(provider_id)
+        if record is None:
+            record = self._records[provider_id] = ProviderHealth()
+        return record
 
     def started(self, provider_id: str) -> None:
         """A request went out."""

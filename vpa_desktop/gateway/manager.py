@@ -183,6 +183,8 @@ class LLMProviderManager:
         pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
         if request.local_only:
             pool = [p for p in pool if p.is_local]
+        if len(pool) < 2:
+            return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
         found = order(
             strategy,

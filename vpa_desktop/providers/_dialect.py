@@ -22,6 +22,7 @@ from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
 from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._images import ImageLimits, blind, fitted
+from vpa_desktop.providers._options import Options
 from vpa_desktop.providers._refusals import refused_field, without_fields
 from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -144,7 +145,8 @@ class HttpProvider(BaseLLMProvider):
         elif kind is not None and name == self.config.kind:
             name = f"the {kind.label}"
         key = self.config.api_key or ""
-        return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key)
+        options = Options.of(self.config)
+        return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key, options)
 
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""

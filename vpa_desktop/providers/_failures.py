@@ -28,6 +28,7 @@ from vpa_desktop.errors import (
     RequestRejected,
     StreamInterrupted,
 )
+from vpa_desktop.providers._options import Options
 
 E = TypeVar("E", bound=ProviderError)
 
@@ -134,6 +135,12 @@ class Peer:
     has_key: bool
     timeout_s: float
     secret: str = field(default="", repr=False)
+    options: Options = field(default_factory=Options)
+
+    @property
+    def idle_s(self) -> float:
+        """How long silence is allowed between two pieces of an answer."""
+        return self.options.idle_s or self.timeout_s
 
     @property
     def host(self) -> str:

@@ -19,6 +19,7 @@ from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers._child import Child, ChildFailed
 from vpa_desktop.providers._failures import Peer
 from vpa_desktop.providers._http import HttpSession
+from vpa_desktop.providers._options import Options
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider
 from vpa_desktop.tokens import TokenCount
@@ -79,7 +80,8 @@ class LocalModelProvider(OpenAICompatibleProvider):
     def peer(self, model: str) -> Peer:
         """The local model, as error sentences name it."""
         endpoint = next(iter(self.bases()), "")
-        return Peer(self.provider_id, "the local model", model, endpoint, True, self.config.timeout, self._key)
+        options = Options.of(self.config)
+        return Peer(self.provider_id, "the local model", model, endpoint, True, self.config.timeout, self._key, options)
 
     def sees_images(self, model: str) -> bool | None:
         """Text only."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 BOM: Final = b"\xef\xbb\xbf"
+DATA: Final = b"data: "
 
 
 class LineTooLong(ValueError):
@@ -42,6 +43,11 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[SSEEvent]:
         """Return the events that ``chunk`` completes; raises LineTooLong."""
+        if chunk[:6] == DATA and chunk[-2:] == b"\n\n" and self._is_between_events() and b"\r" not in chunk:
+            blocks = chunk[6:-2].split(b"\n\ndata: ")
+            if max(map(len, blocks)) <= self._limit - len(DATA) and not any(b"\n" in block for block in blocks):
+                self.lines += 2 * len(blocks)
+                return [SSEEvent(block.decode("utf-8", errors="replace")) for block in blocks]
         if self._skip_lf and chunk:
             self._skip_lf = False
             if chunk[0] == 0x0A:
@@ -74,6 +80,10 @@ class SSEDecoder:
             self._line(line)
         event = self._dispatch(whole=False)
         return [event] if event is not None else []
+
+    def _is_between_events(self) -> bool:
+        """True where nothing of an event is pending: what servers send most, whole events, then needs no lines."""
+        return not (self._pieces or self._data or self._event or self._skip_lf)
 
     def _line(self, line: bytes) -> SSEEvent | None:
         if self.lines == 0 and line.startswith(BOM):

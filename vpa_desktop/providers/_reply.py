@@ -1,0 +1,177 @@
+"""A reply as it is read: in pieces, within its time and size limits. Knows no library of HTTP and no vendor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Final
+
+from vpa_desktop.errors import ProviderError
+from vpa_desktop.providers._broken import endless, lost, malformed, silent
+from vpa_desktop.providers._failures import Peer, Problem, read_problem, request_id
+from vpa_desktop.providers._frames import Framing
+from vpa_desktop.providers._sse import LineTooLong, SSEDecoder, SSEEvent
+
+ERROR_BODY_S: Final = 10.0
+AFTER_END_S: Final = 0.05
+LINE_BYTES: Final = 1 << 20
+ERROR_BYTES: Final = 256 << 10
+WHOLE_BYTES: Final = 16 << 20
+"""The most an answer in one piece may have: it is kept, while a stream is not."""
+
+STREAM_BYTES: Final = 64 << 20
+SILENCE_FACTOR: Final = 10
+"""Comments alone keep a stream alive for this many timeouts, not for ever."""
+
+
+class Reply:
+    """A response whose status and headers are there; the body is read in one of three ways.
+
+    ``pieces`` raises one of ``broken`` when the connection fails. ``deadline`` is the loop's time by which the whole
+    answer must be there.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        pieces: AsyncIterator[bytes],
+        peer: Peer,
+        *,
+        deadline: float,
+        broken: tuple[type[Exception], ...],
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.request_id = request_id(headers)
+        self._peer = peer
+        self._pieces = pieces
+        self._broken = broken
+        self._first: bytes | None = None
+        self._size = 0
+        self._allowed_s = self._budget_s = peer.timeout_s
+        self._waited_s = 0.0
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+
+    async def shape(self) -> str:
+        """Say what the body is: "sse", "json" or "html"; looks at its first bytes where the header does not tell."""
+        kind = self.headers.get("content-type", "").lower()
+        for word, shape in (("event-stream", "sse"), ("json", "json"), ("html", "html")):
+            if word in kind:
+                return shape
+        self._first = await self._next()
+        return {b"{": "json", b"[": "json", b"<": "html"}.get((self._first or b"").lstrip()[:1], "sse")
+
+    async def events(self, decoder: Framing | None = None) -> AsyncGenerator[SSEEvent, None]:
+        """Yield the events of a stream; raises when it is silent too long, breaks off, or is beyond all bounds."""
+        decoder = decoder or SSEDecoder(LINE_BYTES)
+        quiet_s = 0.0
+        while (chunk := await self._next()) is not None:
+            lines = decoder.lines
+            try:
+                events = decoder.feed(chunk)
+            except LineTooLong as exc:
+                raise malformed(self._peer, f"It sent {exc}", status=self.status) from exc
+            quiet_s = 0.0 if events else quiet_s + self._waited_s
+            if quiet_s > SILENCE_FACTOR * self._allowed_s:
+                raise silent(self._peer, quiet_s, midstream=True)
+            if events:
+                self._allowed_s = self._peer.idle_s
+            if decoder.lines != lines:  # a comment counts: only whole lines show that somebody is there
+                self._budget_s = self._allowed_s
+            for event in events:
+                yield event
+        for event in decoder.finish():
+            yield event
+
+    async def json(self) -> Any:
+        """Return the whole body as JSON; raises BadReply."""
+        body = await self._read(WHOLE_BYTES)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            why = "It is not JSON" if body.strip() else "It is empty"
+            raise malformed(self._peer, why, status=self.status) from exc
+
+    async def problem(self) -> Problem:
+        """Read the body of a refusal, within narrow limits, and say what it was."""
+        try:
+            async with asyncio.timeout(ERROR_BODY_S):
+                body = await self._read(ERROR_BYTES)
+        except (ProviderError, TimeoutError):
+            body = b""  # the status alone must do
+        try:
+            return read_problem(json.loads(body), self.status, self.headers)
+        except (ValueError, RecursionError):
+            is_html = "html" in self.headers.get("content-type", "") or body.lstrip()[:1] == b"<"
+            found = read_problem(None, self.status, self.headers)
+            return Problem(
+                self.status,
+                is_html=is_html,
+                retry_after_s=found.retry_after_s,
+                request_id=found.request_id,
+                should_retry=found.should_retry,
+            )
+
+    async def drain(self) -> None:
+        """Give the rest of a finished answer a moment, so that the connection can be used again."""
+        self.hurry(AFTER_END_S)
+        try:
+            while await self._next() is not None:
+                pass
+        except ProviderError:
+            return  # leaving the block closes the connection instead
+
+    def hurry(self, seconds: float) -> None:
+        """Wait at most this long for anything more: the answer is complete, only its usage may follow."""
+        if seconds < self._budget_s:
+            self._budget_s = seconds
+
+    async def _read(self, limit: int) -> bytes:
+        announced = self.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > limit:
+            raise self._too_long(limit)
+        parts: list[bytes] = []
+        while (chunk := await self._next()) is not None:
+            parts.append(chunk)
+            self._budget_s = self._allowed_s
+            if self._size > limit:
+                raise self._too_long(limit)
+        return b"".join(parts)
+
+    async def _next(self) -> bytes | None:
+        """The next bytes or None at the end. Only time spent waiting here counts, not what the reader does."""
+        if self._first is not None:
+            chunk, self._first = self._first, None
+            return chunk
+        if self._size == 0 and self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise malformed(self._peer, "It is compressed, which was not asked for", status=self.status)
+        started = self._loop.time()
+        until = min(started + self._budget_s, self._deadline)
+        if until <= started:
+            raise self._late(started)
+        try:
+            async with asyncio.timeout_at(until):
+                chunk = await anext(self._pieces)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError as exc:
+            raise self._late(self._loop.time()) from exc
+        except self._broken as exc:
+            raise lost(self._peer, self.status) from exc
+        self._waited_s = self._loop.time() - started
+        self._budget_s -= self._waited_s
+        self._size += len(chunk)
+        if self._size > STREAM_BYTES:
+            raise self._too_long(STREAM_BYTES)
+        return chunk
+
+    def _too_long(self, limit: int) -> ProviderError:
+        return malformed(self._peer, f"It sent more than {limit >> 10} KiB", status=self.status)
+
+    def _late(self, now: float) -> ProviderError:
+        if now >= self._deadline:
+            return endless(self._peer)
+        return silent(self._peer, self._allowed_s, midstream=True)
