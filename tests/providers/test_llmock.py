@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -212,11 +213,14 @@ async def test_the_server_finds_no_fault_with_us(base: str, fault: str, llmock_u
     text, error = await through_the_gateway(base, llmock_url, http)
     if fault in faults:
         assert (text, error) == (reply["text"], None)
-        assert findings(llmock_url) == set()
+        assert await asyncio.to_thread(findings, llmock_url) == set()
         return
     assert isinstance(error, StreamInterrupted)
     assert error.partial == text != ""
-    assert findings(llmock_url) <= {"truncate": CUT, "malformed": MALFORMED, "disconnect": DROPPED}[fault]
+    assert (
+        await asyncio.to_thread(findings, llmock_url)
+        <= {"truncate": CUT, "malformed": MALFORMED, "disconnect": DROPPED}[fault]
+    )
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -224,7 +228,7 @@ async def test_a_refusal_is_not_asked_again(base: str, llmock_url: str, http: Ht
     script(llmock_url, {"type": "fail", "status": 400, "times": 5})
     _, error = await through_the_gateway(base, llmock_url, http)
     assert error is not None
-    assert findings(llmock_url) == set()
+    assert await asyncio.to_thread(findings, llmock_url) == set()
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -233,4 +237,4 @@ async def test_a_stall_is_noticed(base: str, llmock_url: str, http: HttpSession)
     script(llmock_url, {"type": "reply", "text": "one two three four five six seven eight nine ten"}, stall)
     _, error = await through_the_gateway(base, llmock_url, http, timeout=0.5)
     assert error is not None
-    assert findings(llmock_url) == set()
+    assert await asyncio.to_thread(findings, llmock_url) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ NAMES = "both spellings are read (JSON of protocol buffers); ours is the one the
 GEMINI = {
     "systemInstruction.role": "instructions have no role; the reference does not ask for one",
     "safetySettings": SAFETY,
-    "contents.0.parts.0.inlineData.data": "the same bytes: Google's client writes base64 with - and _, both are read",
+    "contents.0.parts.0.inlineData.data": "the same picture, written anew without whatever else was in its file",
     "contents.0.parts.0.inlineData.mime_type": NAMES,
     "contents.0.parts.0.inlineData.mimeType": NAMES,
     "tools.0.functionDeclarations.0.parameters_json_schema": NAMES,
@@ -34,6 +35,7 @@ GEMINI = {
     "generationConfig.thinkingConfig.thinkingLevel": NAMES,
 }
 OLLAMA = {
+    "messages.1.images.0": "the same picture, written anew without whatever else was in its file",
     "truncate": "a prompt that is too long shall be an error and not lose its beginning without a word",
     "options.seed": "nothing here asks for repeatable sampling",
     "messages.2.content": "an empty text is as good as none, and every version takes it",
@@ -80,6 +82,14 @@ def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
+def same_picture(data: str) -> bool:
+    """Whether the pixels are those of the recorded picture."""
+    from PIL import Image
+
+    sent, recorded = (Image.open(BytesIO(base64.b64decode(text))).convert("RGBA") for text in (data, PNG))
+    return sent.size == recorded.size and sent.tobytes() == recorded.tobytes()
+
+
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 async def test_gemini(http: HttpSession, version: str) -> None:
     theirs = recorded(f"gemini_rich_{version}")
@@ -93,7 +103,7 @@ async def test_gemini(http: HttpSession, version: str) -> None:
     assert head.startswith(f"{theirs['method']} {theirs['path']} ".lower())
     assert "\r\nx-goog-api-key: k\r\n" in head
     assert set(differences(body, theirs["body"])) == set(GEMINI)
-    assert body["contents"][0]["parts"][0]["inlineData"] == {"mimeType": "image/png", "data": PNG}
+    assert same_picture(body["contents"][0]["parts"][0]["inlineData"]["data"])
     assert body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == CITY
     assert body["generationConfig"]["thinkingConfig"] == {"includeThoughts": True, "thinkingLevel": "LOW"}
 
@@ -123,4 +133,5 @@ async def test_ollama(http: HttpSession) -> None:
         assert (await outcome(build_provider(config, http), talk("c-1"))).error is None
     assert server.requests[1].startswith(f"{theirs['method']} {theirs['path']} ")
     assert set(differences(server.bodies[1], theirs["body"])) == set(OLLAMA)
+    assert same_picture(server.bodies[1]["messages"][1]["images"][0])
     assert server.bodies[1]["truncate"] is False
