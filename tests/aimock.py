@@ -1,6 +1,7 @@
 """aimock, a server of provider dialects from npm (@copilotkit/aimock), started for a test where node and it are here.
 
-It is found through VPA_AIMOCK (its cli.js, or a folder with node_modules) or in the usual node_modules folders.
+It is found through VPA_AIMOCK (its cli.js, or a folder with node_modules), where packaging/dev.py puts it, or in the
+node_modules of this project or of the home folder.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def find_aimock() -> Path | None:
     named = os.environ.get("VPA_AIMOCK", "")
     if named.endswith(".js"):
         return Path(named) if Path(named).is_file() else None
-    places = [Path(named)] if named else [ROOT, ROOT.parent, Path.home(), Path(tempfile.gettempdir()) / "npm"]
+    places = [Path(named)] if named else [ROOT / ".venv/node", ROOT, Path.home()]
     return next((place / CLI for place in places if (place / CLI).is_file()), None)
 
 

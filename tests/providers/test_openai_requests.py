@@ -48,7 +48,6 @@ HI = LLMRequest((Message("user", "hi"),))
 ALWAYS = {
     "header accept": "the session asks for an unencoded answer instead; both are answered alike",
     "body.store": "nothing is kept at the provider",
-    "body.stream_options": "without padding, which hides the lengths of words from who watches encrypted traffic",
     "body.safety_identifier": "no name of a person is sent",
     "body.tool_choice": "auto is the default",
 }
@@ -102,7 +101,6 @@ def test_a_rich_chat_request() -> None:
     reasons = {
         "header accept": ALWAYS["header accept"],
         "body.store": ALWAYS["body.store"],
-        "body.stream_options": ALWAYS["body.stream_options"],
         "body.safety_identifier": ALWAYS["body.safety_identifier"],
         "body.tool_choice": ALWAYS["body.tool_choice"],
         "body.messages.1.content.1.image_url.detail": "auto is the default, and some servers refuse the field",
@@ -113,7 +111,6 @@ def test_a_rich_chat_request() -> None:
 def test_a_rich_responses_request() -> None:
     reasons = {
         "header accept": ALWAYS["header accept"],
-        "body.stream_options": ALWAYS["body.stream_options"],
         "body.input.0.type": "the kind of an item may be left out only for messages; one rule for all of them",
     }
     compare(openai(), RICH, "openai_responses_rich", reasons)

@@ -126,7 +126,7 @@ async def test_gemini_count(http: HttpSession) -> None:
 
 async def test_ollama(http: HttpSession) -> None:
     theirs = recorded("ollama_rich")
-    shown = reply("200 OK", "application/json", b'{"capabilities": ["completion", "thinking"]}')
+    shown = reply("200 OK", "application/json", b'{"capabilities": ["completion", "thinking", "vision"]}')
     line = reply("200 OK", "application/x-ndjson", b'{"done": true, "done_reason": "stop"}\n')
     async with serving(shown, line) as server:
         config = LLMProviderConfig("ollama", "qwen3", api_endpoint=server.url, context_tokens=8_192)

@@ -83,6 +83,10 @@ class OllamaProvider(HttpProvider):
         peer = super().peer(model)
         return replace(peer, name="Ollama") if self.provider_id == self.config.kind else peer
 
+    def sees_images(self, model: str) -> bool | None:
+        """What Ollama said about the model, if it was asked."""
+        return self._shown[model][1].info.images if model in self._shown else None
+
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request, always with a window, and with an error instead of a silent cut where it is too small."""
         shown = self._shown[model][1] if model in self._shown else None

@@ -86,7 +86,6 @@ class OpenAIProvider(OpenAICompatibleProvider):
                 body.pop(name, None)
         if self.is_official:
             body["store"] = False
-            body["stream_options"] = {**body["stream_options"], "include_obfuscation": False}
         if self.is_openai and request.conversation_id:
             body["prompt_cache_key"] = request.conversation_id
         return body
@@ -111,8 +110,6 @@ class OpenAIProvider(OpenAICompatibleProvider):
             fields["top_p"] = request.top_p
         if reasons(family) and effort != "none":
             fields["include"] = ["reasoning.encrypted_content"]
-        if self.is_official:
-            fields["stream_options"] = {"include_obfuscation": False}
         if self.is_openai:
             fields["prompt_cache_key"] = request.conversation_id
         return {

@@ -60,7 +60,6 @@ class OpenAICompatibleProvider(HttpProvider):
         "temperature",
         "top_p",
         "stop",
-        "stream_options.include_obfuscation",
         "stream_options",
         "max_tokens",
         "max_completion_tokens",
