@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
@@ -50,10 +50,9 @@ from vpa_desktop.records import (
 from vpa_desktop.security.vault import KeyVault, MemoryVault, open_vault
 from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
 from vpa_desktop.storage.conversations import ConversationStore
+from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
-
-BACKUP_EVERY_S: Final = 86_400.0
 
 
 class System:
@@ -109,7 +108,7 @@ class System:
 
         if background and not self.db.read_only:
             self._chores = [
-                asyncio.create_task(self._back_up_daily(), name="backup"),
+                asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
@@ -128,18 +127,6 @@ class System:
             await self.knowledge.resume()
         except (KnowledgeError, StorageError) as exc:
             self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
-
-    async def _back_up_daily(self) -> None:
-        """Keep a verified copy of the database that is at most a day old; a full disk is a notice, not an error."""
-        while True:
-            try:
-                newest = max((p.stat().st_mtime for p in self.paths.backups.glob("*.db")), default=0.0)
-                if time.time() - newest > BACKUP_EVERY_S:
-                    await self.db.backup()
-                self.setup.notices.pop("backup", None)
-            except (StorageError, OSError) as exc:
-                self.setup.notices["backup"] = f"There is no backup of today. {exc}"
-            await asyncio.sleep(3_600)
 
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""
@@ -206,7 +193,11 @@ class System:
     async def list_providers(self) -> list[ProviderStatus]:
         """Return every provider as settings show it."""
         await self.keys_ready()
-        return await self.setup.list_providers()
+        configs = self.setup.configs()
+        found = await self.setup.list_providers()
+        return [
+            s if s.facts or not s.model else replace(s, facts=await self.catalogue.own(configs[s.id])) for s in found
+        ]
 
     async def save_provider(self, draft: ProviderDraft) -> None:
         """Add or change a provider; it counts at once."""

@@ -101,6 +101,11 @@ class ModelCatalogue:
         config = self._configs()[provider_id]
         return self._shown(config, await self._kept_of(config))
 
+    async def own(self, config: LLMProviderConfig) -> ModelInfo | None:
+        """Return what is known of the model a provider is set to, without asking it."""
+        listed = (await self.known(config.provider_id)).models
+        return next((model for model in listed if model.id == str(config.model)), None)
+
     async def load(self) -> None:
         """Read the file, once; it is small, and read off the event loop."""
         async with self._loading:
