@@ -6,7 +6,10 @@ import asyncio
 import json
 import socket
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,9 @@ from tests.providers.rawserver import RawServer, serving
 from vpa_desktop.assistant.provider_check import check_provider
 from vpa_desktop.assistant.verdicts import judge
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.config import BudgetSettings
 from vpa_desktop.errors import PolicyRefused, ProviderUnavailable
+from vpa_desktop.gateway.budget import Budget, MemoryLedger
 from vpa_desktop.providers import build_provider
 from vpa_desktop.records import ProviderVerdict
 
@@ -200,3 +205,21 @@ async def test_a_rehearsed_fault_is_judged_like_a_real_one() -> None:
     assert (await check(LLMProviderConfig("mock", "mock"))).ok
     assert (await check(LLMProviderConfig("mock", "mock-429"))).reason == "rate_limited"
     assert (await check(LLMProviderConfig("mock", "mock-500"))).reason == "server_fault"
+
+
+async def test_what_a_test_may_cost_is_booked_and_never_passes_the_limit() -> None:
+    dear: dict[str, Any] = {"input_cost_per_million": Decimal(100), "output_cost_per_million": Decimal(100)}
+    ledger = MemoryLedger()
+    async with endpoint() as server:
+        config = replace(config_at(server), **dear)
+        free = Budget(BudgetSettings(), ledger)
+        assert (await check_provider(config, build_provider, budget=free)).ok
+        assert [row.cost_usd for row in await ledger.rows()] == [Decimal("0.0032")]
+        server.refuse(500, None)
+        assert not (await check_provider(config, build_provider, budget=free)).ok
+        assert len(await ledger.rows()) == 1
+        asked = len(server.asked)
+        tight = Budget(BudgetSettings(daily_limit_usd=Decimal("0.005")), ledger, now=lambda: datetime.now(UTC))
+        verdict = await check_provider(config, build_provider, budget=tight)
+    assert "limit" in verdict.sentence
+    assert len(server.asked) == asked + 1  # its list, no question

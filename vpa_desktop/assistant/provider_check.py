@@ -6,23 +6,29 @@ asked. So one is asked, of a few tokens, unless the list alone decides. Nothing 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from vpa_desktop.assistant.verdicts import Judgement, is_unknown_model, judge, praise, stays_here, unknown_model
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo
-from vpa_desktop.errors import ConfigError, ProviderError, VPAError
-from vpa_desktop.messages import LLMRequest, Message
+from vpa_desktop.errors import BudgetExceeded, ConfigError, ProviderError, VPAError
+from vpa_desktop.gateway.budget import Budget
+from vpa_desktop.messages import LLMRequest, Message, Usage
+from vpa_desktop.prices import cost_usd, is_free
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.records import ProviderVerdict
+from vpa_desktop.records import ProviderVerdict, UsageRow
 
 PATIENCE_S: Final = 30.0
 """How long a Test waits for a provider on the net; one on this machine may have to load its model first."""
 
+QUESTION_TOKENS: Final = 16
 ANSWER_TOKENS: Final = 16
 """The least that every protocol allows."""
 
@@ -40,16 +46,23 @@ class Probe:
 
 
 async def check_provider(
-    config: LLMProviderConfig, build: Callable[[LLMProviderConfig], BaseLLMProvider], *, ask: bool = True
+    config: LLMProviderConfig,
+    build: Callable[[LLMProviderConfig], BaseLLMProvider],
+    *,
+    ask: bool = True,
+    budget: Budget | None = None,
 ) -> ProviderVerdict:
-    """Ask the provider and say what came of it; without ``ask`` only for its models. Raises nothing of the wire's."""
+    """Ask the provider and say what came of it; without ``ask`` only for its models. Raises nothing of the wire's.
+
+    What the one answer may cost is checked against the limits of ``budget`` before, and booked there.
+    """
     started = time.perf_counter()
     try:
         _check_files(config)
         patient = config.timeout if stays_here(config) else min(config.timeout, PATIENCE_S)
         provider = build(replace(config, timeout=patient, max_retries=0))
         try:
-            probe = await _probe(provider, config, ask=ask)
+            probe = await _probe(provider, config, budget, ask=ask)
         finally:
             await provider.aclose()
     except VPAError as exc:
@@ -57,7 +70,7 @@ async def check_provider(
     return _verdict(config, probe, (time.perf_counter() - started) * 1000)
 
 
-async def _probe(provider: BaseLLMProvider, config: LLMProviderConfig, *, ask: bool) -> Probe:
+async def _probe(provider: BaseLLMProvider, config: LLMProviderConfig, budget: Budget | None, *, ask: bool) -> Probe:
     models: Sequence[ModelInfo] = ()
     failed: ProviderError | None = None
     try:
@@ -73,7 +86,48 @@ async def _probe(provider: BaseLLMProvider, config: LLMProviderConfig, *, ask: b
     if KINDS[config.kind].is_local and config.kind != LLMProvider.MOCK:
         await provider.connect()
         return Probe(models)
-    return await _ask(provider, config, models, failed)
+    if budget is None or is_free(config):
+        return await _ask(provider, config, models, failed)
+    return await _ask_within(budget, provider, config, models, failed)
+
+
+async def _ask_within(
+    budget: Budget,
+    provider: BaseLLMProvider,
+    config: LLMProviderConfig,
+    models: Sequence[ModelInfo],
+    failed: ProviderError | None,
+) -> Probe:
+    """Ask where the limits allow it; an answer is booked at the most it can have cost, since it is broken off."""
+    most = Usage(QUESTION_TOKENS, ANSWER_TOKENS, estimated=True)
+    cost = await asyncio.to_thread(cost_usd, config, str(config.model), most)
+    try:
+        reservation = await budget.reserve(cost)
+    except BudgetExceeded as exc:
+        return Probe(models, exc)
+    probe, started = None, time.perf_counter()
+    try:
+        probe = await _ask(provider, config, models, failed)
+    finally:
+        if probe is not None and probe.error is not None:
+            budget.release(reservation)  # a refusal costs nothing
+        else:
+            await budget.settle(reservation, _row(config, most, cost, (time.perf_counter() - started) * 1000))
+    return probe
+
+
+def _row(config: LLMProviderConfig, usage: Usage, cost: Decimal | None, ms: float) -> UsageRow:
+    return UsageRow(
+        at=datetime.now(UTC),
+        provider=config.provider_id,
+        model=str(config.model),
+        outcome="cancelled",
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=cost,
+        latency_ms=ms,
+        estimated=True,
+    )
 
 
 async def _ask(

@@ -315,7 +315,7 @@ class ProviderSetup:
                 headline=said,
                 advice=advice,
             )
-        verdict = await check_provider(config.with_key(key), self._build, ask=ask)
+        verdict = await check_provider(config.with_key(key), self._build, ask=ask, budget=self._manager.budget)
         if verdict.models:
             self._models[draft.id] = verdict.model_facts
         return verdict
