@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.assistant.server import Endpoint, endpoint
 from tests.providers.rawserver import RawServer, serving
@@ -169,14 +171,11 @@ async def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     ("error", "reason", "said"),
     [
         (
-            ProviderUnavailable("X could not be reached", "The proxy answered 407", error_class="network", status=407),
+            ProviderUnavailable(
+                "X could not be reached", "It wants a name", error_class="network", code="proxy_password"
+            ),
             "proxy_password",
             "USER:PASSWORD",
-        ),
-        (
-            ProviderUnavailable("X could not be reached", "The certificate of x is not trusted", error_class="network"),
-            "certificate",
-            "certificate file under Advanced",
         ),
         (PolicyRefused("X was not asked", "Offline", rule="offline"), "offline", "VPA_OFFLINE"),
     ],
@@ -185,6 +184,21 @@ def test_the_way_there_can_be_at_fault(error: ProviderUnavailable, reason: str, 
     found = judge(LLMProviderConfig("openai", "m", KEY), error)
     assert found.reason == reason
     assert said in found.advice
+
+
+async def test_a_certificate_that_nobody_here_knows_is_named_with_what_to_do() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with serving(b"", context=context) as server:
+        verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint=server.url, timeout=5))
+    assert verdict.reason == "certificate"
+    assert verdict.headline.startswith("The certificate of 127.0.0.1")
+    assert "certificate file" in verdict.advice
+
+
+async def test_a_port_with_407_in_it_is_no_proxy() -> None:
+    verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint="http://127.0.0.1:407", timeout=5))
+    assert verdict.reason == "dead_host"
 
 
 async def test_ollama_says_which_model_to_pull() -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from vpa_desktop import prices
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
-from vpa_desktop.errors import VPAError
+from vpa_desktop.errors import PolicyRefused, VPAError
 from vpa_desktop.model_facts import facts_for, merged
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import ModelList
@@ -136,6 +136,8 @@ class ModelCatalogue:
             async with asyncio.timeout(ASK_WITHIN_S):
                 said = await provider.list_models()
         except (VPAError, TimeoutError) as exc:
+            if isinstance(exc, PolicyRefused) and exc.rule == "offline":
+                return old, ""  # the person's own choice, which the status line says
             error = str(exc) or f"{config.provider_id} did not give its list within {ASK_WITHIN_S:.0f} s."
             self._failed[config.provider_id] = (self._now(), error)
             return old, error

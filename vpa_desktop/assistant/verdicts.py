@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +43,8 @@ class Judgement:
 def judge(config: LLMProviderConfig, error: VPAError) -> Judgement:
     """Say what an error means to somebody who is setting the provider up."""
     reason = reason_of(config, error)
+    if reason == "certificate":
+        return Judgement(reason, f"{error.why}.", f"{error.next_step}. On a guest network, sign in first.")
     headline, why, next_step = _WORDS.get(reason, ("", "", ""))
     said = {"who": called(config), "host": host_of(config), "model": str(config.model)}
     headline = headline.format(**said) or error.what
@@ -65,12 +66,8 @@ def reason_of(config: LLMProviderConfig, error: VPAError) -> str:
         return "no_key"
     if is_unknown_model(config, error):
         return "wrong_model"
-    if _has_cause(error, ssl.SSLError) or "certificate" in error.why.lower():
-        return "certificate"
-    if error.status == 407 or "407" in error.why:
-        return "proxy_password"
-    if error.error_class == "network" and "proxy" in f"{error.why} {error.next_step}".lower():
-        return "proxy"
+    if error.code in _CONNECTION:
+        return _CONNECTION[error.code]
     if error.error_class == "network" and config.kind == LLMProvider.OLLAMA:
         return "ollama_not_running"
     if error.error_class == "malformed" and "web page" in error.why:
@@ -150,12 +147,8 @@ def stays_here(config: LLMProviderConfig) -> bool:
     return KINDS[config.kind].is_local or is_loopback(config.endpoint)
 
 
-def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, kind):
-        cause = cause.__cause__
-    return cause is not None
-
+_CONNECTION: Final = {"proxy_password": "proxy_password", "proxy_refused": "proxy", "certificate": "certificate"}
+"""Codes of connections that did not come about -> reason."""
 
 _WORDS: Final[dict[str, tuple[str, str, str]]] = {
     "wrong_key": ("{who} refused the key", "", "Copy the key anew from the provider's page, whole, and test again"),
@@ -181,11 +174,6 @@ _WORDS: Final[dict[str, tuple[str, str, str]]] = {
         "Ollama is not running at {host}",
         "",
         "Start Ollama (or run: ollama serve), then test again",
-    ),
-    "certificate": (
-        "The certificate of {host} is not trusted",
-        "",
-        "On a guest network, sign in first; behind a company's proxy, choose its certificate file under Advanced",
     ),
     "proxy_password": (
         "The proxy asks for a user name and a password",

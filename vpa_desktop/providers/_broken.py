@@ -48,6 +48,7 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
             peer,
             f"The proxy did not let the request through{said}",
             "Check the proxy settings of this machine, and of this provider in Settings, Providers",
+            code="proxy_refused",
         )
     if _find(causes, aiohttp.ClientConnectorDNSError):
         return _network(peer, f"There is no address for the name {peer.host}", CHECK)
@@ -55,7 +56,7 @@ def unreachable(peer: Peer, exc: BaseException) -> ProviderError:
     certificate = _find(causes, ssl.SSLCertVerificationError)
     if certificate is not None:
         why, next_step = _about_certificate(peer, certificate)
-        return _network(peer, why, next_step, retryable=False)
+        return _network(peer, why, next_step, retryable=False, code="certificate")
     encryption = _find(causes, ssl.SSLError)
     if encryption is not None:
         why, next_step = _about_encryption(peer, encryption)
@@ -137,10 +138,13 @@ def proxy_wants_password(peer: Peer) -> ProviderUnavailable:
         "The proxy asks for a user name and password",
         "Put them into the environment, HTTPS_PROXY=http://name:password@proxy:port, and start again",
         retryable=False,
+        code="proxy_password",
     )
 
 
-def _network(peer: Peer, why: str, next_step: str, *, retryable: bool = True) -> ProviderUnavailable:
+def _network(
+    peer: Peer, why: str, next_step: str, *, retryable: bool = True, code: str | None = None
+) -> ProviderUnavailable:
     return peer.error(
         ProviderUnavailable,
         f"{peer.name} could not be reached",
@@ -148,6 +152,7 @@ def _network(peer: Peer, why: str, next_step: str, *, retryable: bool = True) ->
         next_step,
         error_class="network",
         retryable=retryable,
+        code=code,
     )
 
 
