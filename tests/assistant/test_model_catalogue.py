@@ -165,3 +165,24 @@ async def test_ones_own_price_is_shown_at_every_model(tmp_path: Path) -> None:
     bench = Bench(tmp_path, input_cost_per_million=Decimal(2), output_cost_per_million=Decimal(9))
     for model in (await bench.catalogue.models("main")).models:
         assert (model.input_cost_per_million, model.output_cost_per_million) == (Decimal(2), Decimal(9))
+
+
+async def test_a_mended_provider_is_asked_at_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.provider.fails = ProviderUnavailable("OpenAI does not answer", "The line is dead")
+    assert (await bench.catalogue.models("main")).error
+    assert (await bench.catalogue.models("main")).error
+    assert bench.provider.asked == 1
+    bench.provider = Lister(bench.config, [ModelInfo("gpt-6-sol")])
+    assert (await bench.catalogue.models("main")).error == ""
+
+
+async def test_lists_that_come_at_once_are_all_kept(tmp_path: Path) -> None:
+    file = tmp_path / "models.json"
+    configs = {f"p{n}": LLMProviderConfig("openai", provider_id=f"p{n}", api_key=KEY) for n in range(8)}
+    providers = {i: Lister(config, [ModelInfo(f"model-of-{i}")]) for i, config in configs.items()}
+    catalogue = ModelCatalogue(file, lambda: configs, providers.get)
+    await asyncio.gather(*(catalogue.models(i) for i in configs))
+    kept = json.loads(file.read_text(encoding="utf-8"))["providers"]
+    assert set(kept) == set(configs)
+    assert [path.name for path in tmp_path.iterdir()] == ["models.json"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vpa_desktop.assistant.keys import clean_key
+from vpa_desktop.assistant.keys import clean_key, environment_key, missing_key
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import Settings
@@ -184,3 +184,24 @@ async def test_the_order_is_one_list_and_a_new_provider_comes_before_the_local_m
         bench.setup.set_order(["nobody"])
     with pytest.raises(ConfigError, match="twice"):
         bench.setup.set_order(["a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoint", "found"),
+    [
+        ("openai", None, True),
+        ("openai", "http://127.0.0.1:8000/v1", True),
+        ("openai", "https://api.openai.com/v1", True),
+        ("openai", "https://api.openai.com.evil.example/v1", False),
+        ("openai", "https://gateway.example/v1", False),
+        ("azure", "https://mine.openai.azure.com", True),
+        ("azure", "https://mine.openai.azure.com.evil.example", False),
+        ("google", "https://proxy.example", False),
+    ],
+)
+def test_a_vendors_variable_is_for_the_vendors_host_only(kind: str, endpoint: str | None, found: bool) -> None:
+    config = LLMProviderConfig(kind, provider_id="mine", api_endpoint=endpoint)
+    vendor = {"OPENAI_API_KEY": "sk-vendor", "AZURE_OPENAI_API_KEY": "sk-vendor", "GOOGLE_API_KEY": "sk-vendor"}
+    assert (environment_key(config, vendor).key == "sk-vendor") is found
+    assert ("VPA_KEY_MINE" in missing_key(config, vendor)) is not found
+    assert environment_key(config, {**vendor, "VPA_KEY_MINE": "sk-mine"}).key == "sk-mine"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from vpa_desktop.catalog import KINDS, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, is_loopback, split_address
 from vpa_desktop.errors import ConfigError
 
 
@@ -30,11 +30,37 @@ ALONG: Final = re.compile(
 """What is copied along with a key: the line of an environment file, or of a request."""
 
 
+AZURE_HOST: Final = re.compile(r"\.azure\.(com|us|cn)$|\.azure-api\.(net|us|cn)$")
+
+
 def environment_names(config: LLMProviderConfig) -> tuple[str, ...]:
-    """Return the variables that may hold this provider's key, the most specific first."""
+    """Return the variables that may hold this provider's key, the most specific first.
+
+    A vendor's own variable (OPENAI_API_KEY) was set for the vendor's host: another one on the net never gets its key,
+    only ``VPA_KEY_<ID>``, which names the provider.
+    """
     own = "VPA_KEY_" + re.sub(r"[^A-Za-z0-9]", "_", config.provider_id).upper()
     kind = KINDS.get(config.kind)
-    return (own, *(kind.key_environment if kind else ()))
+    return (own, *(kind.key_environment if kind and _is_vendors_host(config) else ()))
+
+
+def missing_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> str:
+    """Return what to say of a provider without a key."""
+    own, *_ = environment_names(config)
+    for name in KINDS[config.kind].key_environment:
+        if environ.get(name) and not _is_vendors_host(config):
+            host = split_address(config.endpoint).hostname
+            return f"No key yet: {name} is not sent to {host}. Type one for this address, or set {own}"
+    return "No key yet"
+
+
+def _is_vendors_host(config: LLMProviderConfig) -> bool:
+    host = split_address(config.endpoint).hostname or ""
+    if is_loopback(config.endpoint) or not host:
+        return True
+    if config.kind == LLMProvider.AZURE_OPENAI:
+        return AZURE_HOST.search(host) is not None
+    return host == split_address(KINDS[config.kind].default_endpoint).hostname
 
 
 def environment_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> FoundKey:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -76,9 +77,10 @@ class ModelCatalogue:
         self._now = now
         self._kept: dict[str, _Kept] | None = None
         self._by_id: dict[str, dict[str, ModelInfo]] = {}
-        self._failed: dict[str, tuple[datetime, str]] = {}
+        self._failed: dict[str, tuple[datetime, str, weakref.ref[BaseLLMProvider]]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._loading = asyncio.Lock()
+        self._writing = asyncio.Lock()
 
     async def models(self, provider_id: str, refresh: bool = False) -> ModelList:
         """Return a provider's models: the kept list while it is fresh, else a new one, else the old one with its age.
@@ -91,10 +93,17 @@ class ModelCatalogue:
             age = self._now() - kept.fetched_at if kept else None
             if not refresh and age is not None and timedelta() <= age < FRESH_FOR:
                 return self._shown(config, kept)
-            failed_at, error = self._failed.get(provider_id, (None, ""))
-            if refresh or failed_at is None or self._now() - failed_at >= ASK_AGAIN_AFTER:
+            error = self._lately_failed(provider_id)
+            if refresh or not error:
                 kept, error = await self._ask(config, kept)
             return self._shown(config, kept, error)
+
+    def _lately_failed(self, provider_id: str) -> str:
+        """Why the same provider, at the same address, gave no list a moment ago; empty where it may be asked."""
+        at, error, asked = self._failed.get(provider_id, (None, "", None))
+        if at is None or self._now() - at >= ASK_AGAIN_AFTER or asked is None:
+            return ""
+        return error if asked() is self._provider(provider_id) else ""
 
     async def known(self, provider_id: str) -> ModelList:
         """Return what is kept of a provider, without asking it: at least the model it is set to."""
@@ -139,7 +148,7 @@ class ModelCatalogue:
             if isinstance(exc, PolicyRefused) and exc.rule == "offline":
                 return old, ""  # the person's own choice, which the status line says
             error = str(exc) or f"{config.provider_id} did not give its list within {ASK_WITHIN_S:.0f} s."
-            self._failed[config.provider_id] = (self._now(), error)
+            self._failed[config.provider_id] = (self._now(), error, weakref.ref(provider))
             return old, error
         self._failed.pop(config.provider_id, None)
         models = await asyncio.to_thread(_completed, config, said[:MODELS_MAX], self._now())
@@ -152,10 +161,11 @@ class ModelCatalogue:
         kept = {i: entry for i, entry in (self._kept or {}).items() if i in configured}
         self._kept = {**kept, provider_id: fresh}
         self._by_id[provider_id] = {m.id: m for m in fresh.models}
-        try:
-            await asyncio.to_thread(_write, self._file, dict(self._kept))
-        except OSError as exc:
-            log.warning("The lists of models could not be kept: %s", exc)
+        async with self._writing:
+            try:
+                await asyncio.to_thread(_write, self._file, dict(self._kept))
+            except OSError as exc:
+                log.warning("The lists of models could not be kept: %s", exc)
 
     def _shown(self, config: LLMProviderConfig, kept: _Kept | None, error: str = "") -> ModelList:
         """The list with the configured model first, and what the table and the person's own prices say now."""

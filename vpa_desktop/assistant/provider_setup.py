@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop import providers
-from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint
+from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint, missing_key
 from vpa_desktop.assistant.provider_check import check_provider
 from vpa_desktop.assistant.provider_order import after_adding, asked_in_order, order_changes
 from vpa_desktop.catalog import (
@@ -206,7 +206,7 @@ class ProviderSetup:
         key = await self.find_key(config)
         note = self.notices.get(config.provider_id, "")
         if not note and kind.needs_key and key.key is None:
-            note = self.notices.get("vault") or "No key yet"
+            note = self.notices.get("vault") or missing_key(config, self._environ)
         return ProviderStatus(
             id=config.provider_id,
             kind=config.kind,
@@ -232,7 +232,7 @@ class ProviderSetup:
         """
         config = self.config_of(draft)
         old = self.configs().get(draft.id)
-        moved = old is not None and draft.key is None and _origin(old) != _origin(config)
+        moved = old is not None and not draft.key and _origin(old) != _origin(config)
         if old is not None and moved and (await self.find_key(old)).source == "vault":
             raise ConfigError(
                 f"The address of {draft.id} was not changed",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from datetime import datetime
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def sync_folder(folder: Path) -> None:
 def write_private(path: Path, data: bytes) -> None:
     """Replaces the file by ``data`` in one step: after a crash it is the old or the new one, never a part."""
     make_private_folder(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
         with os.fdopen(handle, "wb") as file:

@@ -457,3 +457,9 @@ def test_tokens_that_were_not_reported_are_not_shown_as_the_price() -> None:
     shown = dict(figures(answer(1, "x", usage=Usage(), cost_usd=Decimal(0))))
     assert shown["Tokens"] == "not reported"
     assert shown["Price"] == "free"
+
+
+@pytest.mark.parametrize(("reason", "said"), [("content_filter", "content filter"), ("continue", "not whole")])
+def test_an_answer_that_ended_early_says_why(view: Transcript, reason: str, said: str) -> None:
+    view.append(replace(answer(1, "Half of it"), finish_reason=reason))
+    assert said in view.row(0).lines[-1].text

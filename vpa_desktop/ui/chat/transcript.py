@@ -155,9 +155,8 @@ class Transcript(QAbstractScrollArea):
         self.flush()
         self.flow.live.pop(record.id, None)
         self.append(record)
-        event = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])
-        event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
-        QAccessible.updateAccessibility(event)
+        spoken = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])  # politely, the default
+        QAccessible.updateAccessibility(spoken)
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours."""

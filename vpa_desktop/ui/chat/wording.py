@@ -39,6 +39,17 @@ def spoken(record: MessageRecord) -> str:
     return " ".join([f"{author(record)}:", *(part for part in (visible(record.content), *lines) if part)])
 
 
+ENDS = {
+    "length": "The answer reached its length limit and ends here.",
+    "content_filter": "The provider's content filter stopped this answer. Put the question in other words.",
+    "refusal": "The model declined to answer this.",
+    "pause": "The model paused before its end. Ask it to go on.",
+    "continue": "The answer is not whole: its rest could not be had. Ask it to go on.",
+    "tool_calls": "The model asked for a tool, which this version does not run.",
+}
+"""What is said of answers that ended for another reason than being complete."""
+
+
 def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
     """Returns what is said about the state of an answer, in words."""
     if record.role == "user":
@@ -55,10 +66,10 @@ def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
         lines.append(Words("error", visible(why)))
     elif record.state == "failed":
         lines.append(Words("error", visible(record.error or "This answer could not be given.")))
+    elif record.state == "done" and (end := ENDS.get(record.finish_reason or "")):
+        lines.append(Words("state", end))
     elif record.state == "done" and not has_text:
         lines.append(Words("state", "The model gave an empty answer."))
-    elif record.finish_reason == "length":
-        lines.append(Words("state", "The answer reached its length limit and ends here."))
     return lines
 
 
