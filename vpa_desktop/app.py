@@ -137,15 +137,12 @@ def _loads(library: str) -> bool:
 
 def start_logging(paths: Paths) -> None:
     """Logs warnings and errors to a file, without secrets."""
-    from logging.handlers import RotatingFileHandler
-
+    from vpa_desktop.security.private_log import PrivateLogHandler
     from vpa_desktop.security.redaction import install_log_redaction
 
     if not os.access(paths.logs, os.W_OK):
         return
-    handler = RotatingFileHandler(
-        paths.logs / "vpa.log", maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
-    )
+    handler = PrivateLogHandler(paths.logs / "vpa.log", maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)

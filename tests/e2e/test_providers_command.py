@@ -106,3 +106,38 @@ def test_a_key_is_tested_and_rotated_only_to_one_that_works(program: Program, ll
     environment = program("keys", "rotate", "main", stdin=NEW_KEY, OPENAI_API_KEY=KEY, **VAULT)
     assert environment.code == 3
     assert "environment" in environment.err
+
+
+def test_a_named_provider_without_a_key_is_not_replaced_by_another(program: Program, llmock: LLMock) -> None:
+    program.settings(
+        f'[providers.other]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "{llmock.base}/v1"\n'
+        '[providers.mine]\nkind = "anthropic"\n'
+    )
+    refused = program("ask", "Ping", "--provider", "mine")
+    assert refused.code == 4
+    assert "mine was not asked" in refused.err
+    assert "keys set mine" in refused.err
+
+
+def test_no_secret_gets_into_the_settings_file(program: Program) -> None:
+    program.settings('[providers.p]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "https://a.example/v1"\n')
+    for change in (
+        "proxy=http://user:SECRETq@127.0.0.1:1",
+        "endpoint=https://a.example/v1?key=SECRETq",
+        "proxy=socks5://x",
+    ):
+        refused = program("providers", "set", "p", change)
+        assert refused.code == 3, change
+    assert "SECRETq" not in (program.home / "settings.toml").read_text()
+    assert program("providers", "add", "local", "--kind", "openai").code == 3
+
+
+def test_providers_are_asked_in_the_order_shown(program: Program, llmock: LLMock) -> None:
+    program.settings(
+        f'[providers.first]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "{llmock.base}/v1"\n'
+        '[providers.second]\nkind = "mock"\n'
+    )
+    shown = program("providers", "list", "--json").json["order"]
+    assert program("ask", "Ping", "--json").json["attempts"][0]["provider"] == shown[0] == "first"
+    assert {row["provider"] for row in program("providers", "models", "--json").json["providers"]} == {*shown}
+    assert "first" in program("providers", "health", "--json").json["providers"]

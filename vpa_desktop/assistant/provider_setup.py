@@ -15,14 +15,13 @@ from vpa_desktop import providers
 from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint, missing_key
 from vpa_desktop.assistant.provider_check import check_provider
 from vpa_desktop.assistant.provider_order import after_adding, asked_in_order, order_changes
+from vpa_desktop.assistant.provider_rules import check_addresses, check_name, origin
 from vpa_desktop.catalog import (
     KINDS,
-    PROVIDER_ID,
     LLMProvider,
     LLMProviderConfig,
     ModelInfo,
     is_loopback,
-    split_address,
 )
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Settings
 from vpa_desktop.errors import ConfigError, SecretError, UsageError, VPAError
@@ -95,8 +94,9 @@ class ProviderSetup:
         """Register the providers whose key is in the vault, and those that work without one."""
         for config in waiting:
             found = await self._vault_key(config.provider_id)
-            if found.key is not None or not KINDS[config.kind].needs_key:
+            if self._may_be_asked(config, found):
                 self._register(config.with_key(found.key))
+        self._manager.arrange(list(self.configs()))
 
     async def refresh(self) -> None:
         """Bring the manager in line with the settings: added, changed and removed providers."""
@@ -106,12 +106,21 @@ class ProviderSetup:
             del self._registered[provider_id]
         for config in usable.values():
             found = await self.find_key(config)
-            if found.key is None and KINDS[config.kind].needs_key:
+            if not self._may_be_asked(config, found):
                 if config.provider_id in self._registered:
                     self._manager.remove_provider(config.provider_id)
                     del self._registered[config.provider_id]
                 continue
             self._register(config.with_key(found.key))
+
+        self._manager.arrange(list(self.configs()))
+
+    def _may_be_asked(self, config: LLMProviderConfig, found: FoundKey) -> bool:
+        """False without a key that is needed, or that may be there but cannot be read: nobody is asked without it."""
+        if found.key is not None or KINDS[config.kind].is_local:
+            return True
+        is_locked = "vault" in self.notices and not is_loopback(config.endpoint)
+        return not KINDS[config.kind].needs_key and not is_locked
 
     def _usable(self) -> list[LLMProviderConfig]:
         usable = []
@@ -232,7 +241,7 @@ class ProviderSetup:
         """
         config = self.config_of(draft)
         old = self.configs().get(draft.id)
-        moved = old is not None and not draft.key and _origin(old) != _origin(config)
+        moved = old is not None and not draft.key and origin(old) != origin(config)
         if old is not None and moved and (await self.find_key(old)).source == "vault":
             raise ConfigError(
                 f"The address of {draft.id} was not changed",
@@ -247,15 +256,9 @@ class ProviderSetup:
 
     def config_of(self, draft: ProviderDraft) -> LLMProviderConfig:
         """Return the configuration a draft describes, over what is stored under its id; raises ConfigError."""
-        if not PROVIDER_ID.fullmatch(draft.id):
-            raise ConfigError(
-                f'"{draft.id}" cannot be a provider\'s name',
-                "It may have letters, digits, - and _, and begins with a letter or digit",
-                "Choose another name",
-            )
+        check_name(draft.id, draft.kind)
         if draft.kind not in providers.CLASSES:
             providers.provider_class(draft.kind)
-        _check_endpoint(draft)
         base = self._settings().providers.get(draft.id)
         if base is None or base.kind != draft.kind:
             base = LLMProviderConfig(LLMProvider(draft.kind), provider_id=draft.id)
@@ -266,7 +269,9 @@ class ProviderSetup:
             enabled=draft.enabled,
             weight=draft.weight,
         )
-        return with_options(config, draft.options)
+        config = with_options(config, draft.options)
+        check_addresses(config)
+        return config
 
     async def remove(self, provider_id: str) -> None:
         """Take a provider out of settings.toml, and its key out of the vault; raises ConfigError."""
@@ -322,7 +327,7 @@ class ProviderSetup:
 
     async def _test_key(self, config: LLMProviderConfig) -> FoundKey:
         old = self.configs().get(config.provider_id)
-        if old is not None and _origin(old) != _origin(config):
+        if old is not None and origin(old) != origin(config):
             return NO_KEY
         return await self.find_key(config)
 
@@ -366,29 +371,6 @@ def draft_of(config: LLMProviderConfig) -> ProviderDraft:
 
 def _rest(error: VPAError) -> str:
     return " ".join(f"{part}." for part in (error.why, error.next_step) if part)
-
-
-def _check_endpoint(draft: ProviderDraft) -> None:
-    if not draft.endpoint:
-        return
-    parts = split_address(draft.endpoint)
-    if "@" in parts.netloc:
-        raise ConfigError(
-            f"The endpoint of {draft.id} has a user name or password in it",
-            "A key stands in no address and in no settings file",
-            "Take it out and enter the key in Settings, Keys",
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(
-            f'"{draft.endpoint}" is not an address of a provider',
-            "It begins with https:// (or http:// on this machine) and a host name",
-            "Copy the base URL from the provider's page",
-        )
-
-
-def _origin(config: LLMProviderConfig) -> tuple[str, str | None, int | None]:
-    parts = split_address(config.endpoint)
-    return parts.scheme, parts.hostname, parts.port
 
 
 def _unknown(provider_id: str, known: Mapping[str, LLMProviderConfig]) -> ConfigError:

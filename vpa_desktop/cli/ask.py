@@ -14,7 +14,7 @@ from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import UsageError
+from vpa_desktop.errors import AuthenticationFailed, UsageError
 from vpa_desktop.messages import (
     Citation,
     EnhancedLLMRequest,
@@ -63,6 +63,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     async with opened(paths, out) as system:
         _must_be_known(options.provider, system)
         await system.keys_ready()
+        _must_be_ready(options.provider, system)
         said = system.integration.ending_warning(options.provider, options.model)
         if said:  # before it is sent: an answer may never come
             out.note(f"warning: {said}")
@@ -70,7 +71,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             async for event in events:
                 _show(event, out, options.stream, said)
                 locked = system.setup.notices.get("vault")
-                if isinstance(event, TurnDone) and event.response.warnings and locked:
+                if isinstance(event, TurnDone) and locked and _waits_for_a_key(system):
                     out.note(f"warning: {locked}")
     return 0
 
@@ -82,6 +83,24 @@ def _must_be_known(provider: str | None, system: System) -> None:
         raise UsageError(
             f"There is no provider {provider}", f"Known: {', '.join(known)}", "See: vpa-desktop providers list"
         )
+
+
+def _must_be_ready(provider: str | None, system: System) -> None:
+    """Refuse a provider that is there but cannot be asked: the question must not go to another company instead."""
+    config = system.setup.configs().get(provider or "")
+    if config is None or system.manager.get_provider(config.provider_id) is not None:
+        return
+    raise AuthenticationFailed(
+        f"{provider} was not asked",
+        system.setup.notices.get("vault") or "It has no key that can be read",
+        f"Store one with: vpa-desktop keys set {provider}",
+        provider=config.provider_id,
+    )
+
+
+def _waits_for_a_key(system: System) -> bool:
+    """True where a provider in use is left out because its key cannot be read."""
+    return any(c.enabled and system.manager.get_provider(i) is None for i, c in system.setup.configs().items())
 
 
 def _show(event: TurnEvent, out: Output, streamed: bool, said: str) -> None:
@@ -104,6 +123,12 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
     for warning in response.warnings:
         if warning != said:
             out.note(f"warning: {warning}")
+    failed = [
+        a for a in response.attempts if a.outcome in ("failed", "interrupted") and a.provider != response.provider
+    ]
+    if failed:
+        reason = failed[0].reason.rstrip(".")
+        out.note(f"warning: {failed[0].provider} failed and {response.provider} answered instead: {reason}.")
     out.document(answer_document(response))
 
 

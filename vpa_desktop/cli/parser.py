@@ -117,10 +117,11 @@ def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("id", nargs="?", metavar="ID")
     p.add_argument("--model", metavar="NAME", help="with this model instead of its own")
     p = _command(group, "models", "List the models a provider offers, and what they can do.", "providers:models")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", nargs="?", metavar="ID", help="without one: of every provider in use")
     p.add_argument(
         "--refresh", action="store_true", help="ask the provider now, also where its list is less than a day old"
     )
+    _command(group, "health", "How each provider did lately: success, times, breaker.", "providers:health")
 
 
 def _fields(parser: argparse.ArgumentParser) -> None:

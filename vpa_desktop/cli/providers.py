@@ -16,7 +16,7 @@ from vpa_desktop.cli.session import opened, read_secret
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import ConfigError, UsageError
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of, read_text
-from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
+from vpa_desktop.records import ModelList, ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.system import System
 
 ENABLED = KindField("enabled", "enabled", "whether it is used", "switch")
@@ -172,15 +172,38 @@ def say_verdicts(verdicts: list[ProviderVerdict], out: Output) -> int:
 async def models(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print the models a provider offers and what is known of them; exit code 4 where there never was a list."""
     async with opened(paths, out) as system:
-        found = await system.models(options.id, options.refresh)
+        await system.keys_ready()
+        ids = [options.id] if options.id else [i for i in system.setup.order() if system.manager.get_provider(i)]
+        lists = [await system.models(i, options.refresh) for i in ids]
+    for found in lists:
+        _print_models(found, out)
+    documents = [{**to_plain(f), "models": [m.id for m in f.models], "details": f.models} for f in lists]
+    out.document(documents[0] if options.id else {"providers": documents})
+    return 4 if all(found.fetched_at is None and found.error for found in lists) else 0
+
+
+def _print_models(found: ModelList, out: Output) -> None:
     head = ("id", "context", "answer", "images", "tools", "thinking", "chat", "$/M in", "$/M out", "retires")
     out.table(head, [_model_row(model) for model in found.models])
     if found.fetched_at is not None:
-        out.line(f"{len(found.models)} models, as {options.id} listed them {_ago(found.fetched_at)}.")
+        out.line(f"{len(found.models)} models, as {found.provider} listed them {_ago(found.fetched_at)}.")
     if found.error:
         out.note(f"warning: {found.error}")
-    out.document({**to_plain(found), "models": [m.id for m in found.models], "details": found.models})
-    return 4 if found.fetched_at is None and found.error else 0
+
+
+async def health(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Print how each provider did, from what was booked: requests, success, times, cost and its breaker."""
+    async with opened(paths, out) as system:
+        found = (await system.integration.get_system_stats())["providers"]
+    head = ("provider", "requests", "good", "p50 ms", "p95 ms", "first token ms", "breaker")
+    names = ("requests", "success_rate", "p50_ms", "p95_ms", "ttft_p50_ms", "breaker")
+    out.table(head, [(provider_id, *(_rounded(row[name]) for name in names)) for provider_id, row in found.items()])
+    out.document({"providers": found})
+    return 0
+
+
+def _rounded(value: object) -> object:
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def _model_row(model: ModelInfo) -> tuple[object, ...]:

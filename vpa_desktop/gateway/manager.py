@@ -93,6 +93,11 @@ class LLMProviderManager:
         if (provider := self._providers.pop(provider_id, None)) is not None:
             self._retired.append(provider)
 
+    def arrange(self, provider_ids: Sequence[str]) -> None:
+        """Put providers in this order, where the chain does not say otherwise; others stay behind them."""
+        ordered = {i: self._providers[i] for i in provider_ids if i in self._providers}
+        self._providers = {**ordered, **{i: p for i, p in self._providers.items() if i not in ordered}}
+
     def get_provider(self, provider_id: str) -> BaseLLMProvider | None:
         """Return the provider with this id, None where there is none."""
         return self._providers.get(provider_id)
@@ -181,8 +186,8 @@ class LLMProviderManager:
         if provider_id is not None:
             self._must_exist([provider_id])
         pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
-        if request.local_only:
-            pool = [p for p in pool if p.is_local]
+        if request.local_only or (provider_id is not None and self._providers[provider_id].is_local):
+            pool = [p for p in pool if p.is_local]  # whoever names a local one does not mean to send anything out
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QLockFile, QObject, Signal
@@ -30,6 +31,8 @@ class OneInstance(QObject):
         self._lock.setStaleLockTime(0)
         self._server: QLocalServer | None = None
         taken = not self._lock.tryLock(0)
+        with suppress(OSError):
+            (home / "window.lock").chmod(0o600)
         self.is_first = not (taken and self._lock.error() == QLockFile.LockError.LockFailedError)
 
     def listen(self) -> None:
