@@ -197,6 +197,16 @@ class LLMProviderManager:
         ordered = [by_id[c.provider_id] for c in found]
         return ordered if self.routing.fallback_enabled else ordered[:1]
 
+    def model_owner(self, provider_id: str | None, route: Sequence[BaseLLMProvider]) -> str:
+        """Return whom a request's model is meant for: the provider that was named, else the default one.
+
+        Where there is no default it is the first of the chain on this route, whoever is drawn to be asked first.
+        """
+        if owner := provider_id or self._default_id():
+            return owner
+        on_route = {p.provider_id for p in route}
+        return next((p.provider_id for p in self._chain("") if p.provider_id in on_route), "")
+
     def _chain(self, wanted: str) -> list[BaseLLMProvider]:
         """Every provider once: the chain's order, then the others, the local demonstration model last."""
         chain = [i for i in self.routing.failover_chain if i in self._providers]
@@ -234,16 +244,18 @@ class LLMProviderManager:
         provider: str | None = None,
         route: Sequence[BaseLLMProvider] | None = None,
         ready_answers: Mapping[str, ReadyAnswer] | None = None,
+        model_for: str | None = None,
     ) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the answer as it comes, from whichever provider gives it; the last event is RouteDone.
 
-        ``request.model`` counts for the first provider only: a fallback answers with its own model.
+        ``request.model`` counts for ``model_for`` (None: ``model_owner``); every other answers with its own model.
         ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
-        failover = Failover(
-            self, self.route(request, provider) if route is None else route, request, ready_answers or {}
-        )
+        if route is None:
+            route = self.route(request, provider)
+        owner = model_for or self.model_owner(provider, route)
+        failover = Failover(self, route, request, ready_answers or {}, owner)
         async with aclosing(failover.run()) as events:
             async for event in events:
                 if isinstance(event, RouteDone) and request.conversation_id:
