@@ -174,6 +174,7 @@ class EnhancedLLMIntegration:
             local_only=local_only,
             metadata={"message_id": turn.started.message_id},
         )
+        await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):

@@ -22,6 +22,7 @@ from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -66,6 +67,7 @@ class LLMProviderManager:
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
         self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
+        self._prices = PriceList()
         self._clock = clock
         self._draw = draw or random.Random()
         self._providers: dict[str, BaseLLMProvider] = {}
@@ -186,9 +188,10 @@ class LLMProviderManager:
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
+        owner = self.model_owner(provider_id, pool)
         found = order(
             strategy,
-            [self._candidate(p) for p in pool],
+            [self._candidate(p, self._model_at(p, request, owner)) for p in pool],
             preferred=wanted,
             sticky=self._sticky_id(request.conversation_id),
             draw=self._draw,
@@ -220,7 +223,18 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
-    def _candidate(self, provider: BaseLLMProvider) -> Candidate:
+    async def learn_prices(self, request: LLMRequest) -> None:
+        """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
+        if self.routing.strategy == "cheapest":
+            every = [p for p in self._chain("") if p.config.enabled]
+            owner = self.model_owner(None, every)
+            await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
+
+    @staticmethod
+    def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
+        return (request.model if provider.provider_id == owner else None) or provider.model
+
+    def _candidate(self, provider: BaseLLMProvider, model: str) -> Candidate:
         health = self.health[provider.provider_id]
         return Candidate(
             provider.provider_id,
@@ -228,7 +242,7 @@ class LLMProviderManager:
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            Decimal() if provider.is_local else provider.config.input_cost_per_million,
+            self._prices.price_usd(provider.config, model),
         )
 
     def _sticky_id(self, conversation_id: str | None) -> str:
@@ -253,6 +267,7 @@ class LLMProviderManager:
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
         if route is None:
+            await self.learn_prices(request)
             route = self.route(request, provider)
         owner = model_for or self.model_owner(provider, route)
         failover = Failover(self, route, request, ready_answers or {}, owner)
@@ -298,7 +313,7 @@ class LLMProviderManager:
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.latency_ms,
             attempts=answer.attempts,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *answer.warnings),
             reasoning=answer.reasoning,
         )
 

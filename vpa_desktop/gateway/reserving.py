@@ -15,7 +15,7 @@ from vpa_desktop import prices
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded
 from vpa_desktop.gateway.budget import Budget, Reservation
-from vpa_desktop.gateway.fitting import window_of
+from vpa_desktop.gateway.fitting import ANSWER_TOKENS, window_of
 from vpa_desktop.messages import LLMRequest, Usage
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_tokenizer
@@ -59,7 +59,7 @@ def _lengths(provider: BaseLLMProvider, request: LLMRequest, info: ModelInfo) ->
     longest = min(longest, info.max_output_tokens or longest)
     if (window := window_of(provider, info)) is not None:
         prompt = estimate_prompt_tokens(request.messages, info.id).tokens * 5 // 4
-        longest = max(1, min(longest, max(window - prompt, window // 4)))
+        longest = max(1, min(longest, max(window - prompt, min(ANSWER_TOKENS, window // 2))))
     yield longest
     if longest > SHORT_ANSWER:
         yield SHORT_ANSWER
