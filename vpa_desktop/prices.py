@@ -5,6 +5,7 @@ The person's own prices win over the catalogue (genai-prices, offline data). Loc
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -35,6 +36,11 @@ def is_free(config: LLMProviderConfig) -> bool:
         return False
     kind = KINDS.get(config.kind)
     return bool(kind and kind.is_local) or (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint))
+
+
+def is_at_hand(config: LLMProviderConfig) -> bool:
+    """True where a price can be said at once: it needs no catalogue, or the catalogue has been read."""
+    return is_free(config) or _own_price(config) is not None or "genai_prices.data" in sys.modules
 
 
 def cost_usd(config: LLMProviderConfig, model: str, usage: Usage | None, at: datetime | None = None) -> Decimal | None:

@@ -165,6 +165,14 @@ async def test_the_cheapest_is_found_by_the_catalogues_prices_and_unknown_ones_a
     assert [p.provider_id for p in made.route(ASK)] == ["cheap", "dear", "unknown"]
 
 
+async def test_ones_own_prices_are_compared_without_reading_anything() -> None:
+    made = LLMProviderManager(RoutingSettings(strategy="cheapest"))
+    made.register_provider("dear", good("dear", **PER_TOKEN))
+    made.register_provider("each", good("each", cost_per_token=0.000001))
+    made.register_provider("free", good("free"))
+    assert [p.provider_id for p in made.route(ASK)] == ["free", "each", "dear"]
+
+
 async def test_prices_are_read_beside_the_event_loop() -> None:
     made = LLMProviderManager(RoutingSettings(strategy="cheapest"))
     for name in ("a", "b"):

@@ -10,8 +10,9 @@ import pytest
 from tests.fakes import FakeClock, ScriptedProvider
 from tests.gateway.test_manager import ASK, answer, collect, config, good, manager, scripted
 from vpa_desktop.assistant.cache import AnswerCache
+from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
-from vpa_desktop.config import BreakerSettings, CacheSettings, RoutingSettings
+from vpa_desktop.config import BreakerSettings, CacheSettings, RoutingSettings, Settings
 from vpa_desktop.errors import (
     AllProvidersFailed,
     ProviderUnavailable,
@@ -21,6 +22,7 @@ from vpa_desktop.errors import (
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
     Carry,
+    EnhancedLLMRequest,
     FinishReason,
     ImageData,
     LLMRequest,
@@ -63,6 +65,18 @@ async def test_load_balancing_sends_the_default_model_to_nobody_but_its_provider
         await answer(made, LLMRequest(ASK.messages, model="special-of-a", conversation_id=f"c{n}"))
     assert set(models_of(a)) == {"special-of-a"}
     assert set(models_of(b)) == {None}
+
+
+async def test_a_question_takes_the_settings_model_to_the_default_provider_only() -> None:
+    a, b = scripted("a", RateLimited("slow", provider="a", retry_after_s=600)), good("b")
+    made = manager(b, a, default_provider="a")
+    settings = Settings(default_model="special-of-a", cache=CacheSettings(enabled=False))
+    assistant = EnhancedLLMIntegration(made, lambda: settings)
+    for _ in range(2):
+        response = await assistant.generate_enhanced_response(EnhancedLLMRequest("Hello"))
+        assert (response.provider, response.model) == ("b", "mock")
+    assert models_of(a) == ["special-of-a"]
+    assert models_of(b) == [None, None]
 
 
 async def test_a_refusal_of_one_model_leaves_the_providers_other_models_alone() -> None:

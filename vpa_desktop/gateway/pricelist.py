@@ -26,13 +26,14 @@ class PriceList:
             self._known.update(await asyncio.to_thread(_looked_up, missing))
 
     def price_usd(self, config: LLMProviderConfig, model: str) -> Decimal | None:
-        """Return a price to compare by; None where it is unknown, or was not learned.
+        """Return a price to compare by; None where it is unknown, or would have to be learned.
 
         It is dollars for a million tokens of which a quarter are the answer's.
         """
-        if prices.is_free(config):
-            return Decimal()
-        return self._known.get((config, model))
+        priced = (config, model)
+        if priced not in self._known and prices.is_at_hand(config):
+            self._known.update(_looked_up([priced]))
+        return self._known.get(priced)
 
 
 def _looked_up(wanted: list[Priced]) -> dict[Priced, Decimal | None]:
