@@ -9,7 +9,7 @@ import pytest
 
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.messages import Usage
-from vpa_desktop.prices import cost_usd, price_per_million
+from vpa_desktop.prices import cost_usd, is_free, price_per_million
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 THOUSAND = Usage(input_tokens=1_000, output_tokens=1_000)
@@ -91,3 +91,26 @@ def test_ones_own_price_wins_also_for_what_came_from_a_cache() -> None:
 def test_a_price_of_zero_of_ones_own_is_zero_and_not_missing() -> None:
     own = LLMProviderConfig("openai", cost_per_token=0.001, input_cost_per_million=Decimal(0))
     assert cost_usd(own, "x", Usage(input_tokens=1_000, output_tokens=1)) == Decimal("0.001")
+
+
+@pytest.mark.parametrize(
+    ("config", "free"),
+    [
+        (LLMProviderConfig("openai", local_only=True), False),
+        (LLMProviderConfig("openai_compatible", local_only=True), False),
+        (LLMProviderConfig("ollama", api_endpoint="http://192.168.1.5:11434", local_only=True), False),
+        (LLMProviderConfig("ollama"), True),
+        (LLMProviderConfig("ollama", local_only=False), True),
+        (LLMProviderConfig("ollama", cost_per_token=0.001), False),
+        (LLMProviderConfig("llama_cpp", cost_per_token=0.001), False),
+        (LLMProviderConfig("transformers"), True),
+    ],
+)
+def test_free_is_what_runs_here_without_a_price_of_ones_own_whatever_privacy_says(
+    config: LLMProviderConfig, free: bool
+) -> None:
+    assert is_free(config) is free
+
+
+def test_one_price_for_every_token_counts_at_a_local_model_too() -> None:
+    assert cost_usd(LLMProviderConfig("ollama", cost_per_token=0.001), "llama3.1:8b", THOUSAND) == Decimal(2)

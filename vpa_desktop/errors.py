@@ -127,6 +127,7 @@ class ProviderError(VPAError):
         retryable: bool | None = None,
         status: int | None = None,
         code: str | None = None,
+        param: str | None = None,
         retry_after_s: float | None = None,
         request_id: str | None = None,
         midstream: bool = False,
@@ -139,6 +140,7 @@ class ProviderError(VPAError):
         self.retryable = self.default_retryable if retryable is None else retryable
         self.status = status
         self.code = code
+        self.param = param
         self.retry_after_s = retry_after_s
         self.request_id = request_id
         self.midstream = midstream

@@ -5,12 +5,13 @@ The person's own prices win over the catalogue (genai-prices, offline data). Loc
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from vpa_desktop.catalog import LLMProvider, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, is_loopback
 from vpa_desktop.messages import Usage
 
 if TYPE_CHECKING:
@@ -26,8 +27,20 @@ _CATALOGUE_IDS: Final = {
 
 
 def is_free(config: LLMProviderConfig) -> bool:
-    """True for a model that runs on this machine without a price of the person's own."""
-    return config.is_local and config.input_cost_per_million is None and config.output_cost_per_million is None
+    """True for a model that runs on this machine without a price of the person's own.
+
+    Decided by the kind and the address: ``local_only`` in settings is about privacy, and makes nothing free.
+    """
+    own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
+    if any(price is not None for price in own):
+        return False
+    kind = KINDS.get(config.kind)
+    return bool(kind and kind.is_local) or (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint))
+
+
+def is_at_hand(config: LLMProviderConfig) -> bool:
+    """True where a price can be said at once: it needs no catalogue, or the catalogue has been read."""
+    return is_free(config) or _own_price(config) is not None or "genai_prices.data" in sys.modules
 
 
 def cost_usd(config: LLMProviderConfig, model: str, usage: Usage | None, at: datetime | None = None) -> Decimal | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes import FakeClock
-from vpa_desktop.gateway.breaker import FIRST_WAIT_S, PROBE_DEADLINE_S, CircuitBreaker
+from vpa_desktop.gateway.breaker import BESIDE_A_PROBE, FIRST_WAIT_S, PROBE_DEADLINE_S, CircuitBreaker
 
 
 def opened(clock: FakeClock, threshold: int = 3) -> CircuitBreaker:
@@ -64,6 +64,21 @@ def test_a_lost_probe_counts_as_failed_and_the_next_one_goes_out() -> None:
     assert not breaker.acquire()
     clock.advance(breaker.opens_in_s)
     assert breaker.acquire()
+
+
+def test_the_only_one_left_is_asked_before_the_wait_is_over_and_a_failure_lengthens_it() -> None:
+    clock = FakeClock()
+    breaker = opened(clock)
+    assert not breaker.acquire()
+    assert breaker.acquire(force=True)
+    breaker.failure()
+    assert breaker.opens_in_s == FIRST_WAIT_S * 1.5
+
+
+def test_some_go_out_beside_a_probe_where_there_is_nobody_else_but_not_a_crowd() -> None:
+    breaker = opened(FakeClock())
+    assert [breaker.acquire(force=True) for _ in range(60)].count(True) == 1 + BESIDE_A_PROBE
+    assert not breaker.acquire()
 
 
 def test_a_cancelled_probe_frees_its_place() -> None:

@@ -106,7 +106,7 @@ async def test_it_stops_instead_where_the_person_chose_so_and_the_text_is_kept()
     assert second.requests == []
 
 
-@pytest.mark.parametrize("error", [RequestRejected("bad argument"), ContentBlocked("filtered")])
+@pytest.mark.parametrize("error", [RequestRejected("bad argument", code="invalid_value"), ContentBlocked("filtered")])
 async def test_the_callers_own_mistake_and_a_filter_are_not_routed_around(error: Exception) -> None:
     second = good("b")
     with pytest.raises(type(error)):

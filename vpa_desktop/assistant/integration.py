@@ -174,8 +174,9 @@ class EnhancedLLMIntegration:
             local_only=local_only,
             metadata={"message_id": turn.started.message_id},
         )
+        await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
-        warnings += self._endings(route[:1], model)
+        warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
@@ -186,16 +187,18 @@ class EnhancedLLMIntegration:
             ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
-    def _endings(self, first: list[BaseLLMProvider], model: str | None) -> list[str]:
-        """A sentence where the model to be asked first has ended or is about to."""
-        infos = [self.manager.model_info(p.config, model or p.model) for p in first]
+    def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
+        """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""
+        owner = self.manager.model_owner(provider, route)
+        first = [(p.config, (p.provider_id == owner and model) or p.model) for p in route[:1]]
+        infos = [self.manager.model_info(config, name) for config, name in first]
         return [sentence for info in infos if (sentence := ending_sentence(info, date.today()))]
 
     def ending_warning(self, provider_id: str | None, model: str | None) -> str:
         """Say what a turn with this choice would warn of before it is sent: a model that has ended, or is about to."""
         known = provider_id is None or self.manager.get_provider(provider_id) is not None
         wanted = model or (None if provider_id else self._settings().default_model or None)
-        found = self._endings(self.manager.route(LLMRequest(()), provider_id)[:1], wanted) if known else []
+        found = self._endings(self.manager.route(LLMRequest(()), provider_id), wanted, provider_id) if known else []
         return found[0] if found else ""
 
     def _named(self, request: EnhancedLLMRequest, warnings: list[str]) -> tuple[str | None, str | None]:
@@ -247,7 +250,12 @@ class EnhancedLLMIntegration:
             async for event in self._from_cache(kept, prepared):
                 yield event
             return
-        stream = self.manager.stream(prepared.asked, route=prepared.route, ready_answers=prepared.ready)
+        stream = self.manager.stream(
+            prepared.asked,
+            route=prepared.route,
+            ready_answers=prepared.ready,
+            model_for=self.manager.model_owner(prepared.provider, prepared.route),
+        )
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, TextDelta):

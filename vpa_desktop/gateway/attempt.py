@@ -26,10 +26,13 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import UsageRow
-from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, estimate_tokens, has_tokenizer
+from vpa_desktop.tokens import estimate_prompt_tokens, estimate_tokens
 
 CALLERS_FAULT: Final[frozenset[ErrorClass]] = frozenset({"invalid_request", "content_filter", "context_length"})
-"""Failures that another provider would repeat, or that must not be routed around: they stop the route."""
+"""Failures that another provider would repeat, or that must not be routed around: they stop the route.
+
+Of invalid_request only what is proved to be the caller's: ``verdict.stops_the_route``.
+"""
 
 SILENT_ABOUT_HEALTH: Final[frozenset[ErrorClass]] = CALLERS_FAULT | {"not_found"}
 """Failures that say nothing about whether the provider works: they never open a breaker."""
@@ -71,22 +74,30 @@ class AttemptRun:
         """The attempt as a line of the route receipt."""
         return Attempt(self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1))
 
-    def usage(self) -> Usage:
-        """What was counted; what the provider did not say is estimated from the text."""
-        counted = (self.done and self.done.usage) or Usage()
-        if counted.input_tokens is not None and counted.output_tokens is not None:
-            return counted
+    def usage(self, counted: Usage | None = None, *, is_whole: bool = True) -> Usage:
+        """What was counted; what the provider did not say is estimated from the text.
+
+        Of an answer that broke off (``is_whole`` False) a count may stand for its beginning only (Anthropic's first
+        event says one token): the estimate counts where it is more.
+        """
+        counted = counted or (self.done and self.done.usage) or Usage()
         tokens_in, tokens_out = counted.input_tokens, counted.output_tokens
         if tokens_in is None:
             tokens_in = estimate_prompt_tokens(self.request.messages, self.model).tokens
-        if tokens_out is None:
-            tokens_out = estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens
+        if tokens_out is None or not is_whole:
+            tokens_out = max(tokens_out or 0, estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens)
+        if (tokens_in, tokens_out) == (counted.input_tokens, counted.output_tokens):
+            return counted
         return replace(counted, input_tokens=tokens_in, output_tokens=tokens_out, estimated=True)
 
     async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
-        """The attempt as booked, and its cost. A refusal before any text costs nothing; a stop costs the question."""
-        billed = outcome in ("ok", "cancelled") or bool(self.text or self.reasoning)
-        usage = (error.usage if error and error.usage else self.usage()) if billed else Usage()
+        """The attempt as booked, and its cost.
+
+        A refusal before any text costs nothing, unless the provider counted something; a stop costs the question.
+        """
+        counted = (error.usage if error else None) or (self.done.usage if self.done else None)
+        billed = outcome in ("ok", "cancelled") or bool(self.text or self.reasoning) or _is_something(counted)
+        usage = self.usage(counted, is_whole=self.done is not None) if billed else Usage()
         config = self.provider.config
         if not billed:
             cost: Decimal | None = Decimal()
@@ -127,7 +138,19 @@ class AttemptRun:
             latency_ms=self.ms,
             attempts=attempts,
             request_id=self.done.request_id if self.done else None,
+            carry=self.done.carry if self.done and not before else None,
+            warnings=self._unfinished(),
         )
+
+    def _unfinished(self) -> tuple[str, ...]:
+        """A sentence where the provider stopped in good order before the answer's end."""
+        if self.done is None or self.done.finish_reason not in ("pause", "continue"):
+            return ()
+        return (f"The answer may not be whole. {self.provider.provider_id} stopped before its end. Ask it to go on.",)
+
+
+def _is_something(counted: Usage | None) -> bool:
+    return counted is not None and bool(counted.input_tokens or counted.output_tokens)
 
 
 class _Catalogue:
@@ -142,20 +165,6 @@ async def _cost_usd(config: LLMProviderConfig, model: str, usage: Usage) -> Deci
     cost = await asyncio.to_thread(prices.cost_usd, config, model, usage)
     _Catalogue.is_read = "genai_prices" in sys.modules
     return cost
-
-
-def worst_case_usd(provider: BaseLLMProvider, request: LLMRequest, *, exact: bool = False) -> Decimal | None:
-    """Return what the answer could cost at most; None where the price is unknown.
-
-    ``exact`` counts with the model's tokenizer where there is one. May import the price catalogue and a tokenizer.
-    """
-    limit = request.max_tokens or provider.config.max_tokens or 4_096
-    model = request.model or provider.model
-    if exact and has_tokenizer(model):
-        prompt = count_prompt_tokens(request.messages, model).tokens * 21 // 20
-    else:
-        prompt = estimate_prompt_tokens(request.messages, model).tokens * 5 // 4
-    return prices.cost_usd(provider.config, model, Usage(input_tokens=prompt, output_tokens=limit))
 
 
 def continuation(request: LLMRequest, partial: str) -> LLMRequest:

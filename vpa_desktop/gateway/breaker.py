@@ -18,6 +18,9 @@ GROWTH: Final = 1.5
 
 PROBE_DEADLINE_S: Final = 60.0
 
+BESIDE_A_PROBE: Final = 16
+"""How many may go out beside a probe where there is nobody else to ask."""
+
 
 class CircuitBreaker:
     """One breaker for one provider and model. ``clock`` returns monotonic seconds."""
@@ -36,6 +39,7 @@ class CircuitBreaker:
         self._wait_s = 0.0
         self._open_until: float | None = None
         self._probe_deadline: float | None = None
+        self._beside = 0
 
     @property
     def state(self) -> BreakerState:
@@ -53,19 +57,29 @@ class CircuitBreaker:
             return 0.0
         return max(0.0, self._open_until - self._clock())
 
-    def acquire(self) -> bool:
-        """Ask whether a request may go now. In half-open the first asker becomes the probe, the others wait."""
+    def acquire(self, *, force: bool = False) -> bool:
+        """Ask whether a request may go now. In half-open the first asker becomes the probe, the others wait.
+
+        ``force`` is for the only one that is left to ask: it becomes the probe before the wait is over, or goes out
+        beside the one under way, as long as not too many do.
+        """
         if self._open_until is None:
             return True
         now = self._clock()
         if self._probe_deadline is not None:
             if now < self._probe_deadline:
-                return False
+                return force and self._goes_beside()
             self._reopen()  # the probe was lost: it counts as failed, and never wedges the breaker
-            return False
-        if now < self._open_until:
+        if now < self._open_until and not force:
             return False
         self._probe_deadline = now + PROBE_DEADLINE_S
+        self._beside = 0
+        return True
+
+    def _goes_beside(self) -> bool:
+        if self._beside >= BESIDE_A_PROBE:
+            return False
+        self._beside += 1
         return True
 
     def success(self) -> None:

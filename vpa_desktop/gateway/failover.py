@@ -7,33 +7,27 @@ text is kept, the seam is marked, and the next provider goes on; or the stream s
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import (
-    AllProvidersFailed,
     BudgetExceeded,
-    ContentBlocked,
     PolicyRefused,
     ProviderError,
     StorageError,
     StreamInterrupted,
     VPAError,
 )
-from vpa_desktop.gateway.attempt import (
-    CALLERS_FAULT,
-    SILENT_ABOUT_HEALTH,
-    AttemptRun,
-    continuation,
-    worst_case_usd,
-)
+from vpa_desktop.gateway.admission import Stop, admit
+from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, continuation
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
+from vpa_desktop.gateway.reserving import set_aside
+from vpa_desktop.gateway.verdict import gave_up, may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
     GatewayEvent,
@@ -53,9 +47,6 @@ from vpa_desktop.records import UsageRow
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
 
-LONGEST_WAIT_S: Final = 30.0
-"""A provider that asks for more patience than this is not waited for."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReadyAnswer:
@@ -66,7 +57,10 @@ class ReadyAnswer:
 
 
 class Failover:
-    """The walk of one request along its route. ``run`` once."""
+    """The walk of one request along its route. ``run`` once.
+
+    ``model_for`` is the provider that the request's model is meant for; every other answers with its own.
+    """
 
     def __init__(
         self,
@@ -74,14 +68,18 @@ class Failover:
         route: Sequence[BaseLLMProvider],
         request: LLMRequest,
         ready_answers: Mapping[str, ReadyAnswer],
+        model_for: str,
     ) -> None:
         self._manager = manager
-        self._route = list(route)
+        self._route = [Stop(p, request.model if p.provider_id == model_for else None) for p in route]
         self._request = request
         self._ready = ready_answers
         self._attempts: list[Attempt] = []
         self._kept = ""
-        self._last_error: VPAError | None = None
+        self._error: VPAError | None = None
+        self._failed: list[VPAError] = []
+        self._refused: list[VPAError] = []
+        self._turned_away: list[Stop] = []
         self._broke_at = ""
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
@@ -90,56 +88,46 @@ class Failover:
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
         if not self._route:
-            raise self._nobody()
-        pending = self._admitted()
-        for position, provider in enumerate(pending):
-            last = position == len(pending) - 1
-            if (ready := self._ready.get(provider.provider_id)) is not None:
-                async for event in self._give(provider, ready):
+            raise nobody_to_ask(local_only=self._request.local_only)
+        admission = admit(self._manager, self._route)
+        self._attempts += admission.skipped
+        stops, force = list(admission.stops), admission.is_forced
+        while stops:
+            stop = stops.pop(0)
+            async with aclosing(self._at(stop, force=force, is_last=not stops)) as events:
+                async for event in events:
                     yield event
-                return
-            if self._is_too_small(provider, position == 0) or self._cannot_see(provider, position == 0):
-                continue
-            for retry in range(1 + (provider.config.max_retries if last else 0)):
-                if retry:
-                    await asyncio.sleep(_pause_s(self._last_error, retry))
-                async with aclosing(self._try(provider, first=position == 0)) as events:
-                    async for event in events:
-                        yield event
-                        if isinstance(event, RouteDone):
-                            return
-                if not _may_retry(self._last_error) or self._kept:
-                    break
-            if self._refused_to_continue():
-                async with aclosing(self._try(provider, first=position == 0, anew=True)) as events:
-                    async for event in events:
-                        yield event
-                        if isinstance(event, RouteDone):
-                            return
-            self._stop_if_final()
-        raise self._failure()
+                    if isinstance(event, RouteDone):
+                        return
+            if not stops and not force and not self._failed and self._turned_away:
+                stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
+        raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
 
-    def _admitted(self) -> list[BaseLLMProvider]:
-        """The route without those that are left alone for now; when all are, the one that is back first is tried."""
-        waits = [(self._wait(provider), provider) for provider in self._route]
-        soonest = min(waits, key=lambda wait: wait[0][0])[0][0]
-        admitted: list[BaseLLMProvider] = []
-        for (seconds, reason), provider in waits:
-            if not seconds or (seconds == soonest and not admitted):
-                admitted.append(provider)
-            else:
-                self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
-        return admitted
-
-    def _wait(self, provider: BaseLLMProvider) -> tuple[float, str]:
-        """How long a provider is still left alone (0: not at all), and why."""
-        provider_id, model = provider.provider_id, provider.model
-        breaker = self._manager.breaker(provider_id, model)
-        closed_s = breaker.opens_in_s if breaker.state == "open" else 0.0
-        paused_s = self._manager.cooldowns.left_s(provider_id, model)
-        if paused_s >= closed_s:
-            return paused_s, self._manager.cooldowns.reason(provider_id, model)
-        return closed_s, f"left alone for {closed_s:.0f} s after failures"
+    async def _at(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[GatewayEvent, None]:
+        """Ask at one stop of the route, as often as makes sense; raises where the next must not be asked."""
+        if (ready := self._ready.get(stop.provider_id)) is not None:
+            async for event in self._give(stop.provider, ready):
+                yield event
+            return
+        if self._is_too_small(stop) or self._cannot_see(stop):
+            return
+        for retry in range(1 + (stop.provider.config.max_retries if is_last else 0)):
+            if retry:
+                await asyncio.sleep(pause_s(self._error, retry))
+            async with aclosing(self._try(stop, force=force)) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, RouteDone):
+                        return
+            if not may_retry(self._error) or self._kept:
+                break
+        if self._refused_to_continue():
+            async with aclosing(self._try(stop, force=force, anew=True)) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, RouteDone):
+                        return
+        self._stop_if_final()
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -161,22 +149,28 @@ class Failover:
             )
         )
 
-    async def _try(
-        self, provider: BaseLLMProvider, *, first: bool, anew: bool = False
-    ) -> AsyncGenerator[GatewayEvent, None]:
-        """One attempt; its failure is left in ``_last_error``. ``anew`` asks for the whole answer, not for its rest."""
-        manager = self._manager
-        request = await self._prepared(provider, first, anew)
-        breaker = manager.breaker(provider.provider_id, provider.model)
+    async def _try(self, stop: Stop, *, force: bool, anew: bool = False) -> AsyncGenerator[GatewayEvent, None]:
+        """One attempt; its own failure is left in ``_error``, None where it was not made.
+
+        ``anew`` asks for the whole answer, not for its rest. ``force`` is for the only one that can be asked.
+        """
+        self._error = None
+        manager, provider = self._manager, stop.provider
+        request = await self._prepared(stop, anew)
+        breaker = manager.breaker(stop.provider_id, stop.model)
         run = AttemptRun(provider, request)
         try:
-            reservation = await self._reserve(provider, request)
+            reservation, request = await set_aside(manager.budget, provider, request, self._info(stop))
         except BudgetExceeded as exc:
-            self._note(run.receipt("skipped", exc.what), exc)
+            self._attempts.append(run.receipt("skipped", exc.what))
+            self._refused.append(exc)
+            self._error = exc
             return
-        if not breaker.acquire() and len(self._route) > 1:
+        run.request = request
+        if not breaker.acquire(force=force):
             manager.budget.release(reservation)
-            self._note(run.receipt("skipped", "another request is already trying it after failures"), None)
+            self._attempts.append(run.receipt("skipped", "another request is already trying it after failures"))
+            self._turned_away.append(stop)
             return
         outcome, error = "cancelled", None
         manager.health.started(provider.provider_id)
@@ -195,7 +189,7 @@ class Failover:
                     run.take(event)
                     yield event
             if run.done is None or run.done.finish_reason == "error":
-                raise _gave_up(run)
+                raise gave_up(run)
             outcome = "ok"
         except (ProviderError, PolicyRefused) as exc:
             error = exc
@@ -209,13 +203,14 @@ class Failover:
             if outcome == "cancelled":
                 breaker.release()
         if error is not None:
-            self._failed(run, outcome, error)
+            self._take_failure(stop, run, outcome, error)
             return
         breaker.success()
-        manager.cooldowns.worked(provider.provider_id, provider.model)
+        manager.cooldowns.worked(stop.provider_id, stop.model)
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
         self._attempts.append(run.receipt("ok"))
-        yield RouteDone(replace(run.response(tuple(self._attempts), self._total(), self._kept), warnings=unbooked))
+        response = run.response(tuple(self._attempts), self._total(), self._kept)
+        yield RouteDone(replace(response, warnings=(*response.warnings, *unbooked)))
 
     def _total(self) -> Decimal | None:
         """What all attempts cost together; unknown as soon as one of them is."""
@@ -230,49 +225,33 @@ class Failover:
             return (f"What this answer cost could not be booked. {exc}",)
         return ()
 
-    def _is_too_small(self, provider: BaseLLMProvider, first: bool) -> bool:
+    def _is_too_small(self, stop: Stop) -> bool:
         """After a prompt that was too long for one model: True for every other that is not known to take more."""
         if self._too_small_tokens is None:
             return False
-        window = window_of(provider, self._info(provider, first))
+        window = window_of(stop.provider, self._info(stop))
         if window is not None and window > self._too_small_tokens:
             return False
-        reason = "it is not known to take a longer prompt"
-        self._attempts.append(Attempt(provider.provider_id, provider.model, "skipped", reason))
+        self._attempts.append(stop.passed_over("it is not known to take a longer prompt"))
         return True
 
     def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
         return Seam(self._broke_at, provider.provider_id, str(self._broke_because or ""), restarts)
 
     def _refused_to_continue(self) -> bool:
-        """True where the last provider did not take a broken answer as part of the conversation."""
-        error = self._last_error
+        """True where the last attempt failed because a broken answer was not taken as part of the conversation."""
+        error = self._error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    async def _reserve(self, provider: BaseLLMProvider, request: LLMRequest) -> Reservation:
-        """Set money aside; where a fast estimate would pass the limit, the tokens are counted before it is refused."""
-        budget = self._manager.budget
-        if is_free(provider.config) or not budget.is_limited:
-            return await budget.reserve(Decimal())
-        needed = await asyncio.to_thread(worst_case_usd, provider, request)
-        try:
-            return await budget.reserve(needed)
-        except BudgetExceeded:
-            exact = await asyncio.to_thread(worst_case_usd, provider, request, exact=True)
-            if needed is None or exact is None or exact >= needed:
-                raise
-            return await budget.reserve(exact)
-
-    async def _prepared(self, provider: BaseLLMProvider, first: bool, anew: bool) -> LLMRequest:
-        """The request as this provider gets it: its own model after the first, turns that fit, the text so far."""
-        request = self._request if first else replace(self._request, model=None)
+    async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
+        """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
+        request = replace(self._request, model=stop.named_model)
         if self._kept and not anew:
             request = continuation(request, self._kept)
-        return await fitted(request, provider, self._info(provider, first))
+        return await fitted(request, stop.provider, self._info(stop))
 
-    def _info(self, provider: BaseLLMProvider, first: bool) -> ModelInfo:
-        model = (self._request.model if first else None) or provider.model
-        return self._manager.model_info(provider.config, model)
+    def _info(self, stop: Stop) -> ModelInfo:
+        return self._manager.model_info(stop.provider.config, stop.model)
 
     def _window_of(self, error: ProviderError) -> int:
         """The window of the model that refused a prompt as too long; 0 where it is not known."""
@@ -281,39 +260,37 @@ class Failover:
             return 0
         return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
 
-    def _cannot_see(self, provider: BaseLLMProvider, first: bool) -> bool:
+    def _cannot_see(self, stop: Stop) -> bool:
         """True for one that does not see the images of the request: the next is asked instead."""
-        info = self._info(provider, first)
+        info = self._info(stop)
         if not is_blind_to(self._request, info):
             return False
-        refusal = blind(provider, info)
-        self._note(Attempt(provider.provider_id, info.id, "skipped", refusal.why), refusal)
+        refusal = blind(stop.provider, info)
+        self._attempts.append(stop.passed_over(refusal.why))
+        self._refused.append(refusal)
         return True
 
-    def _failed(self, run: AttemptRun, outcome: str, error: VPAError) -> None:
-        provider_id = run.provider.provider_id
-        breaker = self._manager.breaker(provider_id, run.provider.model)
-        if isinstance(error, ProviderError) and self._manager.cooldowns.note(provider_id, run.provider.model, error):
+    def _take_failure(self, stop: Stop, run: AttemptRun, outcome: str, error: VPAError) -> None:
+        breaker = self._manager.breaker(stop.provider_id, stop.model)
+        if isinstance(error, ProviderError) and self._manager.cooldowns.note(stop.provider_id, stop.model, error):
             breaker.release()
-            self._manager.health.failed(provider_id, error.what)
+            self._manager.health.failed(stop.provider_id, error.what)
         elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
             breaker.failure()
-            self._manager.health.failed(provider_id, error.what)
+            self._manager.health.failed(stop.provider_id, error.what)
         else:
             breaker.release()
-        self._note(run.receipt("interrupted" if outcome == "interrupted" else "failed", str(error)), error)
+        self._attempts.append(run.receipt("interrupted" if outcome == "interrupted" else "failed", str(error)))
+        self._error = error
+        self._failed.append(error)
         if run.text:
             self._kept += "".join(run.text)
-            self._broke_at, self._broke_because = provider_id, error
-
-    def _note(self, attempt: Attempt, error: VPAError | None) -> None:
-        self._attempts.append(attempt)
-        self._last_error = error or self._last_error
+            self._broke_at, self._broke_because = stop.provider_id, error
 
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""
-        error = self._last_error
-        if isinstance(error, ProviderError) and error.error_class in CALLERS_FAULT and not self._refused_to_continue():
+        error = self._error
+        if isinstance(error, ProviderError) and stops_the_route(error) and not self._refused_to_continue():
             if error.error_class != "context_length":
                 raise error
             self._too_small_tokens = max(self._too_small_tokens or 0, self._window_of(error))
@@ -321,21 +298,6 @@ class Failover:
             raise error
         if self._kept and not self._manager.routing.continue_after_break:
             raise self._interrupted()
-
-    def _failure(self) -> VPAError:
-        error = self._last_error
-        if self._kept:
-            return self._interrupted()
-        real = [a for a in self._attempts if a.outcome != "skipped"]
-        if error is not None and len(real) <= 1:
-            return error
-        tried = "; ".join(f"{a.provider}: {a.reason.rstrip('.')}" for a in self._attempts)
-        return AllProvidersFailed(
-            "No provider could answer",
-            f"Tried in order: {tried}",
-            "Test your providers in Settings, Providers, or with: vpa-desktop providers test",
-            attempts=self._attempts,
-        )
 
     def _interrupted(self) -> StreamInterrupted:
         error = self._broke_because
@@ -347,43 +309,3 @@ class Failover:
             partial=self._kept,
             midstream=True,
         )
-
-    def _nobody(self) -> VPAError:
-        if self._request.local_only:
-            return PolicyRefused(
-                "The question was not sent",
-                "It may only be answered on this machine and no local model is set up",
-                "Install the local model (vpa-desktop doctor says how) or lift the restriction",
-                rule="local_only",
-            )
-        return AllProvidersFailed(
-            "There is no provider to ask",
-            "None is set up and the local model is not there",
-            "Add one in Settings, Providers, or with: vpa-desktop providers add",
-        )
-
-
-def _gave_up(run: AttemptRun) -> StreamInterrupted:
-    """The provider ended the stream in good order but said that it had not finished (out of capacity, say)."""
-    return StreamInterrupted(
-        f"{run.provider.provider_id} gave up on the answer",
-        "It ended the stream without finishing",
-        "Ask again, or choose another provider",
-        provider=run.provider.provider_id,
-        model=run.model,
-        midstream=True,
-        usage=run.done.usage if run.done else None,
-    )
-
-
-def _may_retry(error: VPAError | None) -> bool:
-    if not isinstance(error, ProviderError) or not error.retryable or isinstance(error, ContentBlocked):
-        return False
-    return error.retry_after_s is None or error.retry_after_s <= LONGEST_WAIT_S
-
-
-def _pause_s(error: VPAError | None, retry: int) -> float:
-    """As long as the provider asked for, else half a second doubling up to 8 s, less up to a quarter of jitter."""
-    if isinstance(error, ProviderError) and error.retry_after_s is not None:
-        return error.retry_after_s
-    return float(min(8.0, 0.5 * 2 ** (retry - 1)) * (1 - 0.25 * random.random()))

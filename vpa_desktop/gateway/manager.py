@@ -22,6 +22,7 @@ from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -66,6 +67,7 @@ class LLMProviderManager:
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
         self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
+        self._prices = PriceList()
         self._clock = clock
         self._draw = draw or random.Random()
         self._providers: dict[str, BaseLLMProvider] = {}
@@ -191,9 +193,10 @@ class LLMProviderManager:
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
+        owner = self.model_owner(provider_id, pool)
         found = order(
             strategy,
-            [self._candidate(p) for p in pool],
+            [self._candidate(p, self._model_at(p, request, owner)) for p in pool],
             preferred=wanted,
             sticky=self._sticky_id(request.conversation_id),
             draw=self._draw,
@@ -201,6 +204,16 @@ class LLMProviderManager:
         by_id = {p.provider_id: p for p in pool}
         ordered = [by_id[c.provider_id] for c in found]
         return ordered if self.routing.fallback_enabled else ordered[:1]
+
+    def model_owner(self, provider_id: str | None, route: Sequence[BaseLLMProvider]) -> str:
+        """Return whom a request's model is meant for: the provider that was named, else the default one.
+
+        Where there is no default it is the first of the chain on this route, whoever is drawn to be asked first.
+        """
+        if owner := provider_id or self._default_id():
+            return owner
+        on_route = {p.provider_id for p in route}
+        return next((p.provider_id for p in self._chain("") if p.provider_id in on_route), "")
 
     def _chain(self, wanted: str) -> list[BaseLLMProvider]:
         """Every provider once: the chain's order, then the others, the local demonstration model last."""
@@ -215,7 +228,18 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
-    def _candidate(self, provider: BaseLLMProvider) -> Candidate:
+    async def learn_prices(self, request: LLMRequest) -> None:
+        """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
+        if self.routing.strategy == "cheapest":
+            every = [p for p in self._chain("") if p.config.enabled]
+            owner = self.model_owner(None, every)
+            await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
+
+    @staticmethod
+    def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
+        return (request.model if provider.provider_id == owner else None) or provider.model
+
+    def _candidate(self, provider: BaseLLMProvider, model: str) -> Candidate:
         health = self.health[provider.provider_id]
         return Candidate(
             provider.provider_id,
@@ -223,7 +247,7 @@ class LLMProviderManager:
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            Decimal() if provider.is_local else provider.config.input_cost_per_million,
+            self._prices.price_usd(provider.config, model),
         )
 
     def _sticky_id(self, conversation_id: str | None) -> str:
@@ -239,16 +263,19 @@ class LLMProviderManager:
         provider: str | None = None,
         route: Sequence[BaseLLMProvider] | None = None,
         ready_answers: Mapping[str, ReadyAnswer] | None = None,
+        model_for: str | None = None,
     ) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the answer as it comes, from whichever provider gives it; the last event is RouteDone.
 
-        ``request.model`` counts for the first provider only: a fallback answers with its own model.
+        ``request.model`` counts for ``model_for`` (None: ``model_owner``); every other answers with its own model.
         ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
-        failover = Failover(
-            self, self.route(request, provider) if route is None else route, request, ready_answers or {}
-        )
+        if route is None:
+            await self.learn_prices(request)
+            route = self.route(request, provider)
+        owner = model_for or self.model_owner(provider, route)
+        failover = Failover(self, route, request, ready_answers or {}, owner)
         async with aclosing(failover.run()) as events:
             async for event in events:
                 if isinstance(event, RouteDone) and request.conversation_id:
@@ -291,7 +318,7 @@ class LLMProviderManager:
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.latency_ms,
             attempts=answer.attempts,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *answer.warnings),
             reasoning=answer.reasoning,
         )
 

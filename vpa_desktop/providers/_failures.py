@@ -248,6 +248,7 @@ def failure(peer: Peer, problem: Problem) -> ProviderError:
         retryable=retryable,
         status=problem.status,
         code=problem.code,
+        param=problem.param,
         retry_after_s=problem.retry_after_s if error_class in RETRYABLE else None,
         request_id=problem.request_id,
         midstream=problem.midstream,

@@ -193,6 +193,10 @@ class AnthropicProvider(HttpProvider):
         most = self._models[model].max_output_tokens if model in self._models else None
         return min(limit, most) if most else limit
 
+    def answer_limit(self, model: str) -> int | None:
+        """The API demands a length."""
+        return MAX_TOKENS
+
     @property
     def _version(self) -> str:
         return self.config.api_version or VERSION

@@ -86,6 +86,10 @@ class BaseLLMProvider(ABC):
             request_id=done.request_id,
         )
 
+    def answer_limit(self, model: str) -> int | None:
+        """The length in tokens that is sent along where nobody has set one; None where none is."""
+        return None
+
     async def connect(self) -> None:
         """Check that the provider answers with these settings; raises ProviderError with the reason in words.
 

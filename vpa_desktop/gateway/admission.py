@@ -1,0 +1,71 @@
+"""Who of a route may be asked now, and with which model: breakers and pauses, apart for each model. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vpa_desktop.messages import Attempt
+from vpa_desktop.providers.base import BaseLLMProvider
+
+if TYPE_CHECKING:
+    from vpa_desktop.gateway.manager import LLMProviderManager
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A provider on a route. ``named_model`` is the request's own model where it is meant for this provider."""
+
+    provider: BaseLLMProvider
+    named_model: str | None = None
+
+    @property
+    def provider_id(self) -> str:
+        """The provider's id."""
+        return self.provider.provider_id
+
+    @property
+    def model(self) -> str:
+        """The model that is asked there."""
+        return self.named_model or self.provider.model
+
+    def passed_over(self, reason: str) -> Attempt:
+        """The line of the receipt for one that is not asked."""
+        return Attempt(self.provider_id, self.model, "skipped", reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Those that may be asked, in order, and the lines of the receipt for the others.
+
+    ``is_forced`` where all should be left alone: the one that is back first is asked all the same.
+    """
+
+    stops: tuple[Stop, ...]
+    skipped: tuple[Attempt, ...]
+    is_forced: bool = False
+
+
+def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
+    """Sort out those that are left alone for now; the route has at least one."""
+    waits = [_wait(manager, stop) for stop in route]
+    open_ones = [stop for stop, (seconds, _) in zip(route, waits, strict=True) if not seconds]
+    is_forced = not open_ones
+    if is_forced:
+        soonest = min(range(len(route)), key=lambda position: waits[position][0])
+        open_ones = [route[soonest]]
+    skipped = tuple(
+        stop.passed_over(reason) for stop, (_, reason) in zip(route, waits, strict=True) if stop not in open_ones
+    )
+    return Admission(tuple(open_ones), skipped, is_forced or len(route) == 1)
+
+
+def _wait(manager: LLMProviderManager, stop: Stop) -> tuple[float, str]:
+    """How long a provider is still left alone (0: not at all), and why."""
+    breaker = manager.breaker(stop.provider_id, stop.model)
+    closed_s = breaker.opens_in_s if breaker.state == "open" else 0.0
+    paused_s = manager.cooldowns.left_s(stop.provider_id, stop.model)
+    if paused_s >= closed_s:
+        return paused_s, manager.cooldowns.reason(stop.provider_id, stop.model)
+    return closed_s, f"left alone for {closed_s:.0f} s after failures"
