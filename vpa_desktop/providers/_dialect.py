@@ -23,7 +23,15 @@ from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._options import Options
-from vpa_desktop.providers._refusals import refused_field, without_fields
+from vpa_desktop.providers._refusals import (
+    Learnt,
+    Refusal,
+    left_out,
+    refused_field,
+    understood,
+    within,
+    without_fields,
+)
 from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -50,6 +58,9 @@ class HttpProvider(BaseLLMProvider):
     """Fields of the body that may be left out, or swapped, when a server refuses them by name; dotted inside objects.
     """
 
+    base_by_model = False
+    """True where a base may know only some of the models: each model then has its own, and the others are tried."""
+
     image_limits = ImageLimits()
     """What pictures must be like to be taken."""
 
@@ -58,8 +69,10 @@ class HttpProvider(BaseLLMProvider):
         self._owns_http = http is None
         self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
+        self._learnt: dict[str, Learnt] = {}
         self._base: str | None = None
-        self._path: str | None = None
+        self._bases_of: dict[str, str] = {}
+        self._no_paths: set[str] = set()
 
     @abstractmethod
     def bases(self) -> Sequence[str]:
@@ -177,14 +190,15 @@ class HttpProvider(BaseLLMProvider):
         peer = self.peer(self.model)
         self._require_key(peer)
         first: ProviderError | None = None
-        for base in self._candidates():
+        for base in self._candidates(peer.model):
             method = "GET" if body is None else "POST"
             async with self._http.open(peer, method, base + path, headers=self.headers(), body=body) as reply:
                 if reply.status < 300:
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
                     payload = await reply.json()
-                    self._base = base
+                    if not self.base_by_model:
+                        self._base = base
                     return payload
                 problem = await reply.problem()
                 first = first or self.fail(peer, problem)
@@ -200,44 +214,69 @@ class HttpProvider(BaseLLMProvider):
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
         """Send the request and return the reply that carries its answer."""
         asks = self.asks(request, peer.model)
-        settled = [ask for ask in asks if ask.path == self._path]
-        reply, self._path = await self._send(stack, peer, settled or asks)
+        try:
+            reply, _ = await self._send(stack, peer, [ask for ask in asks if ask.path not in self._no_paths] or asks)
+        except ProviderError as exc:
+            if exc.error_class == "not_found":
+                self._no_paths.clear()  # perhaps another server stands there now
+            raise
         return reply
 
     async def _send(self, stack: AsyncExitStack, peer: Peer, asks: Sequence[Ask]) -> tuple[Reply, str]:
         """Send the first of these that is known there: without fields refused by name, or at the other base."""
         self._require_key(peer)
-        refused = self._refused.get(peer.model, frozenset())
-        ways = [(base, ask) for ask in asks for base in self._candidates()]
+        model = peer.model
+        dropped = self._refused.get(model, frozenset())
+        learnt = self._learnt.get(model, Learnt())
+        refusals: list[Refusal] = []
+        most = learnt.most
+        ways = [(base, ask) for ask in asks for base in self._candidates(model)]
         first: ProviderError | None = None
         told = False  # whether a place that is there has said that the model is not
+        no_paths: set[str] = set()
         while ways:
             base, ask = ways[0]
-            sent = self.without(ask.body, refused)
+            sent = within(self.without(ask.body, dropped | learnt.refused_in(ask.body)), most)
             attempt = AsyncExitStack()
             reply = await attempt.enter_async_context(
-                self._http.open(peer, "POST", self.url(base, ask.path, peer.model), headers=self.headers(), body=sent)
+                self._http.open(peer, "POST", self.url(base, ask.path, model), headers=self.headers(), body=sent)
             )
             async with attempt:
                 if reply.status < 300:
                     stack.push_async_exit(attempt.pop_all())
-                    self._base = base
-                    if refused:
-                        self._refused[peer.model] = refused
+                    self._remember(model, base, refusals)
+                    self._no_paths |= no_paths - {ask.path}
                     return reply, ask.path
                 problem = await reply.problem()
-            name = self.refused(self.refine(problem), sent)
-            if name and name not in refused:
-                refused |= {name}
+            refined = self.refine(problem)
+            name = self.refused(refined, sent)
+            if name and name not in (refusal.name for refusal in refusals):
+                refusals.append(understood(refined, name, ask.body, sent))
+                dropped |= left_out(refusals[-1])
+                most = refusals[-1].most or most
                 continue
             error = self.fail(peer, problem)
-            if problem.status not in NO_SUCH_PATH or problem.code in NO_SUCH_MODEL:
+            if problem.status not in NO_SUCH_PATH or (problem.code in NO_SUCH_MODEL and not self.base_by_model):
                 raise error
-            if first is None or (problem.is_about_model(peer.model) and not told):
+            about_model = problem.is_about_model(model)
+            if first is None or (about_model and not told):
                 first = error  # of two places where nothing is, the first is the one that was meant
-            told = told or problem.is_about_model(peer.model)
+            told = told or about_model
+            no_paths |= set() if about_model else {ask.path}
             del ways[0]
         raise first or malformed(peer, "There is no endpoint to ask")
+
+    def _remember(self, model: str, base: str, refusals: Sequence[Refusal]) -> None:
+        """Take note of where an answer came from and of what had to be left out for it."""
+        if self.base_by_model:
+            self._bases_of[model] = base
+        else:
+            self._base = base
+        for refusal in refusals:
+            if refusal.about == "field":
+                self._refused[model] = self._refused.get(model, frozenset()) | {refusal.name}
+            else:
+                self._learnt.setdefault(model, Learnt()).add(refusal)
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
@@ -252,8 +291,12 @@ class HttpProvider(BaseLLMProvider):
             code="key_missing",
         )
 
-    def _candidates(self) -> Sequence[str]:
-        return [self._base] if self._base is not None else self.bases()
+    def _candidates(self, model: str) -> Sequence[str]:
+        if self._base is not None:
+            return [self._base]
+        found = self.bases()
+        own = self._bases_of.get(model)
+        return found if own is None else [own, *(base for base in found if base != own)]
 
     async def _read(self, reply: Reply, peer: Peer, answer: Answer) -> AsyncGenerator[StreamEvent, None]:
         shape = await reply.shape()

@@ -119,12 +119,13 @@ class OpenAIProvider(OpenAICompatibleProvider):
         }
 
     def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
-        """The path of whichever protocol answers here."""
+        """The paths of the protocols that may answer here."""
         found: list[Ask] = []
-        if self._path in (None, _responses.PATH) and self.config.protocol != "chat":
+        has_responses = all(path.partition("?")[0] != _responses.PATH for path in self._no_paths)
+        if has_responses and self.config.protocol != "chat":
             prompt = {name: value for name, value in self._prompt(request, model).items() if value}
             found.append(Ask(f"{_responses.PATH}/input_tokens", prompt))
-        if self._path != _responses.PATH and not self.is_official:
+        if not self.is_official and self.config.protocol != "responses":
             found += super().counts(request, model)
         return found
 
