@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from vpa_desktop.errors import ProviderError
@@ -21,6 +23,9 @@ WHOLE_BYTES: Final = 16 << 20
 """The most an answer in one piece may have: it is kept, while a stream is not."""
 
 STREAM_BYTES: Final = 64 << 20
+WANTS_TLS: Final = re.compile(rb"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled")
+"""How nginx and Apache answer http:// where they want https://."""
+
 SILENCE_FACTOR: Final = 10
 """Comments alone keep a stream alive for this many timeouts, not for ever."""
 
@@ -106,14 +111,10 @@ class Reply:
             return read_problem(json.loads(body), self.status, self.headers)
         except (ValueError, RecursionError):
             is_html = "html" in self.headers.get("content-type", "") or body.lstrip()[:1] == b"<"
-            found = read_problem(None, self.status, self.headers)
-            return Problem(
-                self.status,
-                is_html=is_html,
-                retry_after_s=found.retry_after_s,
-                request_id=found.request_id,
-                should_retry=found.should_retry,
-            )
+            found = replace(read_problem(None, self.status, self.headers), is_html=is_html)
+            if self.status == 400 and WANTS_TLS.search(body):
+                return replace(found, code="wants_https", should_retry=False)
+            return found
 
     async def drain(self) -> None:
         """Give the rest of a finished answer a moment, so that the connection can be used again."""

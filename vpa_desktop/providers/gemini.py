@@ -19,12 +19,13 @@ from vpa_desktop.errors import ProviderError
 from vpa_desktop.messages import FinishReason, LLMRequest, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._dialect import Ask, HttpProvider
-from vpa_desktop.providers._failures import DURATION, Problem
+from vpa_desktop.providers._failures import Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames, SSEOrJSON
 from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
 from vpa_desktop.providers._refusals import without_quotations
+from vpa_desktop.providers._retry_after import DURATION
 from vpa_desktop.providers._values import count, dict_of, dicts_of, text_of
 from vpa_desktop.tokens import TokenCount
 
