@@ -5,7 +5,6 @@ A dialect says where to post, what to send and what one event means; nothing her
 
 from __future__ import annotations
 
-import json
 import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,6 +22,7 @@ from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._options import Options
+from vpa_desktop.providers._payloads import payload_of, web_page
 from vpa_desktop.providers._refusals import (
     Learnt,
     Refusal,
@@ -32,7 +32,7 @@ from vpa_desktop.providers._refusals import (
     within,
     without_fields,
 )
-from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
+from vpa_desktop.providers._sse import SSEDecoder
 from vpa_desktop.providers.base import BaseLLMProvider
 
 AFTER_FINISH_S: Final = 5.0
@@ -60,6 +60,9 @@ class HttpProvider(BaseLLMProvider):
 
     base_by_model = False
     """True where a base may know only some of the models: each model then has its own, and the others are tried."""
+
+    finish_on_every_event = False
+    """True where a finish reason may stand on events that others follow: the end of the stream is then waited for."""
 
     image_limits = ImageLimits()
     """What pictures must be like to be taken."""
@@ -101,6 +104,10 @@ class HttpProvider(BaseLLMProvider):
     @abstractmethod
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """The same for an answer that came in one piece."""
+
+    def read_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """Take what an error says of the tokens it cost into the answer; most say nothing."""
+        return
 
     def find_problem(self, payload: Mapping[str, Any], reply: Reply, *, midstream: bool) -> Problem | None:
         """The error inside a payload that came with status 200, if there is one."""
@@ -197,6 +204,9 @@ class HttpProvider(BaseLLMProvider):
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
                     payload = await reply.json()
+                    problem = self.find_problem(payload, reply, midstream=False) if isinstance(payload, dict) else None
+                    if problem is not None:
+                        raise self.fail(peer, problem)
                     if not self.base_by_model:
                         self._base = base
                     return payload
@@ -305,34 +315,42 @@ class HttpProvider(BaseLLMProvider):
         framing = self.framing(shape)
         if framing is None:
             payload = await reply.json()
+            if isinstance(payload, list) and len(payload) == 1:
+                payload = payload[0]
             if not isinstance(payload, dict):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
+                self.read_usage(payload, answer)
                 raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
             return
+        patient = self.finish_on_every_event
         async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
                     if answer.text and answer.usage is not None and answer.finish is None:
                         answer.finish = "stop"  # no reason named, but the count only comes behind a whole answer
                     return
-                payload = _payload(sse, peer, reply)
+                payload = payload_of(sse, peer, reply)
                 if payload is None:
                     continue
                 problem = self.find_problem(payload, reply, midstream=True)
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
+                    self.read_usage(payload, answer)
                     raise self.fail(peer, problem)
-                for event in self.read_event(payload, answer):
+                finished = answer.finish is not None
+                found = self.read_event(payload, answer)
+                for event in found:
                     yield event
                 if answer.over:
                     return
-                if answer.finish is not None:
-                    reply.hurry(AFTER_FINISH_S)
+                patient = patient or (finished and bool(found))
+                if answer.finish is not None and (found or not patient):
+                    reply.hurry(peer.idle_s if patient else AFTER_FINISH_S, anew=patient)
 
     def _cut_short(self, peer: Peer, reply: Reply, answer: Answer) -> StreamInterrupted:
         partial = "".join(answer.text)
@@ -356,26 +374,3 @@ def with_and_without_v1(endpoint: str) -> list[str]:
     if re.fullmatch(r"v\d+\w*", last):
         return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
     return [endpoint + "/v1", endpoint]
-
-
-def web_page(peer: Peer, reply: Reply) -> ProviderError:
-    """The error for HTML where an answer should be: a sign-in page of the network, or a wrong address."""
-    return malformed(
-        peer,
-        f"A web page came back from {peer.host} instead of data; on a guest network that is its sign-in page",
-        status=reply.status,
-    )
-
-
-def _payload(sse: SSEEvent, peer: Peer, reply: Reply) -> Mapping[str, Any] | None:
-    try:
-        payload = json.loads(sse.data)
-    except (ValueError, RecursionError) as exc:
-        if not sse.whole:
-            return None  # the end of the stream cut it: not more than a truncation
-        if sse.event == "error":
-            return {"error": sse.data}
-        raise malformed(peer, "An event of the stream is not JSON", status=reply.status, midstream=True) from exc
-    if isinstance(payload, dict):
-        return payload
-    return {"error": str(payload)} if sse.event == "error" else None

@@ -66,6 +66,7 @@ class GoogleProvider(HttpProvider):
 
     optional = OPTIONAL
     base_by_model = True
+    finish_on_every_event = True
 
     def bases(self) -> Sequence[str]:
         """The version that was chosen, or both."""
