@@ -17,8 +17,9 @@ from vpa_desktop.errors import ProviderError
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._dialect import HttpProvider
-from vpa_desktop.providers._failures import Peer, failure, read_problem, retry_after_s
+from vpa_desktop.providers._failures import Peer, failure, read_problem
 from vpa_desktop.providers._http import HttpSession
+from vpa_desktop.providers._retry_after import retry_after_s
 
 NAMES = [
     "choices",

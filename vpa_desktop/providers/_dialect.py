@@ -5,7 +5,6 @@ A dialect says where to post, what to send and what one event means; nothing her
 
 from __future__ import annotations
 
-import json
 import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,8 +22,17 @@ from vpa_desktop.providers._frames import Framing
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._images import ImageLimits, blind, fitted
 from vpa_desktop.providers._options import Options
-from vpa_desktop.providers._refusals import refused_field, without_fields
-from vpa_desktop.providers._sse import SSEDecoder, SSEEvent
+from vpa_desktop.providers._payloads import payload_of, web_page
+from vpa_desktop.providers._refusals import (
+    Learnt,
+    Refusal,
+    left_out,
+    refused_field,
+    understood,
+    within,
+    without_fields,
+)
+from vpa_desktop.providers._sse import SSEDecoder
 from vpa_desktop.providers.base import BaseLLMProvider
 
 AFTER_FINISH_S: Final = 5.0
@@ -50,6 +58,12 @@ class HttpProvider(BaseLLMProvider):
     """Fields of the body that may be left out, or swapped, when a server refuses them by name; dotted inside objects.
     """
 
+    base_by_model = False
+    """True where a base may know only some of the models: each model then has its own, and the others are tried."""
+
+    finish_on_every_event = False
+    """True where a finish reason may stand on events that others follow: the end of the stream is then waited for."""
+
     image_limits = ImageLimits()
     """What pictures must be like to be taken."""
 
@@ -58,8 +72,10 @@ class HttpProvider(BaseLLMProvider):
         self._owns_http = http is None
         self._http = HttpSession() if http is None else http
         self._refused: dict[str, frozenset[str]] = {}
+        self._learnt: dict[str, Learnt] = {}
         self._base: str | None = None
-        self._path: str | None = None
+        self._bases_of: dict[str, str] = {}
+        self._no_paths: set[str] = set()
 
     @abstractmethod
     def bases(self) -> Sequence[str]:
@@ -88,6 +104,10 @@ class HttpProvider(BaseLLMProvider):
     @abstractmethod
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """The same for an answer that came in one piece."""
+
+    def read_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """Take what an error says of the tokens it cost into the answer; most say nothing."""
+        return
 
     def find_problem(self, payload: Mapping[str, Any], reply: Reply, *, midstream: bool) -> Problem | None:
         """The error inside a payload that came with status 200, if there is one."""
@@ -177,14 +197,18 @@ class HttpProvider(BaseLLMProvider):
         peer = self.peer(self.model)
         self._require_key(peer)
         first: ProviderError | None = None
-        for base in self._candidates():
+        for base in self._candidates(peer.model):
             method = "GET" if body is None else "POST"
             async with self._http.open(peer, method, base + path, headers=self.headers(), body=body) as reply:
                 if reply.status < 300:
                     if await reply.shape() == "html":
                         raise web_page(peer, reply)
                     payload = await reply.json()
-                    self._base = base
+                    problem = self.find_problem(payload, reply, midstream=False) if isinstance(payload, dict) else None
+                    if problem is not None:
+                        raise self.fail(peer, problem)
+                    if not self.base_by_model:
+                        self._base = base
                     return payload
                 problem = await reply.problem()
                 first = first or self.fail(peer, problem)
@@ -200,44 +224,69 @@ class HttpProvider(BaseLLMProvider):
     async def _post(self, stack: AsyncExitStack, peer: Peer, request: LLMRequest) -> Reply:
         """Send the request and return the reply that carries its answer."""
         asks = self.asks(request, peer.model)
-        settled = [ask for ask in asks if ask.path == self._path]
-        reply, self._path = await self._send(stack, peer, settled or asks)
+        try:
+            reply, _ = await self._send(stack, peer, [ask for ask in asks if ask.path not in self._no_paths] or asks)
+        except ProviderError as exc:
+            if exc.error_class == "not_found":
+                self._no_paths.clear()  # perhaps another server stands there now
+            raise
         return reply
 
     async def _send(self, stack: AsyncExitStack, peer: Peer, asks: Sequence[Ask]) -> tuple[Reply, str]:
         """Send the first of these that is known there: without fields refused by name, or at the other base."""
         self._require_key(peer)
-        refused = self._refused.get(peer.model, frozenset())
-        ways = [(base, ask) for ask in asks for base in self._candidates()]
+        model = peer.model
+        dropped = self._refused.get(model, frozenset())
+        learnt = self._learnt.get(model, Learnt())
+        refusals: list[Refusal] = []
+        most = learnt.most
+        ways = [(base, ask) for ask in asks for base in self._candidates(model)]
         first: ProviderError | None = None
         told = False  # whether a place that is there has said that the model is not
+        no_paths: set[str] = set()
         while ways:
             base, ask = ways[0]
-            sent = self.without(ask.body, refused)
+            sent = within(self.without(ask.body, dropped | learnt.refused_in(ask.body)), most)
             attempt = AsyncExitStack()
             reply = await attempt.enter_async_context(
-                self._http.open(peer, "POST", self.url(base, ask.path, peer.model), headers=self.headers(), body=sent)
+                self._http.open(peer, "POST", self.url(base, ask.path, model), headers=self.headers(), body=sent)
             )
             async with attempt:
                 if reply.status < 300:
                     stack.push_async_exit(attempt.pop_all())
-                    self._base = base
-                    if refused:
-                        self._refused[peer.model] = refused
+                    self._remember(model, base, refusals)
+                    self._no_paths |= no_paths - {ask.path}
                     return reply, ask.path
                 problem = await reply.problem()
-            name = self.refused(self.refine(problem), sent)
-            if name and name not in refused:
-                refused |= {name}
+            refined = self.refine(problem)
+            name = self.refused(refined, sent)
+            if name and name not in (refusal.name for refusal in refusals):
+                refusals.append(understood(refined, name, ask.body, sent))
+                dropped |= left_out(refusals[-1])
+                most = refusals[-1].most or most
                 continue
             error = self.fail(peer, problem)
-            if problem.status not in NO_SUCH_PATH or problem.code in NO_SUCH_MODEL:
+            if problem.status not in NO_SUCH_PATH or (problem.code in NO_SUCH_MODEL and not self.base_by_model):
                 raise error
-            if first is None or (problem.is_about_model(peer.model) and not told):
+            about_model = problem.is_about_model(model)
+            if first is None or (about_model and not told):
                 first = error  # of two places where nothing is, the first is the one that was meant
-            told = told or problem.is_about_model(peer.model)
+            told = told or about_model
+            no_paths |= set() if about_model else {ask.path}
             del ways[0]
         raise first or malformed(peer, "There is no endpoint to ask")
+
+    def _remember(self, model: str, base: str, refusals: Sequence[Refusal]) -> None:
+        """Take note of where an answer came from and of what had to be left out for it."""
+        if self.base_by_model:
+            self._bases_of[model] = base
+        else:
+            self._base = base
+        for refusal in refusals:
+            if refusal.about == "field":
+                self._refused[model] = self._refused.get(model, frozenset()) | {refusal.name}
+            else:
+                self._learnt.setdefault(model, Learnt()).add(refusal)
 
     def _require_key(self, peer: Peer) -> None:
         """Raise before anything is sent where the vendor would refuse it anyway."""
@@ -252,8 +301,12 @@ class HttpProvider(BaseLLMProvider):
             code="key_missing",
         )
 
-    def _candidates(self) -> Sequence[str]:
-        return [self._base] if self._base is not None else self.bases()
+    def _candidates(self, model: str) -> Sequence[str]:
+        if self._base is not None:
+            return [self._base]
+        found = self.bases()
+        own = self._bases_of.get(model)
+        return found if own is None else [own, *(base for base in found if base != own)]
 
     async def _read(self, reply: Reply, peer: Peer, answer: Answer) -> AsyncGenerator[StreamEvent, None]:
         shape = await reply.shape()
@@ -262,34 +315,42 @@ class HttpProvider(BaseLLMProvider):
         framing = self.framing(shape)
         if framing is None:
             payload = await reply.json()
+            if isinstance(payload, list) and len(payload) == 1:
+                payload = payload[0]
             if not isinstance(payload, dict):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
+                self.read_usage(payload, answer)
                 raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
             return
+        patient = self.finish_on_every_event
         async with aclosing(reply.events(framing)) as events:
             async for sse in events:
                 if sse.data.strip() == END:
                     if answer.text and answer.usage is not None and answer.finish is None:
                         answer.finish = "stop"  # no reason named, but the count only comes behind a whole answer
                     return
-                payload = _payload(sse, peer, reply)
+                payload = payload_of(sse, peer, reply)
                 if payload is None:
                     continue
                 problem = self.find_problem(payload, reply, midstream=True)
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
+                    self.read_usage(payload, answer)
                     raise self.fail(peer, problem)
-                for event in self.read_event(payload, answer):
+                finished = answer.finish is not None
+                found = self.read_event(payload, answer)
+                for event in found:
                     yield event
                 if answer.over:
                     return
-                if answer.finish is not None:
-                    reply.hurry(AFTER_FINISH_S)
+                patient = patient or (finished and bool(found))
+                if answer.finish is not None and (found or not patient):
+                    reply.hurry(peer.idle_s if patient else AFTER_FINISH_S, anew=patient)
 
     def _cut_short(self, peer: Peer, reply: Reply, answer: Answer) -> StreamInterrupted:
         partial = "".join(answer.text)
@@ -313,26 +374,3 @@ def with_and_without_v1(endpoint: str) -> list[str]:
     if re.fullmatch(r"v\d+\w*", last):
         return [endpoint, endpoint.removesuffix("/" + last)] if last == "v1" else [endpoint]
     return [endpoint + "/v1", endpoint]
-
-
-def web_page(peer: Peer, reply: Reply) -> ProviderError:
-    """The error for HTML where an answer should be: a sign-in page of the network, or a wrong address."""
-    return malformed(
-        peer,
-        f"A web page came back from {peer.host} instead of data; on a guest network that is its sign-in page",
-        status=reply.status,
-    )
-
-
-def _payload(sse: SSEEvent, peer: Peer, reply: Reply) -> Mapping[str, Any] | None:
-    try:
-        payload = json.loads(sse.data)
-    except (ValueError, RecursionError) as exc:
-        if not sse.whole:
-            return None  # the end of the stream cut it: not more than a truncation
-        if sse.event == "error":
-            return {"error": sse.data}
-        raise malformed(peer, "An event of the stream is not JSON", status=reply.status, midstream=True) from exc
-    if isinstance(payload, dict):
-        return payload
-    return {"error": str(payload)} if sse.event == "error" else None

@@ -1,17 +1,15 @@
 """What a provider's refusal means: status and code in, one of our errors with its sentences out. No network.
 
-Classification reads the HTTP status and the vendor's code fields, never the prose of a message, with one exception
-that has no code: a prompt that is too long at Anthropic, Gemini, Ollama and older vLLM.
+Classification reads the HTTP status and the vendor's code fields, never the prose of a message, with two exceptions
+that have no code: a prompt that is too long at Anthropic, Gemini, Ollama and older vLLM, and a model that is not there
+at OpenRouter and LM Studio.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from vpa_desktop.catalog import split_address
@@ -29,6 +27,7 @@ from vpa_desktop.errors import (
     StreamInterrupted,
 )
 from vpa_desktop.providers._options import Options
+from vpa_desktop.providers._retry_after import retry_after_s
 
 E = TypeVar("E", bound=ProviderError)
 
@@ -95,6 +94,9 @@ CODES: Final[dict[str, ErrorClass]] = {
     "moderation_blocked": "content_filter",
     "model_not_found": "not_found",
     "DeploymentNotFound": "not_found",
+    "model_decommissioned": "not_found",
+    "model_not_available": "not_found",
+    "invalid_model": "not_found",
     "not_found_error": "not_found",
     "rate_limit_exceeded": "rate_limit",
     "rate_limit_error": "rate_limit",
@@ -108,6 +110,7 @@ CODES: Final[dict[str, ErrorClass]] = {
     "FAILED_PRECONDITION": "permission",
     "BILLING_DISABLED": "quota",
     "daily_quota": "quota",
+    "wants_https": "network",
 }
 """Codes and types that say more than the status they come with."""
 
@@ -121,7 +124,14 @@ TOO_LONG: Final = (
 )
 """Anthropic, Ollama, vLLM, Gemini, and Ollama's two runners."""
 
-DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+NO_MODEL_CODES: Final = frozenset(
+    {"model_not_found", "DeploymentNotFound", "model_decommissioned", "model_not_available", "invalid_model"}
+)
+NO_MODEL: Final = re.compile(r"is not a valid model ID\.?$|^Model unloaded\.?$")
+"""OpenRouter and LM Studio say it with a 400 and in words only."""
+
+FRAGMENT_CHARS: Final = 8
+"""So much of a key at its beginning or end gives it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,7 @@ class Problem:
 
     def is_about_model(self, model: str) -> bool:
         """True where what was not found is the model, not the address."""
-        if self.code in ("model_not_found", "DeploymentNotFound") or self.param == "model":
+        if self.code in NO_MODEL_CODES or self.param == "model" or NO_MODEL.search(self.message):
             return True
         return bool(model) and re.search(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", self.message) is not None
 
@@ -201,9 +211,20 @@ class Problem:
                 status = 400
         if status in (400, 422) and any(words in self.message for words in TOO_LONG):
             return "context_length"
+        if status == 400 and NO_MODEL.search(self.message):
+            return "not_found"
+        if status == 403 and self._was_flagged():
+            return "content_filter"
+        if status == 413 and self.is_html:
+            return "invalid_request"  # a server in between has a limit of its own
         if status in STATUS:
             return STATUS[status]
         return "invalid_request" if 400 <= status < 500 else "server"
+
+    def _was_flagged(self) -> bool:
+        """True for OpenRouter's moderation, which answers as if something were not allowed."""
+        metadata = self.fields.get("metadata")
+        return isinstance(metadata, Mapping) and bool(metadata.get("reasons") or metadata.get("flagged_input"))
 
 
 def read_problem(payload: Any, status: int, headers: Mapping[str, str], *, midstream: bool = False) -> Problem:
@@ -235,6 +256,8 @@ def read_problem(payload: Any, status: int, headers: Mapping[str, str], *, midst
 def failure(peer: Peer, problem: Problem) -> ProviderError:
     """Turn a problem into the error to raise, with its three sentences."""
     error_class = problem.classify()
+    if peer.secret:
+        problem = _without_key(problem, peer.secret)
     retryable = error_class in RETRYABLE
     if problem.should_retry is False:
         retryable = False
@@ -255,57 +278,9 @@ def failure(peer: Peer, problem: Problem) -> ProviderError:
     )
 
 
-def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Read how long to wait: retry-after-ms, retry-after in seconds or as a date, or an exhausted limit's reset."""
-    now = now or datetime.now(UTC)
-    try:
-        if "retry-after-ms" in headers:
-            return _finite(float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "").strip()
-        if value:
-            return _finite(float(value) if value[0].isdigit() else _until(parsedate_to_datetime(value), now))
-    except ValueError:
-        pass  # not one of the three forms: as good as not sent
-    waits = [_reset_s(headers[name.replace("remaining", "reset")], now) for name in _exhausted(headers)]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The id to quote to the provider's support."""
     return headers.get("x-request-id") or headers.get("request-id") or None
-
-
-def _exhausted(headers: Mapping[str, str]) -> list[str]:
-    """Names of the "remaining" headers that stand at zero and whose reset is known."""
-    return [
-        name
-        for name, value in headers.items()
-        if "ratelimit" in name
-        and "remaining" in name
-        and value == "0"
-        and name.replace("remaining", "reset") in headers
-    ]
-
-
-def _reset_s(value: str, now: datetime) -> float | None:
-    found = DURATION.fullmatch(value.strip())
-    if value and found:
-        hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
-        return hours * 3600 + minutes * 60 + seconds + ms / 1000
-    try:
-        return max(0.0, _until(datetime.fromisoformat(value), now))
-    except ValueError:
-        return None
-
-
-def _finite(seconds: float) -> float:
-    if not math.isfinite(seconds):
-        raise ValueError("not a time to wait")
-    return max(0.0, seconds)
-
-
-def _until(then: datetime, now: datetime) -> float:
-    return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
 
 
 def _text(value: Any) -> str | None:
@@ -333,8 +308,38 @@ def _refused_field(value: Any) -> str | None:
     return ".".join(str(part) for part in loc[loc[:1] == ["body"] :]) or None
 
 
+def _without_key(problem: Problem, secret: str) -> Problem:
+    """The problem without the key, or the beginning or end of it, wherever the server put it."""
+    code, kind, param, request_id = (
+        text and _masked(text, secret) for text in (problem.code, problem.kind, problem.param, problem.request_id)
+    )
+    message = _masked(problem.message, secret)
+    return replace(problem, message=message, code=code, kind=kind, param=param, request_id=request_id)
+
+
+def _masked(text: str, secret: str) -> str:
+    text = text.replace(secret, "***")
+    if len(secret) < FRAGMENT_CHARS:
+        return text
+    for start, forwards in ((secret[:FRAGMENT_CHARS], True), (secret[-FRAGMENT_CHARS:], False)):
+        while (at := text.find(start)) >= 0:
+            end = at + len(start)
+            rest = secret[FRAGMENT_CHARS:] if forwards else secret[-FRAGMENT_CHARS - 1 :: -1]
+            for char in rest:
+                if forwards and text[end : end + 1] == char:
+                    end += 1
+                elif not forwards and at and text[at - 1] == char:
+                    at -= 1
+                else:
+                    break
+            text = f"{text[:at]}***{text[end:]}"
+    return text
+
+
 def _why(peer: Peer, problem: Problem, error_class: ErrorClass) -> str:
     answered = "The answer carried an error" if problem.midstream else f"It answered {problem.status}"
+    if problem.code == "wants_https":
+        return f"{peer.host} wants https:// and was asked without it"
     if problem.is_html:
         return f"{answered} with a web page instead of data"
     code = problem.code or problem.kind
@@ -343,8 +348,6 @@ def _why(peer: Peer, problem: Problem, error_class: ErrorClass) -> str:
     said = " ".join(problem.message.split())[:240]
     if not said or error_class == "auth":  # a vendor may echo the key it refuses
         return answered
-    if peer.secret:
-        said = said.replace(peer.secret, "***")
     return f"{answered}: {said}"
 
 
@@ -361,6 +364,13 @@ def _sentences(peer: Peer, problem: Problem, error_class: ErrorClass) -> tuple[s
         if problem.is_about_model(peer.model):
             return f'{name} does not know the model "{model}"', f"Choose another model in {settings}"
         return f"{name} has nothing at {peer.address}", f"Check the endpoint and the model's name in {settings}"
+    if problem.code == "wants_https":
+        return f"{name} could not be reached", f"Write https:// before the endpoint in {settings}"
+    if problem.status == 413 and error_class == "invalid_request":
+        return (
+            f"A server in front of {name} refuses a request this large",
+            "Send less at once, with fewer or smaller pictures, or ask whoever runs that server to allow more",
+        )
     return {
         "permission": (f"{name} does not allow this", "Check what the key may do at the provider, or choose another"),
         "invalid_request": (f"{name} did not accept the request", f"Choose another model, or check {settings}"),

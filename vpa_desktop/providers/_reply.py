@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from vpa_desktop.errors import ProviderError
@@ -15,12 +18,20 @@ from vpa_desktop.providers._sse import LineTooLong, SSEDecoder, SSEEvent
 
 ERROR_BODY_S: Final = 10.0
 AFTER_END_S: Final = 0.05
-LINE_BYTES: Final = 1 << 20
+LINE_BYTES: Final = 16 << 20
+"""The last event of an answer may repeat all of it, with the reasoning in encrypted form."""
+
 ERROR_BYTES: Final = 256 << 10
 WHOLE_BYTES: Final = 16 << 20
 """The most an answer in one piece may have: it is kept, while a stream is not."""
 
 STREAM_BYTES: Final = 64 << 20
+WANTS_TLS: Final = re.compile(rb"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled")
+"""How nginx and Apache answer http:// where they want https://."""
+
+FIELDS: Final = b"deir:"
+"""With one of these a line of an event stream begins (data, event, id, retry, a comment), and no object or array."""
+
 SILENCE_FACTOR: Final = 10
 """Comments alone keep a stream alive for this many timeouts, not for ever."""
 
@@ -52,17 +63,22 @@ class Reply:
         self._size = 0
         self._allowed_s = self._budget_s = peer.timeout_s
         self._waited_s = 0.0
+        self._left_s = math.inf
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
 
     async def shape(self) -> str:
-        """Say what the body is: "sse", "json" or "html"; looks at its first bytes where the header does not tell."""
+        """Say what the body is: "sse", "json" or "html". Its first byte counts more than a header that is wrong."""
         kind = self.headers.get("content-type", "").lower()
-        for word, shape in (("event-stream", "sse"), ("json", "json"), ("html", "html")):
-            if word in kind:
-                return shape
-        self._first = await self._next()
-        return {b"{": "json", b"[": "json", b"<": "html"}.get((self._first or b"").lstrip()[:1], "sse")
+        if "html" in kind:
+            return "html"
+        if self._first is None:
+            self._first = await self._next()
+        first = (self._first or b"").lstrip()[:1]
+        if first and first in FIELDS:
+            return "sse"
+        label = "json" if "json" in kind and "event-stream" not in kind else "sse"
+        return {b"{": "json", b"[": "json", b"<": "html"}.get(first, label)
 
     async def events(self, decoder: Framing | None = None) -> AsyncGenerator[SSEEvent, None]:
         """Yield the events of a stream; raises when it is silent too long, breaks off, or is beyond all bounds."""
@@ -71,7 +87,7 @@ class Reply:
         while (chunk := await self._next()) is not None:
             lines = decoder.lines
             try:
-                events = decoder.feed(chunk)
+                events = [event for event in decoder.feed(chunk) if event.data and not event.data.isspace()]
             except LineTooLong as exc:
                 raise malformed(self._peer, f"It sent {exc}", status=self.status) from exc
             quiet_s = 0.0 if events else quiet_s + self._waited_s
@@ -84,7 +100,8 @@ class Reply:
             for event in events:
                 yield event
         for event in decoder.finish():
-            yield event
+            if event.data.strip():
+                yield event
 
     async def json(self) -> Any:
         """Return the whole body as JSON; raises BadReply."""
@@ -106,14 +123,10 @@ class Reply:
             return read_problem(json.loads(body), self.status, self.headers)
         except (ValueError, RecursionError):
             is_html = "html" in self.headers.get("content-type", "") or body.lstrip()[:1] == b"<"
-            found = read_problem(None, self.status, self.headers)
-            return Problem(
-                self.status,
-                is_html=is_html,
-                retry_after_s=found.retry_after_s,
-                request_id=found.request_id,
-                should_retry=found.should_retry,
-            )
+            found = replace(read_problem(None, self.status, self.headers), is_html=is_html)
+            if self.status == 400 and WANTS_TLS.search(body):
+                return replace(found, code="wants_https", should_retry=False)
+            return found
 
     async def drain(self) -> None:
         """Give the rest of a finished answer a moment, so that the connection can be used again."""
@@ -124,10 +137,9 @@ class Reply:
         except ProviderError:
             return  # leaving the block closes the connection instead
 
-    def hurry(self, seconds: float) -> None:
-        """Wait at most this long for anything more: the answer is complete, only its usage may follow."""
-        if seconds < self._budget_s:
-            self._budget_s = seconds
+    def hurry(self, seconds: float, *, anew: bool = False) -> None:
+        """Wait at most this long for all that follows, comments or not: the answer is complete but for its usage."""
+        self._left_s = seconds if anew else min(seconds, self._left_s)
 
     async def _read(self, limit: int) -> bytes:
         announced = self.headers.get("content-length", "")
@@ -149,7 +161,7 @@ class Reply:
         if self._size == 0 and self.headers.get("content-encoding", "identity").lower() != "identity":
             raise malformed(self._peer, "It is compressed, which was not asked for", status=self.status)
         started = self._loop.time()
-        until = min(started + self._budget_s, self._deadline)
+        until = min(started + min(self._budget_s, self._left_s), self._deadline)
         if until <= started:
             raise self._late(started)
         try:
@@ -163,6 +175,7 @@ class Reply:
             raise lost(self._peer, self.status) from exc
         self._waited_s = self._loop.time() - started
         self._budget_s -= self._waited_s
+        self._left_s -= self._waited_s
         self._size += len(chunk)
         if self._size > STREAM_BYTES:
             raise self._too_long(STREAM_BYTES)

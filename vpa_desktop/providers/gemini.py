@@ -19,11 +19,13 @@ from vpa_desktop.errors import ProviderError
 from vpa_desktop.messages import FinishReason, LLMRequest, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._dialect import Ask, HttpProvider
-from vpa_desktop.providers._failures import DURATION, Problem
+from vpa_desktop.providers._failures import Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames, SSEOrJSON
 from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
+from vpa_desktop.providers._refusals import without_quotations
+from vpa_desktop.providers._retry_after import DURATION
 from vpa_desktop.providers._values import count, dict_of, dicts_of, text_of
 from vpa_desktop.tokens import TokenCount
 
@@ -63,6 +65,8 @@ class GoogleProvider(HttpProvider):
     """The Gemini API. The endpoint may end with a version; without one v1 is asked, then v1beta."""
 
     optional = OPTIONAL
+    base_by_model = True
+    finish_on_every_event = True
 
     def bases(self) -> Sequence[str]:
         """The version that was chosen, or both."""
@@ -108,7 +112,7 @@ class GoogleProvider(HttpProvider):
         """The optional field that a 400 is about, also where it names it only in words."""
         if problem.status != 400 or problem.classify() != "invalid_request":
             return None
-        return refused_name(problem.param, problem.message, sent)
+        return refused_name(problem.param, without_quotations(problem.message), sent)
 
     def framing(self, shape: str) -> Framing | None:
         """Events with bare JSON among them; or objects, in an array where ``alt=sse`` got lost on the way."""

@@ -18,6 +18,7 @@ from vpa_desktop.providers._openai_models import (
     samples,
     tools_only_without_effort,
 )
+from vpa_desktop.providers._values import dict_of
 from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider
 
 OFFICIAL: Final = "api.openai.com"
@@ -119,12 +120,13 @@ class OpenAIProvider(OpenAICompatibleProvider):
         }
 
     def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
-        """The path of whichever protocol answers here."""
+        """The paths of the protocols that may answer here."""
         found: list[Ask] = []
-        if self._path in (None, _responses.PATH) and self.config.protocol != "chat":
+        has_responses = all(path.partition("?")[0] != _responses.PATH for path in self._no_paths)
+        if has_responses and self.config.protocol != "chat":
             prompt = {name: value for name, value in self._prompt(request, model).items() if value}
             found.append(Ask(f"{_responses.PATH}/input_tokens", prompt))
-        if self._path != _responses.PATH and not self.is_official:
+        if not self.is_official and self.config.protocol != "responses":
             found += super().counts(request, model)
         return found
 
@@ -132,6 +134,12 @@ class OpenAIProvider(OpenAICompatibleProvider):
         """The error in a payload of either protocol."""
         problem = _responses.read_response_problem(payload, reply.status, midstream=midstream)
         return problem or super().find_problem(payload, reply, midstream=midstream)
+
+    def read_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """The usage of an answer that failed on the way, which is paid for all the same."""
+        usage = dict_of(payload.get("response", payload)).get("usage")
+        if isinstance(usage, dict):
+            answer.usage = _responses.read_response_usage(usage)
 
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one event of either protocol into the answer."""
