@@ -33,11 +33,8 @@ SHOW_S: Final = 5.0
 SHOWS_AT_ONCE: Final = 4
 FINISH: Final[dict[str, FinishReason]] = {
     "": "stop",  # older servers give no reason
-    "stop": "stop",
     "load": "stop",
     "unload": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
 }
 LEVELS: Final = {
     "none": "low",
@@ -162,7 +159,8 @@ class OllamaProvider(HttpProvider):
             if function.get("name"):
                 answer.tools[len(answer.tools)] = _read_call(call, function)
         if payload.get("done") is True:
-            answer.finish = FINISH.get(text_of(payload.get("done_reason")) or "", "error")
+            reason = text_of(payload.get("done_reason")) or ""
+            answer.finish = FINISH.get(reason) or answer.finish_meant(reason)
             answer.usage = _usage(payload) or answer.usage
         return events
 
