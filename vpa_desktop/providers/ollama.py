@@ -84,11 +84,15 @@ class OllamaProvider(HttpProvider):
         """What Ollama said about the model, if it was asked."""
         return self._shown[model][1].info.images if model in self._shown else None
 
+    def window_of(self, model: str) -> int | None:
+        """The window that is asked for with this model, from what Ollama said about it."""
+        return window(self.config, self._shown[model][1] if model in self._shown else None)
+
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request, always with a window, and with an error instead of a silent cut where it is too small."""
         shown = self._shown[model][1] if model in self._shown else None
         options = {
-            "num_ctx": window(self.config, shown),
+            "num_ctx": self.window_of(model),
             "num_predict": request.max_tokens or self.config.max_tokens,
             "temperature": self.config.temperature if request.temperature is None else request.temperature,
             "top_p": request.top_p,
