@@ -207,3 +207,132 @@ async def test_everything_an_answer_had_goes_back_in_order(http: HttpSession) ->
         found,
         {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 2}},
     ]
+
+
+def whole(text: str, name: str = "x") -> dict[str, Any]:
+    return {"type": "message", "id": name, "content": [{"type": "output_text", "text": text}]}
+
+
+def thought(text: str, name: str) -> dict[str, Any]:
+    return {"type": "reasoning", "id": name, "summary": [{"type": "summary_text", "text": text}]}
+
+
+def finished(*output: dict[str, Any], status: str = "completed", **more: Any) -> dict[str, Any]:
+    response = {"object": "response", "status": status, "model": "m", "output": list(output), **more}
+    return {"type": f"response.{status}", "response": response}
+
+
+def piece(text: str, **of: Any) -> dict[str, Any]:
+    return {"type": "response.output_text.delta", "delta": text, **of}
+
+
+def ended(item: dict[str, Any], **of: Any) -> dict[str, Any]:
+    return {"type": "response.output_item.done", "item": item, **of}
+
+
+def part_ended(text: str, **of: Any) -> dict[str, Any]:
+    return {"type": "response.output_text.done", "text": text, **of}
+
+
+@pytest.mark.parametrize(
+    ("events", "text", "reasoning"),
+    [
+        (  # ids change, no places: the summary comes once
+            [
+                {"type": "response.reasoning_summary_text.delta", "item_id": "r1", "delta": "hm"},
+                ended(thought("hm", "r2")),
+                piece("hi", item_id="m1"),
+                finished(thought("hm", "r3"), whole("hi", "m3")),
+            ],
+            "hi",
+            "hm",
+        ),
+        (  # a second item whose text is in the first
+            [
+                piece("Yes, done.", output_index=0),
+                ended(whole("Yes", "b"), output_index=1),
+                finished(whole("Yes, done.", "a"), whole("Yes", "b")),
+            ],
+            "Yes, done.Yes",
+            "",
+        ),
+        (  # the same without places
+            [
+                piece("Yes, done.", item_id="a"),
+                part_ended("Yes", item_id="b"),
+                ended(whole("Yes", "b")),
+                finished(whole("Yes, done.", "a"), whole("Yes", "b")),
+            ],
+            "Yes, done.Yes",
+            "",
+        ),
+        (  # only the whole answer tells the second
+            [piece("Yes, done.", item_id="a"), finished(whole("Yes, done.", "a"), whole("Yes", "b"))],
+            "Yes, done.Yes",
+            "",
+        ),
+        (  # a second part that has no pieces
+            [
+                piece("A", output_index=0, content_index=0),
+                part_ended("A", output_index=0, content_index=0),
+                part_ended("B", output_index=0, content_index=1),
+                finished({"type": "message", "content": [{"text": "A"}, {"text": "B"}]}),
+            ],
+            "AB",
+            "",
+        ),
+        (  # the place in the stream is another one than in the whole answer
+            [piece("hi", output_index=0), finished(thought("hm", "r"), whole("hi", "m"))],
+            "hi",
+            "hm",
+        ),
+        (  # every event has another id
+            [piece("h", item_id="1"), piece("i", item_id="2"), part_ended("hi", item_id="3"), finished(whole("hi"))],
+            "hi",
+            "",
+        ),
+        (  # only the ends number the parts
+            [
+                piece("A", output_index=0),
+                piece("B", output_index=0),
+                part_ended("A", output_index=0, content_index=0),
+                part_ended("B", output_index=0, content_index=1),
+                finished(),
+            ],
+            "AB",
+            "",
+        ),
+        (  # two items that say the same
+            [*(ended(whole("Yes", name), output_index=at) for at, name in enumerate("ab")), finished()],
+            "YesYes",
+            "",
+        ),
+    ],
+)
+async def test_what_the_ends_repeat_comes_once_and_what_they_add_is_kept(
+    http: HttpSession, events: list[dict[str, Any]], text: str, reasoning: str
+) -> None:
+    seen = await ask(http, stream(*events), "openai", protocol="responses")
+    assert (seen.text, seen.reasoning, seen.error) == (text, reasoning, None)
+
+
+USED = {"input_tokens": 5, "output_tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        ("openai", finished(status="failed", error={"code": "server_error", "message": "x"}, usage=USED)),
+        ("openai", finished(status="cancelled", usage=USED)),
+        ("openai", {"type": "error", "code": "server_error", "message": "x", "usage": USED}),
+        (
+            "openai_compatible",
+            {"error": {"message": "x", "code": 502}, "usage": {"prompt_tokens": 5, "completion_tokens": 7}},
+        ),
+    ],
+)
+async def test_what_a_failed_answer_used_is_told(http: HttpSession, kind: str, event: dict[str, Any]) -> None:
+    seen = await ask(http, stream(event), kind)
+    assert seen.error is not None
+    assert seen.error.usage is not None
+    assert (seen.error.usage.input_tokens, seen.error.usage.output_tokens) == (5, 7)

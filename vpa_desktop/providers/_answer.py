@@ -15,6 +15,7 @@ from vpa_desktop.messages import (
     ToolCall,
     Usage,
 )
+from vpa_desktop.providers._told import Items
 from vpa_desktop.providers._values import object_in
 
 HALVES: Final = re.compile("[\ud800-\udfff]")
@@ -37,7 +38,7 @@ class Answer:
     """Filled while a stream is read. ``finish`` set means the terminal signal was seen, ``over`` that nothing follows.
 
     ``items`` are parts of the answer by their position, as they came; ``limit`` is how many tokens were allowed, and
-    ``seen`` and ``places`` are what a dialect needs to remember.
+    ``told``, ``seen`` and ``places`` are what a dialect needs to remember.
     """
 
     finish: FinishReason | None = None
@@ -50,6 +51,7 @@ class Answer:
     counts: dict[str, object] = field(default_factory=dict)
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
     limit: int | None = None
+    told: Items = field(default_factory=Items)
     seen: set[object] = field(default_factory=set)
     places: dict[object, int] = field(default_factory=dict)
     over: bool = False

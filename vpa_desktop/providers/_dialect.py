@@ -148,6 +148,9 @@ class HttpProvider(BaseLLMProvider):
         options = Options.of(self.config)
         return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key, options)
 
+    def note_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """Take what a payload with an error says of tokens into the answer."""
+
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
@@ -266,6 +269,7 @@ class HttpProvider(BaseLLMProvider):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
+                self.note_usage(payload, answer)
                 raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
@@ -283,6 +287,7 @@ class HttpProvider(BaseLLMProvider):
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
+                    self.note_usage(payload, answer)
                     raise self.fail(peer, problem)
                 for event in self.read_event(payload, answer):
                     yield event

@@ -173,6 +173,12 @@ class OpenAICompatibleProvider(HttpProvider):
             return read_problem(payload, reply.status, {}, midstream=midstream)
         return super().find_problem(payload, reply, midstream=midstream)
 
+    def note_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """The counts beside an error, of either protocol: what was computed is billed."""
+        for holder in (payload, dict_of(payload.get("response"))):
+            if isinstance(usage := holder.get("usage"), dict):
+                answer.usage = read_usage(usage)
+
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one chunk into the answer."""
         return self._read_choices(payload, answer, "delta")
@@ -231,13 +237,16 @@ def data_url(image: ImageData) -> str:
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
-    """Token counts; ``prompt_tokens`` already contains the cached ones, ``completion_tokens`` the reasoning."""
-    prompt = dict_of(usage.get("prompt_tokens_details"))
-    completion = dict_of(usage.get("completion_tokens_details"))
+    """Token counts under their names in Chat Completions or in Responses; details may lack.
+
+    Those of the prompt already contain the cached ones, those of the answer the reasoning.
+    """
+    prompt = dict_of(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    completion = dict_of(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
     cached = count(prompt.get("cached_tokens"))
     return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
+        input_tokens=count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        output_tokens=count(usage.get("completion_tokens", usage.get("output_tokens"))),
         cached_input_tokens=count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         reasoning_tokens=count(completion.get("reasoning_tokens")),
