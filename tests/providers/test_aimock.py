@@ -71,7 +71,8 @@ async def test_an_answer_comes_in_pieces_and_whole(asked: BaseLLMProvider) -> No
     assert seen.text == TEXT
     assert seen.done is not None
     assert seen.done.finish_reason == "stop"
-    assert seen.done.usage is None or (seen.done.usage.input_tokens, seen.done.usage.output_tokens) == (12, 9)
+    assert seen.done.usage is not None
+    assert (seen.done.usage.input_tokens, seen.done.usage.output_tokens) == (12, 9)
     assert (await asked.generate(LLMRequest((Message("user", "Explain"),)))).content == TEXT
 
 

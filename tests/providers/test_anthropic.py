@@ -200,6 +200,7 @@ async def test_what_must_go_back_is_collected_from_the_stream_as_it_came(http: H
         {"type": "thinking", "thinking": "Hmm.", "signature": "Eq"},
         {"type": "redacted_thinking", "data": "x"},
         {"type": "text", "text": "Looking."},
+        {"type": "server_tool_use", "id": "s"},
         {"type": "tool_use", "id": "t", "name": "look", "input": {"a": 1}},
     ]
     assert back[2]["content"] == [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]

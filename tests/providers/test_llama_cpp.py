@@ -31,6 +31,15 @@ installed = pytest.mark.skipif(
 )
 
 
+async def ended(process: psutil.Process) -> bool:
+    """Whether the process ends within two seconds."""
+    for _ in range(100):
+        if not process.is_running():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 @pytest.fixture
 async def local(http: HttpSession) -> AsyncGenerator[LlamaCppProvider, None]:
     """The model that comes along; its process ends with the test."""
@@ -95,14 +104,42 @@ async def test_an_idle_model_gives_its_memory_back_and_is_loaded_again(http: Htt
     assert isinstance(local, LlamaCppProvider)
     assert (await local.generate(HI)).content
     process = psutil.Process(local.process_id)
-    for _ in range(100):
-        if not process.is_running():
-            break
-        await asyncio.sleep(0.02)
-    assert not process.is_running()
+    assert await ended(process)
     assert local.process_id is None
     assert (await local.generate(HI)).content
     await local.aclose()
+
+
+@installed
+@pytest.mark.model
+async def test_a_check_leaves_alone_what_loads_another_model(local: LlamaCppProvider, tmp_path: Path) -> None:
+    own = tmp_path / "own.gguf"
+    own.symlink_to(local.settings(None)["model_path"])
+    answering = asyncio.create_task(local.generate(LLMRequest(HI.messages, model=str(own), max_tokens=8)))
+    await asyncio.sleep(0.05)
+    assert local.process_id is None  # it loads
+    await local.connect()
+    assert (await answering).content
+    assert (local.window_of(str(own)), local.window_of(local.model)) == (8192, 4096)
+
+
+@installed
+@pytest.mark.model
+async def test_a_retired_model_gives_its_memory_back_after_the_answer(local: LlamaCppProvider) -> None:
+    assert (await local.generate(HI)).content
+    process = psutil.Process(local.process_id)
+    answering, waiting = (asyncio.create_task(local.generate(HI)) for _ in range(2))
+    await asyncio.sleep(0)
+    local.retire()
+    assert process.is_running()
+    assert (await answering).content
+    assert (await waiting).content
+    assert await ended(process)
+    assert (await local.generate(HI)).content  # a late request is answered all the same
+    late = psutil.Process(local.process_id)
+    local.retire()
+    assert local.process_id is None
+    assert await ended(late)
 
 
 @installed

@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,19 @@ async def test_a_window_is_always_asked_for_and_a_cut_is_an_error(http: HttpSess
     assert chats(server)[0]["keep_alive"] == "2.5m"
     assert "think" not in chats(server)[0]
     assert sum("/api/show" in head for head in server.requests) == 1
+
+
+async def test_each_model_has_a_window_of_its_own(http: HttpSession) -> None:
+    small, large = (
+        {"model_info": {"a.context_length": 131_072}, "parameters": f"num_ctx {n}"} for n in (2_048, 90_000)
+    )
+    async with ollama(chat=lines(LAST), show=[show(small), show(large)]) as server:
+        provider = build_provider(config(server.url), http)
+        await outcome(provider)
+        await outcome(provider, replace(HELLO, model="large"))
+    assert [body["options"]["num_ctx"] for body in chats(server)] == [2_048, 90_000]
+    assert (provider.window_of("m"), provider.window_of("large")) == (2_048, 90_000)
+    assert 4_096 <= (provider.window_of("not asked yet") or 0) <= 16_384
 
 
 async def test_a_chosen_window_is_taken_as_it_is(http: HttpSession) -> None:
@@ -258,7 +272,8 @@ def test_what_an_older_server_does_not_say_is_not_known() -> None:
         ({"done": True, "done_reason": ""}, "stop"),
         ({"done": True, "done_reason": "unload"}, "stop"),
         ({"done": True, "done_reason": "length"}, "length"),
-        ({"done": True, "done_reason": "something of 2027"}, "error"),
+        ({"done": True, "done_reason": "something of 2027"}, "stop"),
+        ({"done": True, "done_reason": "error"}, "error"),
         ({"done": False}, None),
         ({"done": "true"}, None),
     ],

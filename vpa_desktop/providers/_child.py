@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 SECRET: Final = re.compile("_API_KEY$|^VPA_KEY_|PASSPHRASE|PASSWORD|SECRET|TOKEN$", re.IGNORECASE)
 """Environment names a model's process has no business with."""
 
+RETIRED_S: Final = 0.5
+"""How long a retired process is kept for a request that already waits its turn."""
+
 Settings = Mapping[str, Any]
 
 
@@ -87,6 +90,13 @@ class Child:
         self._start_clock()
         return self.answer
 
+    def retire(self) -> None:
+        """Have the process ended as soon as nobody uses it, now or after the last use."""
+        self._idle_s = min(self._idle_s, RETIRED_S)
+        if not self._users:
+            self._stop_clock()
+            self._give_back()
+
     async def end(self) -> None:
         """End the process and give its memory back. Safe to call twice."""
         self._stop_clock()
@@ -126,11 +136,17 @@ class Child:
     def _give_back(self) -> None:
         self._idle = None
         process, self._process = self._process, None
-        if process is not None:
-            log.debug("%s was idle for %.0f s and is ended", self._name, self._idle_s)
-            task = asyncio.get_running_loop().create_task(asyncio.to_thread(_end, process), name="end idle model")
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+        if process is None:
+            return
+        log.debug("%s is not used and is ended", self._name)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # retired when its loop no longer runs
+            _end(process)
+            return
+        task = loop.create_task(asyncio.to_thread(_end, process), name="end idle model")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
 
 class _Launch:

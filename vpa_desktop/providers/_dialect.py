@@ -105,10 +105,6 @@ class HttpProvider(BaseLLMProvider):
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """The same for an answer that came in one piece."""
 
-    def read_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
-        """Take what an error says of the tokens it cost into the answer; most say nothing."""
-        return
-
     def find_problem(self, payload: Mapping[str, Any], reply: Reply, *, midstream: bool) -> Problem | None:
         """The error inside a payload that came with status 200, if there is one."""
         if not payload.get("error"):
@@ -168,10 +164,12 @@ class HttpProvider(BaseLLMProvider):
         options = Options.of(self.config)
         return Peer(self.provider_id, name, model, self.config.endpoint, bool(key), self.config.timeout, key, options)
 
+    def note_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """Take what a payload with an error says of tokens into the answer."""
+
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it comes, then one StreamDone; raises ProviderError."""
         peer = self.peer(str(request.model or self.model))
-        answer = Answer()
         request = await self.with_images(request, peer.model)
         answer = Answer(limit=request.max_tokens or self.config.max_tokens)
         async with AsyncExitStack() as stack:
@@ -321,7 +319,7 @@ class HttpProvider(BaseLLMProvider):
                 raise malformed(peer, "It is JSON of another kind", status=reply.status)
             problem = self.find_problem(payload, reply, midstream=False)
             if problem is not None:
-                self.read_usage(payload, answer)
+                self.note_usage(payload, answer)
                 raise self.fail(peer, problem)
             for event in self.read_whole(payload, answer):
                 yield event
@@ -340,7 +338,7 @@ class HttpProvider(BaseLLMProvider):
                 if problem is None and sse.event == "error":
                     problem = read_problem(payload, reply.status, {}, midstream=True)
                 if problem is not None:
-                    self.read_usage(payload, answer)
+                    self.note_usage(payload, answer)
                     raise self.fail(peer, problem)
                 finished = answer.finish is not None
                 found = self.read_event(payload, answer)

@@ -108,8 +108,8 @@ class LocalModelProvider(OpenAICompatibleProvider):
     async def connect(self) -> None:
         """Load the model; raises ProviderUnavailable with the next step where something is missing."""
         settings = self.settings(None)
-        if self._turn.locked() and self._child.pid is not None:
-            return  # it answers somebody just now
+        if self._turn.locked():
+            return  # it answers somebody just now, or loads for that, perhaps another model than its own
         try:
             self.loaded(await self._child.ready({**settings, "api_key": self._key}))
         except ChildFailed as exc:
@@ -124,6 +124,10 @@ class LocalModelProvider(OpenAICompatibleProvider):
         if self._child.pid is None:
             return await BaseLLMProvider.count_tokens(self, request)
         return await super().count_tokens(request)
+
+    def retire(self) -> None:
+        """Give the model's memory back, now or after the answers that are under way."""
+        self._child.retire()
 
     async def aclose(self) -> None:
         """End the model's process and give its memory back."""

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vpa_desktop.messages import FinishReason, LLMRequest, Message, StreamEvent, ToolCall, Usage
+from vpa_desktop.messages import FinishReason, LLMRequest, Message, StreamEvent, ToolCall
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._calls import carried_back
 from vpa_desktop.providers._failures import Problem, read_problem
+from vpa_desktop.providers._told import Told
 from vpa_desktop.providers._values import count, dict_of, list_of, text_of
-from vpa_desktop.providers.openai_compatible import data_url
+from vpa_desktop.providers.openai_compatible import data_url, read_usage
 
 PATH: Final = "/responses"
 INCOMPLETE: Final[dict[str, FinishReason]] = {"content_filter": "content_filter", "steered": "stop"}
 """Why an answer ended early; anything else was a limit."""
+
+UNNUMBERED: Final = -1
+Place = tuple[int | None, str]
+FAMILY: Final = {"text": "message", "refusal": "message", "summary": "reasoning", "thought": "reasoning"}
+OTHER: Final = {"summary": "thought", "thought": "summary"}
+PARTS: Final = (
+    ("text", "content", "text"),
+    ("refusal", "content", "refusal"),
+    ("summary", "summary", "text"),
+    ("thought", "content", "text"),
+)
+"""The kinds of text in an item, where they are and their name there."""
 
 
 def response_input(messages: Sequence[Message], kind: str, model: str) -> tuple[str, list[dict[str, Any]]]:
@@ -68,21 +81,23 @@ def read_response_event(payload: Mapping[str, Any], answer: Answer) -> list[Stre
     Text is taken from its deltas, and from the ends of its part, item or answer where there were none.
     """
     key = _key(payload)
+    part = count(payload.get("content_index"))
     match payload.get("type"):
         case "response.output_text.delta":
-            return _delta("text", key, payload.get("delta"), answer)
+            return _delta("text", _place(payload), part, payload.get("delta"), answer)
         case "response.refusal.delta":
-            return _delta("refusal", key, payload.get("delta"), answer)
+            return _delta("refusal", _place(payload), part, payload.get("delta"), answer)
         case "response.reasoning_summary_text.delta":
-            return _delta("summary", key, payload.get("delta"), answer)
+            return _delta("summary", _place(payload), count(payload.get("summary_index")), payload.get("delta"), answer)
         case "response.reasoning_text.delta":
-            return _delta("thought", key, payload.get("delta"), answer)
-        case "response.reasoning_summary_part.added" if ("summary", key) in answer.seen:
-            return answer.add_reasoning("\n\n")
+            return _delta("thought", _place(payload), part, payload.get("delta"), answer)
+        case "response.reasoning_summary_part.added":
+            told = answer.told.known("reasoning", *_place(payload))
+            return answer.add_reasoning("\n\n") if told is not None and told.has("summary") else []
         case "response.output_text.done":
-            return _whole("text", key, payload.get("text"), answer)
+            return _part("text", _place(payload), part, payload.get("text"), answer)
         case "response.refusal.done":
-            return _whole("refusal", key, payload.get("refusal"), answer)
+            return _part("refusal", _place(payload), part, payload.get("refusal"), answer)
         case "response.function_call_arguments.delta":
             answer.add_tool(answer.place(key), arguments=payload.get("delta"))
         case "response.output_item.added":
@@ -92,9 +107,10 @@ def read_response_event(payload: Mapping[str, Any], answer: Answer) -> list[Stre
                 answer.add_tool(place, call_id=item.get("call_id"), name=item.get("name"))
         case "response.output_item.done":
             item = dict_of(payload.get("item"))
-            events = _read_item(item, _key({"item_id": item.get("id"), **payload}), answer)
             _carry(item, answer)
-            return events
+            if item.get("type") == "function_call":
+                _read_call(item, _key({"item_id": item.get("id"), **payload}), answer)
+            return _read_item(item, answer, *_place({"item_id": item.get("id"), **payload}))
         case "response.completed" | "response.incomplete":
             return read_response(dict_of(payload.get("response")), answer, by_llama_cpp="timings" in payload)
     return []
@@ -105,7 +121,7 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
     answer.model = text_of(payload.get("model")) or answer.model
     usage = payload.get("usage")
     if isinstance(usage, dict):
-        answer.usage = read_response_usage(usage)
+        answer.usage = read_usage(usage)
     events: list[StreamEvent] = []
     known = {call.id for call in answer.tools.values()}
     carried = bool(answer.items)
@@ -114,11 +130,9 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
             item.get("type") == "function_call" and text_of(item.get("call_id")) in known
         ):
             continue
-        name = text_of(item.get("id"))
-        key: object = name if ("item", name) in answer.seen else index
-        if item.get("type") == "function_call" and answer.tools:
-            key = ("late", index)  # its place may be taken by one whose call the stream did not tell
-        events += _read_item(item, key, answer)
+        if item.get("type") == "function_call":  # its place may be taken by one whose call the stream did not tell
+            _read_call(item, ("late", index) if answer.tools else index, answer)
+        events += _read_item(item, answer, index, text_of(item.get("id")) or "", is_again=True)
         if not carried:
             _carry(item, answer)
     if not any(item.get("encrypted_content") for item in answer.items.values()):
@@ -132,18 +146,6 @@ def read_response(payload: Mapping[str, Any], answer: Answer, *, by_llama_cpp: b
         answer.finish = "length" if cut else "stop"  # llama.cpp says "completed" of an answer cut at its limit too
     answer.over = answer.finish is not None
     return events
-
-
-def read_response_usage(usage: Mapping[str, Any]) -> Usage:
-    """Token counts; ``input_tokens`` contains the cached ones, ``output_tokens`` the reasoning. Details may lack."""
-    prompt = dict_of(usage.get("input_tokens_details"))
-    return Usage(
-        input_tokens=count(usage.get("input_tokens")),
-        output_tokens=count(usage.get("output_tokens")),
-        cached_input_tokens=count(prompt.get("cached_tokens")),
-        cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(dict_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
-    )
 
 
 def _items(message: Message) -> list[dict[str, Any]]:
@@ -176,45 +178,77 @@ def _key(payload: Mapping[str, Any]) -> object:
     return item if isinstance(item, str) else None
 
 
-def _delta(kind: str, key: object, text: object, answer: Answer) -> list[StreamEvent]:
-    answer.seen |= {(kind, key), ("item", key)}
-    if kind in ("summary", "thought"):
-        other = "thought" if kind == "summary" else "summary"
-        return [] if (other, key) in answer.seen else answer.add_reasoning(text)
+def _place(payload: Mapping[str, Any]) -> Place:
+    """The place and the id of an event's item, as far as it has them."""
+    return count(payload.get("output_index")), text_of(payload.get("item_id")) or ""
+
+
+def _delta(kind: str, place: Place, part: int | None, text: object, answer: Answer) -> list[StreamEvent]:
+    return _tell(answer.told.going_on(FAMILY[kind], *place), kind, part, text, answer)
+
+
+def _part(kind: str, place: Place, part: int | None, text: object, answer: Answer) -> list[StreamEvent]:
+    """A part as its end repeats it: nothing of it where its pieces came."""
+    if not isinstance(text, str) or not text:
+        return []
+    item = answer.told.part_over(FAMILY[kind], *place, text)
+    numbered = part is not None and (kind, UNNUMBERED) not in item.parts
+    told = item.text(kind, part if numbered else None)
+    if text.startswith(told):
+        return _tell(item, kind, part, text[len(told) :], answer)
+    return [] if numbered or text in told else _tell(item, kind, part, text, answer)
+
+
+def _tell(item: Told, kind: str, part: int | None, text: object, answer: Answer) -> list[StreamEvent]:
+    """Take a text of an item into the answer; of its reasoning either the summary or the whole."""
+    if not isinstance(text, str) or not text or (kind in OTHER and item.has(OTHER[kind])):
+        return []
+    item.parts.setdefault((kind, UNNUMBERED if part is None else part), []).append(text)
+    if kind in OTHER:
+        return answer.add_reasoning(text)
     events = answer.add_text(text)
     answer.refused = answer.refused or (kind == "refusal" and bool(events))
     return events
 
 
-def _whole(kind: str, key: object, text: object, answer: Answer) -> list[StreamEvent]:
-    """A text as its end repeats it: nothing where its pieces came."""
-    if not isinstance(text, str) or not text or {(kind, key), (kind, None)} & answer.seen:
+def _read_item(
+    item: Mapping[str, Any], answer: Answer, index: int | None, name: str, *, is_again: bool = False
+) -> list[StreamEvent]:
+    """What a whole item says beyond what was told of it."""
+    family = text_of(item.get("type")) or ""
+    texts = [(kind, _texts(item, where, key)) for kind, where, key in PARTS if FAMILY[kind] == family]
+    texts = [(kind, parts) for kind, parts in texts if parts]
+    if not texts:
         return []
-    if kind in ("text", "refusal") and text in "".join(answer.text):
-        return []
-    return _delta(kind, key, text, answer)
-
-
-def _read_item(item: Mapping[str, Any], key: object, answer: Answer) -> list[StreamEvent]:
-    """A whole item of the output."""
+    between = "\n\n" if family == "reasoning" else ""
+    first = between.join(text for _, text in texts[0][1])
+    if is_again and index is not None:
+        told = answer.told.again(family, index, name, first)
+    else:
+        told = answer.told.over(family, index, name, first)
+    if family == "reasoning":
+        return [] if told.parts else _tell(told, texts[0][0], None, first, answer)
     events: list[StreamEvent] = []
-    match item.get("type"):
-        case "message":
-            for kind, name in (("text", "text"), ("refusal", "refusal")):
-                parts = [dict_of(part).get(name) for part in list_of(item.get("content"))]
-                events += _whole(kind, key, "".join(part for part in parts if isinstance(part, str)), answer)
-        case "reasoning":
-            for kind, name in (("summary", "summary"), ("thought", "content")):
-                parts = [dict_of(part).get("text") for part in list_of(item.get(name))]
-                events += _whole(kind, key, "\n\n".join(part for part in parts if isinstance(part, str)), answer)
-        case "function_call":
-            place = answer.place(key)
-            answer.add_tool(place, call_id=item.get("call_id"), name=item.get("name"))
-            arguments = item.get("arguments")
-            if isinstance(arguments, str) and arguments:
-                call = answer.tools[place]
-                answer.tools[place] = ToolCall(call.id, call.name, arguments)
+    for kind, parts in texts:
+        whole, known = "".join(text for _, text in parts), told.text(kind)
+        if whole.startswith(known):
+            events += _tell(told, kind, parts[-1][0], whole[len(known) :], answer)
     return events
+
+
+def _texts(item: Mapping[str, Any], where: str, key: str) -> list[tuple[int, str]]:
+    """The texts of an item's parts with their numbers."""
+    parts = enumerate(list_of(item.get(where)))
+    return [(number, text) for number, part in parts if (text := text_of(dict_of(part).get(key)))]
+
+
+def _read_call(item: Mapping[str, Any], key: object, answer: Answer) -> None:
+    place = answer.place(key)
+    answer.add_tool(place, call_id=item.get("call_id"), name=item.get("name"))
+    arguments = text_of(item.get("arguments"))
+    if arguments:
+        call = answer.tools[place]
+        answer.tools[place] = ToolCall(call.id, call.name, arguments)
 
 
 def _carry(item: Mapping[str, Any], answer: Answer) -> None:

@@ -40,15 +40,8 @@ OFFICIAL: Final = split_address(KINDS["anthropic"].default_endpoint).hostname
 NOT_COUNTED: Final = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p")
 """What counting a prompt does not take."""
 
-FINISH: Final[dict[str, FinishReason]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "pause_turn": "pause",
-    "refusal": "refusal",
-}
+FINISH: Final[dict[str, FinishReason]] = {"model_context_window_exceeded": "length", "pause_turn": "pause"}
+"""What only this dialect says of an end."""
 
 
 class AnthropicProvider(HttpProvider):
@@ -149,7 +142,7 @@ class AnthropicProvider(HttpProvider):
             case "message_delta":
                 _count(answer, payload)
                 _finish(dict_of(payload.get("delta")), answer)
-        return []  # server tools, pings and whatever is new
+        return []  # pings and whatever is new
 
     def read_whole(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take an answer that came in one piece."""
@@ -212,13 +205,14 @@ def _read_block(block: Mapping[str, Any], index: int, answer: Answer) -> list[St
             words = {name: text_of(block.get(name)) or "" for name in ("thinking", "signature")}
             answer.items[index] = {"type": "thinking", **words}
             return answer.add_reasoning(block.get("thinking"))
-        case "redacted_thinking":
-            answer.items[index] = dict(block)
         case "tool_use":
+            answer.seen.add(("call", index))
             given = block.get("input")
             arguments = json.dumps(given, ensure_ascii=False) if given else ""
             answer.add_tool(index, call_id=block.get("id"), name=block.get("name"), arguments=arguments)
             answer.items[index] = {"type": "tool_use"}
+        case str():
+            answer.items[index] = dict(block)  # a tool of the server's own, or whatever is new
     return []
 
 
@@ -235,7 +229,11 @@ def _read_delta(delta: Mapping[str, Any], index: int, answer: Answer) -> list[St
         case "thinking_delta":
             return answer.add_reasoning(delta.get("thinking"))
         case "input_json_delta":
-            answer.add_tool(index, arguments=delta.get("partial_json"))
+            text = text_of(delta.get("partial_json")) or ""
+            if ("call", index) in answer.seen:
+                answer.add_tool(index, arguments=text)
+            elif index in answer.items:
+                answer.parts.append({"index": index, "json": text})
     return []
 
 
@@ -266,8 +264,8 @@ def _finish(payload: Mapping[str, Any], answer: Answer) -> None:
     reason = payload.get("stop_reason")
     if not isinstance(reason, str) or not reason:
         return
-    answer.finish = FINISH.get(reason, "error")
-    if not any(block["type"] in wire.REASONING for block in answer.items.values()):
+    answer.finish = FINISH.get(reason) or answer.finish_meant(reason)
+    if all(block["type"] in ("text", "tool_use") for block in answer.items.values()):
         answer.items.clear()  # text and calls can be told from the message itself
     answer.items = {index: _whole_block(answer, index) for index in sorted(answer.items)}
     answer.items = {index: block for index, block in answer.items.items() if block.get("text") != ""}
@@ -278,6 +276,9 @@ def _whole_block(answer: Answer, index: int) -> dict[str, Any]:
     if block["type"] == "tool_use" and index in answer.tools:
         call = answer.tools[index]
         return {"type": "tool_use", "id": call.id, "name": call.name, "input": wire.arguments(call.arguments)}
+    given = "".join(str(part["json"]) for part in answer.parts if part["index"] == index)
+    if given:
+        return {**block, "input": wire.arguments(given)}
     return {name: whole_characters(value) if isinstance(value, str) else value for name, value in block.items()}
 
 

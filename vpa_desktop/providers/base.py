@@ -108,6 +108,13 @@ class BaseLLMProvider(ABC):
         """
         return estimate_prompt_tokens(request.messages)
 
+    def window_of(self, model: str) -> int | None:
+        """The window this model is asked with, where it is known: another model may have another one."""
+        return self.context_tokens
+
+    def retire(self) -> None:  # noqa: B027 - most providers hold nothing
+        """Take note that no new requests will come: what is held goes as soon as running answers are over."""
+
     async def aclose(self) -> None:  # noqa: B027 - most providers own nothing
         """Give back connections, processes and memory. Safe to call twice."""
 

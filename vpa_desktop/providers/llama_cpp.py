@@ -55,6 +55,10 @@ class LlamaCppProvider(LocalModelProvider):
             "threads": threads(),
         }
 
+    def window_of(self, model: str) -> int | None:
+        """The window of this file: the small model that comes along has another one."""
+        return self._window(is_own=self._weights_name(LLMRequest((), model=model)) is not None)
+
     def not_loaded(self, settings: Mapping[str, Any], answer: Mapping[str, Any]) -> ProviderUnavailable:
         """Its file is no model, or too large: llama.cpp does not say which in a form that can be relied on."""
         return self.unavailable(

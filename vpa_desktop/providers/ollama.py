@@ -33,11 +33,8 @@ SHOW_S: Final = 5.0
 SHOWS_AT_ONCE: Final = 4
 FINISH: Final[dict[str, FinishReason]] = {
     "": "stop",  # older servers give no reason
-    "stop": "stop",
     "load": "stop",
     "unload": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
 }
 LEVELS: Final = {
     "none": "low",
@@ -87,11 +84,15 @@ class OllamaProvider(HttpProvider):
         """What Ollama said about the model, if it was asked."""
         return self._shown[model][1].info.images if model in self._shown else None
 
+    def window_of(self, model: str) -> int | None:
+        """The window that is asked for with this model, from what Ollama said about it."""
+        return window(self.config, self._shown[model][1] if model in self._shown else None)
+
     def body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         """The request, always with a window, and with an error instead of a silent cut where it is too small."""
         shown = self._shown[model][1] if model in self._shown else None
         options = {
-            "num_ctx": window(self.config, shown),
+            "num_ctx": self.window_of(model),
             "num_predict": request.max_tokens or self.config.max_tokens,
             "temperature": self.config.temperature if request.temperature is None else request.temperature,
             "top_p": request.top_p,
@@ -162,7 +163,8 @@ class OllamaProvider(HttpProvider):
             if function.get("name"):
                 answer.tools[len(answer.tools)] = _read_call(call, function)
         if payload.get("done") is True:
-            answer.finish = FINISH.get(text_of(payload.get("done_reason")) or "", "error")
+            reason = text_of(payload.get("done_reason")) or ""
+            answer.finish = FINISH.get(reason) or answer.finish_meant(reason)
             answer.usage = _usage(payload) or answer.usage
         return events
 

@@ -18,7 +18,6 @@ from vpa_desktop.providers._openai_models import (
     samples,
     tools_only_without_effort,
 )
-from vpa_desktop.providers._values import dict_of
 from vpa_desktop.providers.openai_compatible import OpenAICompatibleProvider
 
 OFFICIAL: Final = "api.openai.com"
@@ -134,12 +133,6 @@ class OpenAIProvider(OpenAICompatibleProvider):
         """The error in a payload of either protocol."""
         problem = _responses.read_response_problem(payload, reply.status, midstream=midstream)
         return problem or super().find_problem(payload, reply, midstream=midstream)
-
-    def read_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
-        """The usage of an answer that failed on the way, which is paid for all the same."""
-        usage = dict_of(payload.get("response", payload)).get("usage")
-        if isinstance(usage, dict):
-            answer.usage = _responses.read_response_usage(usage)
 
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one event of either protocol into the answer."""

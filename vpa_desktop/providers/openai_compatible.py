@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, split_address
 from vpa_desktop.errors import ProviderError, VPAError
-from vpa_desktop.messages import FinishReason, ImageData, LLMRequest, Message, StreamEvent, ToolSpec, Usage
+from vpa_desktop.messages import ImageData, LLMRequest, Message, StreamEvent, ToolSpec, Usage
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._calls import carried_back
@@ -22,18 +22,8 @@ from vpa_desktop.providers._dialect import Ask, HttpProvider, with_and_without_v
 from vpa_desktop.providers._failures import Peer, Problem, read_problem
 from vpa_desktop.providers._http import HttpSession, Reply
 from vpa_desktop.providers._model_lists import read_models
-from vpa_desktop.providers._values import count, dict_of, list_of, text_of
+from vpa_desktop.providers._values import count, dict_of, dicts_of, list_of, text_of
 from vpa_desktop.tokens import TokenCount
-
-FINISH: Final[dict[str, FinishReason]] = {
-    "stop": "stop",
-    "length": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
-"""Any other finish reason means the server gave up: "error"."""
 
 COUNT_S: Final = 10.0
 """How long counting a prompt may take; an estimate is there at once."""
@@ -130,7 +120,12 @@ class OpenAICompatibleProvider(HttpProvider):
 
     def carried(self, answer: Answer) -> Sequence[Mapping[str, Any]]:
         """Reasoning, where the answer calls tools."""
-        return [item for _, item in sorted(answer.items.items())] if answer.tools else ()
+        if not answer.tools:
+            return ()
+        text = "".join(str(part["text"]) for part in answer.parts if "text" in part)
+        details = [part["detail"] for part in answer.parts if "detail" in part]
+        reasoning = {name: value for name, value in zip(CARRIED, (text, details), strict=True) if value}
+        return [*(item for _, item in sorted(answer.items.items())), *([reasoning] if reasoning else ())]
 
     def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
         """The ways to have a prompt counted: llama.cpp's own path; a server that does not know it is asked once."""
@@ -178,6 +173,12 @@ class OpenAICompatibleProvider(HttpProvider):
             return read_problem(payload, reply.status, {}, midstream=midstream)
         return super().find_problem(payload, reply, midstream=midstream)
 
+    def note_usage(self, payload: Mapping[str, Any], answer: Answer) -> None:
+        """The counts beside an error, of either protocol: what was computed is billed."""
+        for holder in (payload, dict_of(payload.get("response"))):
+            if isinstance(usage := holder.get("usage"), dict):
+                answer.usage = read_usage(usage)
+
     def read_event(self, payload: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
         """Take one chunk into the answer."""
         return self._read_choices(payload, answer, "delta")
@@ -199,7 +200,7 @@ class OpenAICompatibleProvider(HttpProvider):
             events += _read_delta(choice.get(key) or {}, answer)
             finish = choice.get("finish_reason")
             if isinstance(finish, str) and finish:
-                answer.finish = FINISH.get(finish, "error")
+                answer.finish = answer.finish_meant(finish)
         return events
 
     async def list_models(self) -> list[ModelInfo]:
@@ -236,13 +237,16 @@ def data_url(image: ImageData) -> str:
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
-    """Token counts; ``prompt_tokens`` already contains the cached ones, ``completion_tokens`` the reasoning."""
-    prompt = dict_of(usage.get("prompt_tokens_details"))
-    completion = dict_of(usage.get("completion_tokens_details"))
+    """Token counts under their names in Chat Completions or in Responses; details may lack.
+
+    Those of the prompt already contain the cached ones, those of the answer the reasoning.
+    """
+    prompt = dict_of(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    completion = dict_of(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
     cached = count(prompt.get("cached_tokens"))
     return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
+        input_tokens=count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        output_tokens=count(usage.get("completion_tokens", usage.get("output_tokens"))),
         cached_input_tokens=count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         reasoning_tokens=count(completion.get("reasoning_tokens")),
@@ -252,8 +256,7 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
 def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
     if not isinstance(delta, dict):
         return []
-    events = answer.add_reasoning(delta.get("reasoning_content") or delta.get("reasoning"))
-    _carry(delta, answer)
+    events = _read_reasoning(delta, answer)
     content = delta.get("content")
     for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
         events += _read_part(part, answer)
@@ -262,26 +265,28 @@ def _read_delta(delta: Any, answer: Answer) -> list[StreamEvent]:
     for position, call in enumerate(list_of(delta.get("tool_calls"))):
         if isinstance(call, dict):
             function = dict_of(call.get("function"))
-            index = call.get("index")
-            answer.add_tool(
-                index if isinstance(index, int) else answer.tool_position(call.get("id"), position),
-                call_id=call.get("id"),
-                name=function.get("name"),
-                arguments=function.get("arguments"),
-            )
+            known = {"call_id": call.get("id"), "name": function.get("name")}
+            place = answer.tool_place(call.get("index"), position, **known)
+            answer.add_tool(place, **known, arguments=function.get("arguments"))
+    legacy = dict_of(delta.get("function_call"))
+    if legacy and (not answer.tools or "function_call" in answer.places):  # some send both forms
+        place = answer.places.setdefault("function_call", 0)
+        answer.add_tool(place, name=legacy.get("name"), arguments=legacy.get("arguments"))
     return events + refusal
 
 
-def _carry(delta: Mapping[str, Any], answer: Answer) -> None:
-    """Keep the reasoning that DeepSeek and OpenRouter want back with the results of the calls."""
-    text, details = delta.get("reasoning_content"), delta.get("reasoning_details")
-    if not text and not details:
-        return
-    kept = answer.items.setdefault(0, {})
-    if isinstance(text, str):
-        kept["reasoning_content"] = kept.get("reasoning_content", "") + text
-    if isinstance(details, list):
-        kept["reasoning_details"] = [*kept.get("reasoning_details", ()), *details]
+def _read_reasoning(delta: Mapping[str, Any], answer: Answer) -> list[StreamEvent]:
+    """Reasoning under each of its names, shown once and kept: DeepSeek and OpenRouter want it back with results."""
+    text, details = delta.get("reasoning_content"), dicts_of(delta.get("reasoning_details"))
+    if isinstance(text, str) and text:
+        answer.parts.append({"text": text})
+    answer.parts += [{"detail": detail} for detail in details]
+    events = answer.add_reasoning(text or delta.get("reasoning"))
+    if events:
+        answer.seen.add("reasoning")
+    if "reasoning" in answer.seen:  # the details only repeat it
+        return events
+    return [event for item in details for event in answer.add_reasoning(item.get("text") or item.get("summary"))]
 
 
 def _read_part(part: Any, answer: Answer) -> list[StreamEvent]:
