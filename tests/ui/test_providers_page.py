@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -303,3 +304,54 @@ async def test_a_screen_reader_sees_fields_and_cards_by_their_names(window: Main
     assert card is not None
     assert card.text(QAccessible.Text.Name) == "1. one, Mock (for demonstrations), mock. Ready. It needs no key."
     assert "Alt+Up" in card.text(QAccessible.Text.Description)
+
+
+async def test_the_page_stays_where_it_was_and_the_focus_on_what_was_changed(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    window.resize(900, 600)
+    page = await listed(window, backend, *(f"p{n}" for n in range(8)))
+    bar = page.verticalScrollBar()
+    await until(lambda: bar.maximum() > 300)
+    bar.setValue(250)
+    switch = named(page, Switch, "Use p3")
+    assert isinstance(switch, Switch)
+    switch.setFocus()
+    switch.click()
+    await until(lambda: "Not in use." in words(card_of(page, "p3")))
+    await asyncio.sleep(0.05)
+    assert bar.value() == 250
+    assert window.focusWidget() is card_of(page, "p3").enabled
+    card_of(page, "p3").setFocus()
+    QTest.keyClick(card_of(page, "p3"), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    await until(lambda: backend.orders and not page._tasks.running("order providers"))
+    await asyncio.sleep(0.05)
+    assert bar.value() < bar.maximum() - 100
+    assert window.focusWidget() is card_of(page, "p3")
+    assert not card_of(page, "p3").visibleRegion().isEmpty()
+
+
+async def test_after_save_remove_and_cancel_the_focus_is_where_one_goes_on(
+    window: MainWindow, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sure(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("vpa_desktop.ui.settings.providers.confirm", sure)
+    window.resize(900, 600)
+    page = await listed(window, backend, *(f"p{n}" for n in range(8)))
+    press(page, "Change p6")
+    page.form.save.setFocus()
+    page.form.save.click()
+    await until(lambda: not page.form.isVisible())
+    await until(lambda: window.focusWidget() is card_of(page, "p6"))
+    await until(lambda: not card_of(page, "p6").visibleRegion().isEmpty())
+    press(page, "Remove p6")
+    await until(lambda: page.cards.card("p6") is None)
+    await until(lambda: window.focusWidget() is card_of(page, "p7"))
+    press(page, "Change p2")
+    press(page.form, "Cancel editing")
+    assert window.focusWidget() is card_of(page, "p2")
+    page.add.click()
+    press(page.form, "Cancel editing")
+    assert window.focusWidget() is page.add

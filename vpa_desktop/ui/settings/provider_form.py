@@ -105,6 +105,11 @@ class ProviderForm(Card):
         return row
 
     @property
+    def provider_id(self) -> str:
+        """The provider that is changed; "" for a new one."""
+        return "" if self._status is None else self._status.id
+
+    @property
     def key(self) -> QLineEdit:
         """The line for the key."""
         return self.rows.line(KEY)
