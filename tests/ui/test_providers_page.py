@@ -22,7 +22,7 @@ from vpa_desktop.ui.pages import SETTINGS
 from vpa_desktop.ui.settings.provider_card import ProviderCard
 from vpa_desktop.ui.settings.provider_form import ProviderForm
 from vpa_desktop.ui.settings.providers import ProvidersPage
-from vpa_desktop.ui.widgets import Switch
+from vpa_desktop.ui.widgets import PlainLabel, Switch
 
 pytestmark = pytest.mark.ui
 SECRET = "sk-example-0123456789"
@@ -355,3 +355,38 @@ async def test_after_save_remove_and_cancel_the_focus_is_where_one_goes_on(
     page.add.click()
     press(page.form, "Cancel editing")
     assert window.focusWidget() is page.add
+
+
+@pytest.mark.parametrize("strategy", ["failover", "weighted"])
+async def test_everything_fits_a_small_window_whatever_is_set_up(
+    window: MainWindow, backend: FakeBackend, strategy: str
+) -> None:
+    window.resize(900, 600)
+    await backend.save_settings({"routing.strategy": strategy})
+    for kind in KINDS:
+        long = "a-model-with-a-long-name-2026-01-01-preview"
+        await backend.save_provider(ProviderDraft(f"{kind}_with_a_long_name_of_its_own", kind, long))
+    page = await listed(window, backend)
+    await until(lambda: len(page.cards.cards) > len(KINDS) - 1)
+    form = add_form(window)
+    for kind in KINDS:
+        form.kind.setCurrentIndex(form.kind.findData(kind))
+        form.rows.unfold()
+        await asyncio.sleep(0.02)
+        assert page.horizontalScrollBar().maximum() == 0, kind
+    for card in page.cards.cards:
+        assert card.rect().contains(card.enabled.geometry())
+        assert card.rect().contains(card.menu.geometry())
+
+
+async def test_chips_go_on_in_the_next_row(window: MainWindow, backend: FakeBackend) -> None:
+    window.resize(900, 600)
+    page = await listed(window, backend, "one")
+    fact = ModelInfo("mock", 8192, tools=True, images=True, reasoning=True, retires_on="2099-01-01")
+    backend.verdict = ProviderVerdict("", True, "It answers.", 9.0, ("mock",), model_facts=(fact,))
+    press(page, "Test one")
+    await until(lambda: "ends 2099-01-01" in words(page))
+    await asyncio.sleep(0.05)
+    chips = [label for label in card_of(page, "one").findChildren(PlainLabel) if label.property("chip")]
+    assert len({chip.y() for chip in chips}) > 1
+    assert all(chip.geometry().right() <= chip.parentWidget().width() for chip in chips)

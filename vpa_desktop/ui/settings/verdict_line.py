@@ -40,6 +40,8 @@ class VerdictLine(QFrame):
         self.stop.setProperty("ghost", True)
         self.stop.setAccessibleName(self.tr("Stop the test"))
         self.stop.clicked.connect(self.stop_wanted)
+        for label in (self._headline, self._advice):
+            label.setMinimumWidth(64)  # a model's long name does not widen the page
         words = QVBoxLayout()
         words.setContentsMargins(0, 0, 0, 0)
         words.setSpacing(2)
