@@ -390,3 +390,23 @@ async def test_chips_go_on_in_the_next_row(window: MainWindow, backend: FakeBack
     chips = [label for label in card_of(page, "one").findChildren(PlainLabel) if label.property("chip")]
     assert len({chip.y() for chip in chips}) > 1
     assert all(chip.geometry().right() <= chip.parentWidget().width() for chip in chips)
+
+
+async def test_a_changed_address_asks_for_its_own_key(window: MainWindow, backend: FakeBackend) -> None:
+    address = "https://one.example/v1"
+    await backend.save_provider(ProviderDraft("work", "openai_compatible", "m", address, key=SECRET))
+    page = await listed(window, backend)
+    await until(lambda: page.cards.card("work"))
+    press(page, "Change work")
+    form = page.form
+    assert form.key.placeholderText().startswith("a key is stored")
+    form.endpoint.setText("https://two.example/v1")
+    assert form.key.placeholderText() == "type the key for this address"
+    form.test.click()
+    await until(lambda: "It answers, but was not tested with a key." in words(form))
+    assert form.verdict.property("verdict") == "warn"
+    QTest.keyClicks(form.key, SECRET)
+    form.test.click()
+    await until(lambda: form.verdict.property("verdict") == "ok")
+    form.endpoint.setText("https://one.example/v1/other")
+    assert form.key.placeholderText().startswith("a key is stored")

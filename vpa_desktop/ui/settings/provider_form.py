@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
-from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider
+from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, split_address
 from vpa_desktop.errors import VPAError
 from vpa_desktop.provider_fields import KEY, PRESETS, fields_of, key_page_of, preset_of, read_text, shown_text
 from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
@@ -160,10 +161,6 @@ class ProviderForm(Card):
             self._suggest_name()
         else:
             rows.fill(self._stored(self._status))
-        if KEY in rows.inputs and self._status is not None and self._status.key_source:
-            self.key.setPlaceholderText(self.tr("a key is stored; type another to replace it"))
-        elif KEY in rows.inputs and KINDS[kind].needs_key:
-            self.key.setPlaceholderText(self.tr("paste it here"))
         self._on_address()
         self._set_tab_order()
         self.verdict.clear()
@@ -193,6 +190,22 @@ class ProviderForm(Card):
         preset = preset_of(self.rows.text("api_endpoint"))
         self.service.setCurrentIndex(max(0, self.service.findData(preset.id if preset is not None else "")))
         self.rows.key_page.setVisible(bool(self._key_page()))
+        if KEY in self.rows.inputs:
+            self.key.setPlaceholderText(self._key_hint())
+
+    def _key_hint(self) -> str:
+        if self._leaves_key():
+            return self.tr("type the key for this address")
+        if self._status is not None and self._status.key_source:
+            return self.tr("a key is stored; type another to replace it")
+        return self.tr("paste it here") if KINDS[self.rows.kind].needs_key else ""
+
+    def _leaves_key(self) -> bool:
+        """True where a key is stored, but for another host than the one typed in: it is not sent there."""
+        if self._status is None or not self._status.key_source:
+            return False
+        old, new = split_address(self._status.endpoint), split_address(self.rows.address())
+        return (old.scheme, old.hostname, old.port) != (new.scheme, new.hostname, new.port)
 
     def _key_page(self) -> str:
         return key_page_of(str(self.kind.currentData()), self.rows.text("api_endpoint"))
@@ -295,6 +308,10 @@ class ProviderForm(Card):
     def show_verdict(self, verdict: ProviderVerdict) -> None:
         """Shows the result of Test, and offers the models the provider named."""
         self.set_busy(False)
+        if verdict.ok and self._leaves_key() and not self.rows.text(KEY):
+            headline, advice = self.tr("It answers, but was not tested with a key."), self._key_hint()
+            advice = f"{advice[:1].upper()}{advice[1:]}."
+            verdict = replace(verdict, ok=False, reason="untested_key", headline=headline, advice=advice)
         self.verdict.show_verdict(verdict)
         self.show_models(verdict)
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from vpa_desktop.records import ProviderVerdict
 
-LATER = ("rate_limited", "overloaded", "timeout", "offline")
-"""Failures that may pass by themselves."""
+NEARLY = ("rate_limited", "overloaded", "timeout", "offline", "untested_key")
+"""Failures that may pass by themselves, and what is nearly right."""
 
 
 def tone_of(verdict: ProviderVerdict) -> str:
     """Returns ok, warn (may pass, or is nearly right) or error."""
     if verdict.ok:
         return "ok"
-    return "warn" if verdict.reason in LATER else "error"
+    return "warn" if verdict.reason in NEARLY else "error"
 
 
 class VerdictLine(QFrame):
