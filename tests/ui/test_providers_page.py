@@ -389,7 +389,7 @@ async def test_chips_go_on_in_the_next_row(window: MainWindow, backend: FakeBack
     await asyncio.sleep(0.05)
     chips = [label for label in card_of(page, "one").findChildren(PlainLabel) if label.property("chip")]
     assert len({chip.y() for chip in chips}) > 1
-    assert all(chip.geometry().right() <= chip.parentWidget().width() for chip in chips)
+    assert all(chip.mapTo(page, chip.rect().topRight()).x() < page.viewport().width() for chip in chips)
 
 
 async def test_a_changed_address_asks_for_its_own_key(window: MainWindow, backend: FakeBackend) -> None:
@@ -410,3 +410,27 @@ async def test_a_changed_address_asks_for_its_own_key(window: MainWindow, backen
     await until(lambda: form.verdict.property("verdict") == "ok")
     form.endpoint.setText("https://one.example/v1/other")
     assert form.key.placeholderText().startswith("a key is stored")
+
+
+async def test_a_mistake_is_marked_where_it_is_and_goes_with_the_next_letter(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    form = add_form(window, "openai")
+    line = form.rows.line("timeout_s")
+    line.setText("soon")
+    QTest.keyClick(form.name, Qt.Key.Key_Return)
+    assert line.isVisible()
+    assert window.focusWidget() is line
+    assert line.styleSheet()
+    assert "“soon” cannot be used" in words(form)
+    line.setText("20")
+    assert not form.verdict.isVisible()
+    assert not line.styleSheet()
+    form.name.setText("two words")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert window.focusWidget() is form.name
+    form.name.setText("mine")
+    assert not form.verdict.isVisible()
+    QTest.keyClick(form.name, Qt.Key.Key_Return)
+    await until(lambda: backend.drafts)
+    assert backend.drafts[0].id == "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -15,7 +16,7 @@ from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.ui.settings.field_inputs import LEAST_PX, translated
 from vpa_desktop.ui.settings.provider_rows import KindRows, add_row, grid
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
-from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch
+from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch, theme_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ class ProviderForm(Card):
         super().__init__(margins=20, spacing=12)
         self._status: ProviderStatus | None = None
         self._taken: frozenset[str] = frozenset()
+        self._wrong: QWidget | None = None
         self._heading = PlainLabel("", "title")
         self.kind = ChoiceBox()
         self.kind.setAccessibleName(self.tr("Kind of provider"))
@@ -55,6 +57,8 @@ class ProviderForm(Card):
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Name"))
         self.name.setPlaceholderText(self.tr("a short name of your own, such as openai_main"))
+        self.name.textChanged.connect(lambda _: self._edited(self.name))
+        self.name.returnPressed.connect(lambda: self.save.click())
         self.default = Switch()
         self.default.setAccessibleName(self.tr("Ask this one first"))
         self._note = PlainLabel("", "dim", wraps=True)
@@ -147,6 +151,11 @@ class ProviderForm(Card):
         rows.link_wanted.connect(lambda: self.link_wanted.emit(self._key_page()))
         rows.choose_wanted.connect(self.choose_wanted)
         rows.load_wanted.connect(lambda: self._hand_over(self.models_wanted))
+        for made in rows.inputs.values():
+            made.changed.connect(partial(self._edited, made.control))
+            if isinstance(made.control, QLineEdit):
+                made.control.returnPressed.connect(lambda: self.save.click())
+        self._edited(self._wrong)
         self.column.replaceWidget(self.rows, rows)
         self.rows.setParent(None)  # gone at once, for a screen reader too
         self.rows.deleteLater()
@@ -259,33 +268,55 @@ class ProviderForm(Card):
         )
 
     def _hand_over(self, signal: object) -> None:
-        try:
-            draft = self.draft()
-        except VPAError as error:
-            self.say(str(error), good=False)
-            return
+        for field in fields_of(self.rows.kind):
+            try:
+                if field.key != KEY:
+                    read_text(field, self.rows.text(field.key))
+            except VPAError as error:
+                self.complain(str(error), self.rows.inputs[field.key].control)
+                return
+        draft = self.draft()
         if problem := self._problem(draft):
-            self.say(problem, good=False)
+            self.complain(*problem)
             return
+        self._edited(self._wrong)
         if signal is self.save_wanted:
             self.say(self.tr("Saving…"))
         signal.emit(draft)  # type: ignore[attr-defined]
 
-    def _problem(self, draft: ProviderDraft) -> str:
+    def complain(self, words: str, control: QWidget | None = None) -> None:
+        """Says what cannot stay, marks the field and goes there; the key's, where it is left at another host."""
+        if control is None and self._leaves_key() and not self.rows.text(KEY):
+            control = self.key
+        self._edited(self._wrong)
+        self.say(words, good=False)
+        if control is not None:
+            self._wrong = control
+            self.rows.reveal(control)
+            control.setStyleSheet(f"border: 1px solid {theme_now().danger};")
+            control.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _edited(self, control: QWidget | None) -> None:
+        """Takes the mark away from the field that was wrong, and the words about it."""
+        if control is not None and control is self._wrong:
+            self._wrong = None
+            control.setStyleSheet("")
+            self.verdict.clear()
+
+    def _problem(self, draft: ProviderDraft) -> tuple[str, QWidget] | None:
         if not PROVIDER_ID.fullmatch(draft.id):
-            self.name.setFocus()
-            return self.tr("The name can have letters, digits, - and _, and begins with a letter or digit.")
+            words = self.tr("The name can have letters, digits, - and _, and begins with a letter or digit.")
+            return words, self.name
         if self._status is None and draft.id in self._taken:
-            self.name.setFocus()
-            return self.tr("There is already a provider named {0}. Choose another name.").format(draft.id)
+            words = self.tr("There is already a provider named {0}. Choose another name.").format(draft.id)
+            return words, self.name
         for field in fields_of(draft.kind):
             if field.required and field.key != KEY and not self.rows.text(field.key):
-                self.rows.inputs[field.key].control.setFocus()
-                return self.tr("“{0}” is empty. {1}.").format(translated(field.label), translated(field.hint))
+                words = self.tr("“{0}” is empty. {1}.").format(translated(field.label), translated(field.hint))
+                return words, self.rows.inputs[field.key].control
         if draft.endpoint and not draft.endpoint.startswith(("http://", "https://")):
-            self.endpoint.setFocus()
-            return self.tr("The address begins with https:// (or http:// on this computer).")
-        return ""
+            return self.tr("The address begins with https:// (or http:// on this computer)."), self.endpoint
+        return None
 
     # What came of it
 

@@ -160,7 +160,7 @@ class ProvidersPage(FormPage):
         try:
             await backend.save_provider(draft)
         except VPAError as error:
-            self.form.say(str(error), good=False)
+            self.form.complain(str(error))
             return
         self.form.forget_key()
         self._verdicts.pop(draft.id, None)
