@@ -237,3 +237,42 @@ async def test_what_a_test_may_cost_is_booked_and_never_passes_the_limit() -> No
         verdict = await check_provider(config, build_provider, budget=tight)
     assert "limit" in verdict.sentence
     assert len(server.asked) == asked + 1  # its list, no question
+
+
+async def test_an_answer_without_the_key_that_is_needed_is_no_praise() -> None:
+    async with endpoint() as server:
+        config = replace(config_at(server, kind="openai"), api_key=None)
+        verdict = await check(config)
+        assert (verdict.ok, verdict.reason) == (False, "untested_key")
+        assert verdict.sentence == "It answers, but was not tested with a key. Type the key for this address."
+        assert (await check(replace(config, api_key=KEY))).ok
+
+
+async def test_what_was_said_is_not_said_twice() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    here = LLMProviderConfig("openai_compatible", "m", api_endpoint=f"{dead}/v1")
+    for config in (here, LLMProviderConfig("ollama", "m", api_endpoint=dead)):
+        assert "Nothing listens" not in (await check(config)).sentence
+    outside = replace(here, api_endpoint="https://192.0.2.1/v1", proxy=dead)
+    verdict = await check(outside)
+    assert verdict.reason == "proxy"
+    assert verdict.sentence.count("did not let the request through") == 1
+
+
+async def test_https_to_a_plain_port_is_not_called_a_certificate() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(64)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint=address, timeout=5))
+    assert verdict.reason == "dead_host"
+    assert "does not speak TLS" in verdict.headline
+    assert "ertificate" not in verdict.sentence
+    assert "http://" in verdict.advice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -21,7 +22,7 @@ from vpa_desktop.ui.pages import SETTINGS
 from vpa_desktop.ui.settings.provider_card import ProviderCard
 from vpa_desktop.ui.settings.provider_form import ProviderForm
 from vpa_desktop.ui.settings.providers import ProvidersPage
-from vpa_desktop.ui.widgets import Switch
+from vpa_desktop.ui.widgets import PlainLabel, Switch
 
 pytestmark = pytest.mark.ui
 SECRET = "sk-example-0123456789"
@@ -303,3 +304,133 @@ async def test_a_screen_reader_sees_fields_and_cards_by_their_names(window: Main
     assert card is not None
     assert card.text(QAccessible.Text.Name) == "1. one, Mock (for demonstrations), mock. Ready. It needs no key."
     assert "Alt+Up" in card.text(QAccessible.Text.Description)
+
+
+async def test_the_page_stays_where_it_was_and_the_focus_on_what_was_changed(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    window.resize(900, 600)
+    page = await listed(window, backend, *(f"p{n}" for n in range(8)))
+    bar = page.verticalScrollBar()
+    await until(lambda: bar.maximum() > 300)
+    bar.setValue(250)
+    switch = named(page, Switch, "Use p3")
+    assert isinstance(switch, Switch)
+    switch.setFocus()
+    switch.click()
+    await until(lambda: "Not in use." in words(card_of(page, "p3")))
+    await asyncio.sleep(0.05)
+    assert bar.value() == 250
+    assert window.focusWidget() is card_of(page, "p3").enabled
+    card_of(page, "p3").setFocus()
+    QTest.keyClick(card_of(page, "p3"), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    await until(lambda: backend.orders and not page._tasks.running("order providers"))
+    await asyncio.sleep(0.05)
+    assert bar.value() < bar.maximum() - 100
+    assert window.focusWidget() is card_of(page, "p3")
+    assert not card_of(page, "p3").visibleRegion().isEmpty()
+
+
+async def test_after_save_remove_and_cancel_the_focus_is_where_one_goes_on(
+    window: MainWindow, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sure(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("vpa_desktop.ui.settings.providers.confirm", sure)
+    window.resize(900, 600)
+    page = await listed(window, backend, *(f"p{n}" for n in range(8)))
+    press(page, "Change p6")
+    page.form.save.setFocus()
+    page.form.save.click()
+    await until(lambda: not page.form.isVisible())
+    await until(lambda: window.focusWidget() is card_of(page, "p6"))
+    await until(lambda: not card_of(page, "p6").visibleRegion().isEmpty())
+    press(page, "Remove p6")
+    await until(lambda: page.cards.card("p6") is None)
+    await until(lambda: window.focusWidget() is card_of(page, "p7"))
+    press(page, "Change p2")
+    press(page.form, "Cancel editing")
+    assert window.focusWidget() is card_of(page, "p2")
+    page.add.click()
+    press(page.form, "Cancel editing")
+    assert window.focusWidget() is page.add
+
+
+@pytest.mark.parametrize("strategy", ["failover", "weighted"])
+async def test_everything_fits_a_small_window_whatever_is_set_up(
+    window: MainWindow, backend: FakeBackend, strategy: str
+) -> None:
+    window.resize(900, 600)
+    await backend.save_settings({"routing.strategy": strategy})
+    for kind in KINDS:
+        long = "a-model-with-a-long-name-2026-01-01-preview"
+        await backend.save_provider(ProviderDraft(f"{kind}_with_a_long_name_of_its_own", kind, long))
+    page = await listed(window, backend)
+    await until(lambda: len(page.cards.cards) > len(KINDS) - 1)
+    form = add_form(window)
+    for kind in KINDS:
+        form.kind.setCurrentIndex(form.kind.findData(kind))
+        form.rows.unfold()
+        await asyncio.sleep(0.02)
+        assert page.horizontalScrollBar().maximum() == 0, kind
+    for card in page.cards.cards:
+        assert card.rect().contains(card.enabled.geometry())
+        assert card.rect().contains(card.menu.geometry())
+
+
+async def test_chips_go_on_in_the_next_row(window: MainWindow, backend: FakeBackend) -> None:
+    window.resize(900, 600)
+    page = await listed(window, backend, "one")
+    fact = ModelInfo("mock", 8192, tools=True, images=True, reasoning=True, retires_on="2099-01-01")
+    backend.verdict = ProviderVerdict("", True, "It answers.", 9.0, ("mock",), model_facts=(fact,))
+    press(page, "Test one")
+    await until(lambda: "ends 2099-01-01" in words(page))
+    await asyncio.sleep(0.05)
+    chips = [label for label in card_of(page, "one").findChildren(PlainLabel) if label.property("chip")]
+    assert len({chip.y() for chip in chips}) > 1
+    assert all(chip.mapTo(page, chip.rect().topRight()).x() < page.viewport().width() for chip in chips)
+
+
+async def test_a_changed_address_asks_for_its_own_key(window: MainWindow, backend: FakeBackend) -> None:
+    address = "https://one.example/v1"
+    await backend.save_provider(ProviderDraft("work", "openai_compatible", "m", address, key=SECRET))
+    page = await listed(window, backend)
+    await until(lambda: page.cards.card("work"))
+    press(page, "Change work")
+    form = page.form
+    assert form.key.placeholderText().startswith("a key is stored")
+    form.endpoint.setText("https://two.example/v1")
+    assert form.key.placeholderText() == "type the key for this address"
+    form.test.click()
+    await until(lambda: "It answers, but was not tested with a key." in words(form))
+    assert form.verdict.property("verdict") == "warn"
+    QTest.keyClicks(form.key, SECRET)
+    form.test.click()
+    await until(lambda: form.verdict.property("verdict") == "ok")
+    form.endpoint.setText("https://one.example/v1/other")
+    assert form.key.placeholderText().startswith("a key is stored")
+
+
+async def test_a_mistake_is_marked_where_it_is_and_goes_with_the_next_letter(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    form = add_form(window, "openai")
+    line = form.rows.line("timeout_s")
+    line.setText("soon")
+    QTest.keyClick(form.name, Qt.Key.Key_Return)
+    assert line.isVisible()
+    assert window.focusWidget() is line
+    assert line.styleSheet()
+    assert "“soon” cannot be used" in words(form)
+    line.setText("20")
+    assert not form.verdict.isVisible()
+    assert not line.styleSheet()
+    form.name.setText("two words")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert window.focusWidget() is form.name
+    form.name.setText("mine")
+    assert not form.verdict.isVisible()
+    QTest.keyClick(form.name, Qt.Key.Key_Return)
+    await until(lambda: backend.drafts)
+    assert backend.drafts[0].id == "mine"

@@ -16,7 +16,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from vpa_desktop.assistant.verdicts import Judgement, is_unknown_model, judge, praise, stays_here, unknown_model
+from vpa_desktop.assistant.verdicts import (
+    Judgement,
+    is_unknown_model,
+    judge,
+    praise,
+    stays_here,
+    unknown_model,
+    untested_key,
+)
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import BudgetExceeded, ConfigError, ProviderError, VPAError
 from vpa_desktop.gateway.budget import Budget
@@ -176,6 +184,8 @@ def _verdict(config: LLMProviderConfig, probe: Probe, ms: float) -> ProviderVerd
     facts = tuple(probe.models)
     error_class = probe.error.error_class if isinstance(probe.error, ProviderError) else ""
     judgement = probe.judgement or (None if probe.error is None else judge(config, probe.error))
+    if judgement is None and KINDS[config.kind].needs_key and not config.api_key:
+        judgement = untested_key()  # a server on this machine may answer without; the questions are not sent, though
     if judgement is None:
         headline, _, advice = praise(config, probe.models, ms).partition(". ")
         headline = headline.rstrip(".") + "."

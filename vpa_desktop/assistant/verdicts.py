@@ -45,11 +45,24 @@ def judge(config: LLMProviderConfig, error: VPAError) -> Judgement:
     reason = reason_of(config, error)
     if reason == "certificate":
         return Judgement(reason, f"{error.why}.", f"{error.next_step}. On a guest network, sign in first.")
+    if reason == "proxy" or (reason == "dead_host" and not nobody_listens(error)):
+        return Judgement(reason, f"{error.why}.", f"{_WORDS['proxy'][2] if reason == 'proxy' else error.next_step}.")
     headline, why, next_step = _WORDS.get(reason, ("", "", ""))
     said = {"who": called(config), "host": host_of(config), "model": str(config.model)}
     headline = headline.format(**said) or error.what
-    parts = (why.format(**said) or error.why, next_step.format(**said) or error.next_step)
+    because = "" if headline and nobody_listens(error) else error.why  # the headline has said it
+    parts = (why.format(**said) or because, next_step.format(**said) or error.next_step)
     return Judgement(reason, f"{headline}.", " ".join(f"{part}." for part in parts if part))
+
+
+def nobody_listens(error: VPAError) -> bool:
+    """True where the machine is there, but no program answers at the port."""
+    return error.why.startswith("Nothing listens")
+
+
+def untested_key() -> Judgement:
+    """The verdict on a provider that answered, but was not sent the key it needs."""
+    return Judgement("untested_key", "It answers, but was not tested with a key.", "Type the key for this address.")
 
 
 def reason_of(config: LLMProviderConfig, error: VPAError) -> str:
@@ -68,7 +81,7 @@ def reason_of(config: LLMProviderConfig, error: VPAError) -> str:
         return "wrong_model"
     if error.code in _CONNECTION:
         return _CONNECTION[error.code]
-    if error.error_class == "network" and config.kind == LLMProvider.OLLAMA:
+    if error.error_class == "network" and config.kind == LLMProvider.OLLAMA and nobody_listens(error):
         return "ollama_not_running"
     if error.error_class == "malformed" and "web page" in error.why:
         return "web_page"

@@ -11,8 +11,9 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QRect, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
@@ -171,3 +172,26 @@ async def test_hundreds_of_models_open_at_once(window: MainWindow, backend: Fake
     assert min(times) < 150  # 50 ms is the aim on a quiet machine
     popup.search.setText("399")
     assert shown(popup) == ["vendor/model-399"]
+
+
+@pytest.mark.parametrize("note", ["", "main: list from 5 h ago. OpenAI does not answer, so what it offers may be old."])
+@pytest.mark.parametrize("count", [2, 60])
+@pytest.mark.parametrize("screen", [QRect(0, 0, 1400, 900), QRect(0, 0, 800, 420)])
+@pytest.mark.parametrize("button", [QRect(40, 840, 200, 32), QRect(1300, 4, 90, 32)])
+async def test_it_opens_on_the_screen_with_its_first_row_whole(
+    window: MainWindow, screen: QRect, button: QRect, count: int, note: str
+) -> None:
+    choices = [offered(ModelInfo(f"model-{n}")) for n in range(count)]
+    parent = QWidget()
+    popup = ModelPopup(parent)
+    popup.set_choices(choices, choices[0])
+    popup.set_note(note)
+    popup.open_at(button, screen)
+    await until(popup.isVisible)
+    assert screen.contains(popup.geometry()), popup.geometry()
+    assert popup.view.height() >= 92
+    assert popup.add.geometry().bottom() < popup.height()
+    first = popup.view.visualRect(popup.rows.index(0))
+    assert popup.view.viewport().rect().contains(first), first
+    popup.close()
+    parent.deleteLater()

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, QRect, QSize, Q
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QVBoxLayout, QWidget
 
-from vpa_desktop.ui.chat.model_rows import ModelDelegate, ModelRows
+from vpa_desktop.ui.chat.model_rows import ROW_PX, ModelDelegate, ModelRows
 from vpa_desktop.ui.widgets import PlainLabel, SearchLine, TintedButton
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from vpa_desktop.records import RouteChoice
 
-WIDTH_PX, LIST_PX = 440, 380
+WIDTH_PX, LIST_PX, REST_PX = 440, 380, 160
+"""The popup's width, the list's most height, and what the lines around the list need of a small screen."""
+
 SEARCH_FROM = 8
 """With fewer models than this there is nothing to search."""
 
@@ -117,17 +119,27 @@ class ModelPopup(QFrame):
         self._place()
         self.show()
         (self.search if self.search.isVisible() else self.view).setFocus(Qt.FocusReason.PopupFocusReason)
+        self._scroll_to_choice()
+
+    def _scroll_to_choice(self) -> None:
+        """Shows the choice in force in the middle, but never cuts the first row for it."""
         self.view.scrollTo(self.view.currentIndex(), QAbstractItemView.ScrollHint.PositionAtCenter)
+        bar = self.view.verticalScrollBar()
+        if not self.view.currentIndex().isValid() or bar.value() < ROW_PX:
+            bar.setValue(0)
 
     def _place(self) -> None:
         """Stands on the button, as tall as what it says now."""
         button, screen = self._button, self._screen
         self._column.activate()
-        size = QSize(WIDTH_PX, self._column.totalHeightForWidth(WIDTH_PX)).boundedTo(screen.size())
+        wraps = self._column.hasHeightForWidth()  # asked for a width, a layout of which nothing wraps answers -1
+        wanted = self._column.totalHeightForWidth(WIDTH_PX) if wraps else self._column.totalSizeHint().height()
+        size = QSize(WIDTH_PX, wanted).boundedTo(screen.size())
         above = button.top() - size.height() - 4
-        top = above if above >= screen.top() else min(button.bottom() + 4, screen.bottom() - size.height())
-        left = max(screen.left(), min(button.left(), screen.right() - size.width()))
-        self.setGeometry(QRect(QPoint(left, max(screen.top(), top)), size))
+        top = above if above >= screen.top() else button.bottom() + 4
+        top = max(screen.top(), min(top, screen.bottom() + 1 - size.height()))
+        left = max(screen.left(), min(button.left(), screen.right() + 1 - size.width()))
+        self.setGeometry(QRect(QPoint(left, top), size))
 
     def _fit(self) -> None:
         """Makes the list as tall as what is in it, up to a limit; the window keeps its height while it is open."""
@@ -137,7 +149,8 @@ class ModelPopup(QFrame):
         wanted = 12
         for row in range(min(self._rows.rowCount(), 12)):
             wanted += self.view.sizeHintForIndex(self._rows.index(row)).height()
-        self.view.setFixedHeight(min(LIST_PX, wanted))
+        room = max(2 * ROW_PX, self._screen.height() - REST_PX) if self._screen.isValid() else LIST_PX
+        self.view.setFixedHeight(min(LIST_PX, room, wanted))
 
     def _seek(self, words: str) -> None:
         self._rows.seek(words)

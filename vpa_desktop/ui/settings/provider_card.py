@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from vpa_desktop.catalog import is_loopback
 from vpa_desktop.config import LOCAL_PROVIDER_ID
+from vpa_desktop.ui.settings.flow import FlowLayout
 from vpa_desktop.ui.settings.model_field import facts_words
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
 from vpa_desktop.ui.widgets import (
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vpa_desktop.records import ProviderStatus, ProviderVerdict
+
+
+LEAST_PX = 64
+"""The least width of a card's name, and of its kind and model: longer ones are cut."""
 
 
 class Grip(IconLabel):
@@ -80,46 +85,54 @@ class ProviderCard(Card):
         self.enabled.setToolTip(self.tr("In use"))
         self.enabled.setChecked(status.enabled)
         self.enabled.clicked.connect(lambda on: self.wanted.emit("enable" if on else "disable"))
-        self.column.addLayout(self._head(weighted))
+        self.column.addLayout(self._head())
         words, tone = self._state()
         self._said = words
-        self.column.addLayout(self._indented(PlainLabel(words, tone, wraps=True)))
+        self.column.addLayout(self._indented(_line(words, tone)))
         note = "" if status.note in ("No key yet", words) else status.note
         if note:
-            self.column.addLayout(self._indented(PlainLabel(note, "dim", wraps=True)))
+            self.column.addLayout(self._indented(_line(note, "dim")))
         if chips := self._chips():
             self.column.addLayout(chips)
+        if weighted:
+            shares = self._indented(PlainLabel(self.tr("Weight"), "dim"))
+            shares.insertWidget(2, self._weight())
+            self.column.addLayout(shares)
         self.verdict = VerdictLine()
         self.verdict.stop_wanted.connect(lambda: self.wanted.emit("stop"))
         self.column.addLayout(self._indented(self.verdict))
         self.column.addLayout(self._actions())
         self._name_it()
 
-    def _indented(self, *widgets: VerdictLine | PlainLabel) -> QHBoxLayout:
+    def _indented(self, *widgets: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
         row.addSpacing(52)
         for widget in widgets:
-            row.addWidget(widget)
+            row.addWidget(widget, 1)
         return row
 
     def controls(self) -> list[QWidget]:
         """What Tab passes, in the order of the screen."""
         weights: list[QWidget] = [*self.findChildren(QDoubleSpinBox)]
-        return [self, *weights, self.enabled, self.verdict.stop, *self.buttons, self.menu]
+        return [self, self.enabled, *weights, self.verdict.stop, *self.buttons, self.menu]
 
-    def _head(self, weighted: bool) -> QHBoxLayout:
+    def _head(self) -> QHBoxLayout:
         status = self.status
         head = QHBoxLayout()
         head.setSpacing(8)
         head.addWidget(self.grip)
         head.addWidget(self._number)
         head.addWidget(IconLabel("cpu" if status.is_local else "globe", 18, "accent"))
-        head.addWidget(PlainLabel(status.id, "strong"))
-        head.addWidget(ElidedLabel(" · ".join(p for p in (status.kind_label, status.model) if p), "dim"), 1)
-        if weighted:
-            head.addWidget(PlainLabel(self.tr("Weight"), "dim"))
-            head.addWidget(self._weight())
+        name = ElidedLabel(status.id, "strong")
+        name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        name.setToolTip(status.id)
+        about = ElidedLabel(" · ".join(p for p in (status.kind_label, status.model) if p), "dim")
+        about.setToolTip(about.whole())
+        name.setMinimumWidth(min(name.sizeHint().width(), LEAST_PX))
+        about.setMinimumWidth(LEAST_PX)
+        head.addWidget(name)
+        head.addWidget(about, 1)
         head.addWidget(self.enabled)
         return head
 
@@ -162,15 +175,15 @@ class ProviderCard(Card):
             words.append(self.tr("not encrypted"))
         if status.facts is not None:
             words += facts_words(status.facts)
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addSpacing(52)
+        if not words:
+            return None
+        box = QWidget()
+        flow = FlowLayout(box, 6)
         for word in words:
             chip = PlainLabel(word, "chip")
             chip.setFixedHeight(26)  # a lower one could not be round
-            row.addWidget(chip)
-        row.addStretch(1)
-        return row if words else None
+            flow.addWidget(chip)
+        return self._indented(box)
 
     def _actions(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -271,3 +284,10 @@ class ProviderCard(Card):
             painter.setPen(QPen(QColor(theme_now().accent), 2))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 11, 11)
             painter.end()
+
+
+def _line(words: str, look: str) -> PlainLabel:
+    """A line of the card that breaks; a long word in it does not widen the page."""
+    label = PlainLabel(words, look, wraps=True)
+    label.setMinimumWidth(LEAST_PX)
+    return label

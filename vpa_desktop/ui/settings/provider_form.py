@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
-from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider
+from vpa_desktop.catalog import KINDS, PROVIDER_ID, LLMProvider, split_address
 from vpa_desktop.errors import VPAError
 from vpa_desktop.provider_fields import KEY, PRESETS, fields_of, key_page_of, preset_of, read_text, shown_text
 from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.ui.settings.field_inputs import LEAST_PX, translated
 from vpa_desktop.ui.settings.provider_rows import KindRows, add_row, grid
 from vpa_desktop.ui.settings.verdict_line import VerdictLine
-from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch
+from vpa_desktop.ui.widgets import Card, ChoiceBox, PlainLabel, Switch, theme_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +40,7 @@ class ProviderForm(Card):
         super().__init__(margins=20, spacing=12)
         self._status: ProviderStatus | None = None
         self._taken: frozenset[str] = frozenset()
+        self._wrong: QWidget | None = None
         self._heading = PlainLabel("", "title")
         self.kind = ChoiceBox()
         self.kind.setAccessibleName(self.tr("Kind of provider"))
@@ -54,6 +57,8 @@ class ProviderForm(Card):
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Name"))
         self.name.setPlaceholderText(self.tr("a short name of your own, such as openai_main"))
+        self.name.textChanged.connect(lambda _: self._edited(self.name))
+        self.name.returnPressed.connect(lambda: self.save.click())
         self.default = Switch()
         self.default.setAccessibleName(self.tr("Ask this one first"))
         self._note = PlainLabel("", "dim", wraps=True)
@@ -105,6 +110,11 @@ class ProviderForm(Card):
         return row
 
     @property
+    def provider_id(self) -> str:
+        """The provider that is changed; "" for a new one."""
+        return "" if self._status is None else self._status.id
+
+    @property
     def key(self) -> QLineEdit:
         """The line for the key."""
         return self.rows.line(KEY)
@@ -141,6 +151,11 @@ class ProviderForm(Card):
         rows.link_wanted.connect(lambda: self.link_wanted.emit(self._key_page()))
         rows.choose_wanted.connect(self.choose_wanted)
         rows.load_wanted.connect(lambda: self._hand_over(self.models_wanted))
+        for made in rows.inputs.values():
+            made.changed.connect(partial(self._edited, made.control))
+            if isinstance(made.control, QLineEdit):
+                made.control.returnPressed.connect(lambda: self.save.click())
+        self._edited(self._wrong)
         self.column.replaceWidget(self.rows, rows)
         self.rows.setParent(None)  # gone at once, for a screen reader too
         self.rows.deleteLater()
@@ -155,10 +170,6 @@ class ProviderForm(Card):
             self._suggest_name()
         else:
             rows.fill(self._stored(self._status))
-        if KEY in rows.inputs and self._status is not None and self._status.key_source:
-            self.key.setPlaceholderText(self.tr("a key is stored; type another to replace it"))
-        elif KEY in rows.inputs and KINDS[kind].needs_key:
-            self.key.setPlaceholderText(self.tr("paste it here"))
         self._on_address()
         self._set_tab_order()
         self.verdict.clear()
@@ -188,6 +199,22 @@ class ProviderForm(Card):
         preset = preset_of(self.rows.text("api_endpoint"))
         self.service.setCurrentIndex(max(0, self.service.findData(preset.id if preset is not None else "")))
         self.rows.key_page.setVisible(bool(self._key_page()))
+        if KEY in self.rows.inputs:
+            self.key.setPlaceholderText(self._key_hint())
+
+    def _key_hint(self) -> str:
+        if self._leaves_key():
+            return self.tr("type the key for this address")
+        if self._status is not None and self._status.key_source:
+            return self.tr("a key is stored; type another to replace it")
+        return self.tr("paste it here") if KINDS[self.rows.kind].needs_key else ""
+
+    def _leaves_key(self) -> bool:
+        """True where a key is stored, but for another host than the one typed in: it is not sent there."""
+        if self._status is None or not self._status.key_source:
+            return False
+        old, new = split_address(self._status.endpoint), split_address(self.rows.address())
+        return (old.scheme, old.hostname, old.port) != (new.scheme, new.hostname, new.port)
 
     def _key_page(self) -> str:
         return key_page_of(str(self.kind.currentData()), self.rows.text("api_endpoint"))
@@ -241,33 +268,55 @@ class ProviderForm(Card):
         )
 
     def _hand_over(self, signal: object) -> None:
-        try:
-            draft = self.draft()
-        except VPAError as error:
-            self.say(str(error), good=False)
-            return
+        for field in fields_of(self.rows.kind):
+            try:
+                if field.key != KEY:
+                    read_text(field, self.rows.text(field.key))
+            except VPAError as error:
+                self.complain(str(error), self.rows.inputs[field.key].control)
+                return
+        draft = self.draft()
         if problem := self._problem(draft):
-            self.say(problem, good=False)
+            self.complain(*problem)
             return
+        self._edited(self._wrong)
         if signal is self.save_wanted:
             self.say(self.tr("Saving…"))
         signal.emit(draft)  # type: ignore[attr-defined]
 
-    def _problem(self, draft: ProviderDraft) -> str:
+    def complain(self, words: str, control: QWidget | None = None) -> None:
+        """Says what cannot stay, marks the field and goes there; the key's, where it is left at another host."""
+        if control is None and self._leaves_key() and not self.rows.text(KEY):
+            control = self.key
+        self._edited(self._wrong)
+        self.say(words, good=False)
+        if control is not None:
+            self._wrong = control
+            self.rows.reveal(control)
+            control.setStyleSheet(f"border: 1px solid {theme_now().danger};")
+            control.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _edited(self, control: QWidget | None) -> None:
+        """Takes the mark away from the field that was wrong, and the words about it."""
+        if control is not None and control is self._wrong:
+            self._wrong = None
+            control.setStyleSheet("")
+            self.verdict.clear()
+
+    def _problem(self, draft: ProviderDraft) -> tuple[str, QWidget] | None:
         if not PROVIDER_ID.fullmatch(draft.id):
-            self.name.setFocus()
-            return self.tr("The name can have letters, digits, - and _, and begins with a letter or digit.")
+            words = self.tr("The name can have letters, digits, - and _, and begins with a letter or digit.")
+            return words, self.name
         if self._status is None and draft.id in self._taken:
-            self.name.setFocus()
-            return self.tr("There is already a provider named {0}. Choose another name.").format(draft.id)
+            words = self.tr("There is already a provider named {0}. Choose another name.").format(draft.id)
+            return words, self.name
         for field in fields_of(draft.kind):
             if field.required and field.key != KEY and not self.rows.text(field.key):
-                self.rows.inputs[field.key].control.setFocus()
-                return self.tr("“{0}” is empty. {1}.").format(translated(field.label), translated(field.hint))
+                words = self.tr("“{0}” is empty. {1}.").format(translated(field.label), translated(field.hint))
+                return words, self.rows.inputs[field.key].control
         if draft.endpoint and not draft.endpoint.startswith(("http://", "https://")):
-            self.endpoint.setFocus()
-            return self.tr("The address begins with https:// (or http:// on this computer).")
-        return ""
+            return self.tr("The address begins with https:// (or http:// on this computer)."), self.endpoint
+        return None
 
     # What came of it
 
@@ -290,6 +339,10 @@ class ProviderForm(Card):
     def show_verdict(self, verdict: ProviderVerdict) -> None:
         """Shows the result of Test, and offers the models the provider named."""
         self.set_busy(False)
+        if verdict.ok and self._leaves_key() and not self.rows.text(KEY):
+            headline, advice = self.tr("It answers, but was not tested with a key."), self._key_hint()
+            advice = f"{advice[:1].upper()}{advice[1:]}."
+            verdict = replace(verdict, ok=False, reason="untested_key", headline=headline, advice=advice)
         self.verdict.show_verdict(verdict)
         self.show_models(verdict)
 

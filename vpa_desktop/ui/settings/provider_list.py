@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vpa_desktop.ui.settings.provider_card import ProviderCard
 
@@ -33,16 +33,13 @@ class ProviderList(QWidget):
 
     def show_cards(self, cards: Sequence[ProviderCard], *, numbered: bool) -> None:
         """Shows other cards; the focus stays where it was, if that is still there."""
-        focused = self._focused()
-        for old in self.cards:
-            self._column.removeWidget(old)
-            old.hide()
-            old.deleteLater()
+        focused, before = self._focused(), self.cards
         self.cards = list(cards)
         self._numbered = numbered
         self._before = []
         for card in self.cards:
             self._column.addWidget(card)
+            card.show()
             card.moved.connect(partial(self.step, card))
             card.to_front.connect(partial(self._to_front, card))
             card.let_go.connect(self._put_back)
@@ -51,6 +48,10 @@ class ProviderList(QWidget):
         self._renumber()
         if focused is not None:
             self._focus(*focused)
+        for old in before:  # only now: hidden with the focus in it, a card would send it, and the page, elsewhere
+            self._column.removeWidget(old)
+            old.hide()
+            old.deleteLater()
 
     def ids(self) -> list[str]:
         """Returns the ids from first to last."""
@@ -73,6 +74,7 @@ class ProviderList(QWidget):
 
     def _settle(self, card: ProviderCard) -> None:
         card.setFocus()
+        self._column.activate()
         place = self.tr("{0} is now {1} of {2}").format(card.status.id, self.cards.index(card) + 1, len(self.cards))
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(card, place))
         self.travelled.emit(card)
@@ -127,7 +129,7 @@ class ProviderList(QWidget):
     # The focus
 
     def _focused(self) -> tuple[str, str] | None:
-        widget = QApplication.focusWidget()
+        widget = self.window().focusWidget()
         for card in self.cards:
             if widget is not None and (widget is card or card.isAncestorOf(widget)):
                 return card.status.id, "" if widget is card else widget.accessibleName()

@@ -137,6 +137,11 @@ class KindRows(QWidget):
         self.more.set_icon("chevron-down" if on else "chevron-right")
         self._folded.setVisible(on)
 
+    def reveal(self, control: QWidget) -> None:
+        """Unfolds the seldom fields where the control is one of them."""
+        if self._folded.isAncestorOf(control):
+            self.unfold()
+
     def address(self) -> str:
         """Returns the address that would be asked."""
         typed = self.text("api_endpoint")

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
 from vpa_desktop.errors import VPAError
@@ -54,7 +54,7 @@ class ProvidersPage(FormPage):
         self.form.models_wanted.connect(self._load_models)
         self.form.stop_wanted.connect(self._stop_draft)
         self.form.choose_wanted.connect(lambda field: self._do("choose", self._choose(field)))
-        self.form.cancelled.connect(self._close_form)
+        self.form.cancelled.connect(lambda: self._close_form())
         self.form.link_wanted.connect(lambda link: self._do("link", follow(self.window(), link)))
         self.add = QPushButton(self.tr("Add a provider"))
         self.add.setProperty("primary", True)
@@ -94,9 +94,16 @@ class ProvidersPage(FormPage):
         if (statuses, routing) == self._shown:
             return
         self._shown = (statuses, routing)
+        at = self.verticalScrollBar().value()
         self.story.setText(self._story(routing))
         cards = [self._card(status, weighted=routing.strategy == "weighted") for status in statuses]
         self.cards.show_cards(cards, numbered=routing.strategy in ("failover", "fixed"))
+        QTimer.singleShot(0, self, lambda: self.verticalScrollBar().setValue(at))  # when the cards are laid out
+
+    def _go_to(self, provider_id: str) -> None:
+        """Gives the focus to a card, where there is none to Add, and brings it into sight."""
+        (self.cards.card(provider_id) or self.add).setFocus(Qt.FocusReason.OtherFocusReason)
+        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.cards.card(provider_id) or self.add))
 
     def _story(self, routing: RoutingSettings) -> str:
         told = {
@@ -132,12 +139,13 @@ class ProvidersPage(FormPage):
         self.add.hide()
         self._said.clear()
         (self.form.kind if status is None else next(iter(self.form.rows.inputs.values())).control).setFocus()
-        self.ensureWidgetVisible(self.form)
+        QTimer.singleShot(0, self, lambda: self.verticalScrollBar().setValue(0))  # the form stands at the top
 
-    def _close_form(self) -> None:
+    def _close_form(self, to: str = "") -> None:
         self._stop_draft()
-        self.form.hide()
         self.add.show()
+        self._go_to(to or self.form.provider_id)
+        self.form.hide()
 
     # What the person does
 
@@ -152,13 +160,14 @@ class ProvidersPage(FormPage):
         try:
             await backend.save_provider(draft)
         except VPAError as error:
-            self.form.say(str(error), good=False)
+            self.form.complain(str(error))
             return
         self.form.forget_key()
-        self._close_form()
         self._verdicts.pop(draft.id, None)
+        await self._load(backend)
+        self._close_form(draft.id)
         self._said.say(self.tr("{0} is saved.").format(draft.id), good=True)
-        await self._after_change(backend)
+        self.changed.emit()
 
     def _test_draft(self, draft: ProviderDraft) -> None:
         if self._backend is not None:
@@ -247,10 +256,16 @@ class ProvidersPage(FormPage):
             self.tr("Remove"),
         )
         if sure:
+            ids = self.cards.ids()
             await backend.remove_provider(status.id)
             self._verdicts.pop(status.id, None)
             self._said.say(self.tr("{0} is removed.").format(status.id), good=True)
-            await self._after_change(backend)
+            await self._load(backend)
+            if self.form.isVisible() and self.form.provider_id == status.id:
+                self._close_form()
+            below = ids[ids.index(status.id) + 1 :] if status.id in ids else []
+            self._go_to(next((i for i in below if self.cards.card(i) is not None), ""))
+            self.changed.emit()
 
     async def _after_change(self, backend: Backend) -> None:
         await self._load(backend)

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from vpa_desktop.records import ProviderVerdict
 
-LATER = ("rate_limited", "overloaded", "timeout", "offline")
-"""Failures that may pass by themselves."""
+NEARLY = ("rate_limited", "overloaded", "timeout", "offline", "untested_key")
+"""Failures that may pass by themselves, and what is nearly right."""
 
 
 def tone_of(verdict: ProviderVerdict) -> str:
     """Returns ok, warn (may pass, or is nearly right) or error."""
     if verdict.ok:
         return "ok"
-    return "warn" if verdict.reason in LATER else "error"
+    return "warn" if verdict.reason in NEARLY else "error"
 
 
 class VerdictLine(QFrame):
@@ -40,6 +40,8 @@ class VerdictLine(QFrame):
         self.stop.setProperty("ghost", True)
         self.stop.setAccessibleName(self.tr("Stop the test"))
         self.stop.clicked.connect(self.stop_wanted)
+        for label in (self._headline, self._advice):
+            label.setMinimumWidth(64)  # a model's long name does not widen the page
         words = QVBoxLayout()
         words.setContentsMargins(0, 0, 0, 0)
         words.setSpacing(2)
