@@ -50,7 +50,7 @@ def pictures_of(record: MessageRecord) -> str:
 def said(record: MessageRecord) -> str:
     """Returns what the person's bubble shows."""
     pictures = pictures_of(record)
-    return f"{pictures}\n\n{record.content}" if pictures else record.content
+    return f"{pictures}\n{record.content}" if pictures else record.content
 
 
 ENDS = {
