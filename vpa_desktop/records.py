@@ -32,7 +32,10 @@ class ConversationRecord:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """One stored message. ``error`` is the sentence shown when ``state`` is failed."""
+    """One stored message. ``error`` is the sentence shown when ``state`` is failed.
+
+    ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
+    """
 
     id: str
     conversation_id: str
@@ -52,6 +55,7 @@ class MessageRecord:
     warnings: tuple[str, ...] = ()
     reasoning: str = ""
     error: str = ""
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

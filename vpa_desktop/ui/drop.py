@@ -22,16 +22,26 @@ class DropOverlay(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAccessibleName(self.tr("Drop to add to your documents"))
         column = QVBoxLayout(self)
         column.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.setSpacing(10)
         column.addWidget(IconLabel("file-plus", 44, "accent"), 0, Qt.AlignmentFlag.AlignHCenter)
-        title = PlainLabel(self.tr("Drop to add to your documents"), "heading")
-        note = PlainLabel(self.tr("PDF, Word, Markdown, HTML and text, or a whole folder. They stay on this computer."))
-        column.addWidget(title, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(note, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._title, self._note = PlainLabel("", "heading"), PlainLabel()
+        column.addWidget(self._title, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self._note, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.tell(pictures=False)
         self.hide()
+
+    def tell(self, *, pictures: bool) -> None:
+        """Says where it goes what is dragged: pictures to the next message, all else to the documents."""
+        title = self.tr("Drop to attach to your message") if pictures else self.tr("Drop to add to your documents")
+        self._title.setText(title)
+        self.setAccessibleName(title)
+        self._note.setText(
+            self.tr("Pictures go along with your next message. Other files are added to your documents.")
+            if pictures
+            else self.tr("PDF, Word, Markdown, HTML and text, or a whole folder. They stay on this computer.")
+        )
 
     def cover(self) -> None:
         """Shows the overlay over the whole parent."""

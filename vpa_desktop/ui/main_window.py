@@ -22,6 +22,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from vpa_desktop.config import WindowSettings
+from vpa_desktop.ui.chat.attach_desk import AttachDesk
+from vpa_desktop.ui.chat.composer import shows_picture
 from vpa_desktop.ui.chat.model_desk import ModelDesk
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
@@ -81,6 +83,9 @@ class MainWindow(QMainWindow):
         self.desk = ConversationDesk(self, self.sidebar, self.presenter, self.chat, self.tasks)
         self.models = ModelDesk(self.chat.composer.picker, self.tasks)
         self.side_panels = SidePanels(self.chat, self.tasks)
+        self.files = AttachDesk(
+            self.chat.composer, self.ingestion, self.tasks, lambda: self.documents.collection() or ""
+        )
         self._connect()
         self._add_keys()
         self._set_scale(self._look.text_scale)
@@ -148,7 +153,6 @@ class MainWindow(QMainWindow):
         self.desk.opened.connect(lambda: self.go(CHAT))
         self.presenter.turn_ended.connect(self.refresh_status)
         self.pages.documents_changed.connect(self.refresh_status)
-        self.chat.composer.attach_wanted.connect(lambda: self.documents.add_files())
         self.chat.welcome.add_documents_wanted.connect(lambda: self.documents.add_files())
         self.chat.welcome.add_provider_wanted.connect(self._add_provider)
         self.chat.composer.picker.add_wanted.connect(self._add_provider)
@@ -350,8 +354,10 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accepts files and folders and shows where they go."""
-        if dropped_paths(event.mimeData()):
+        pictures = self.pages.currentIndex() == CHAT and shows_picture(event.mimeData())
+        if pictures or dropped_paths(event.mimeData()):
             event.acceptProposedAction()
+            self.overlay.tell(pictures=pictures)
             self.overlay.cover()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
@@ -359,15 +365,14 @@ class MainWindow(QMainWindow):
         self.overlay.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Adds what was dropped to the documents."""
+        """Adds what was dropped to the documents; on the chat, pictures go to the next message."""
         self.overlay.hide()
-        paths = dropped_paths(event.mimeData())
-        if paths:
-            event.acceptProposedAction()
-            in_documents = self.pages.currentIndex() == DOCUMENTS
-            self.ingestion.add(paths, (self.documents.collection() or "") if in_documents else "")
-            if self.pages.currentIndex() not in (CHAT, DOCUMENTS):
-                self.go(DOCUMENTS)
+        event.acceptProposedAction()
+        if (page := self.pages.currentIndex()) == CHAT:
+            self.files.take_data(event.mimeData())
+        elif paths := dropped_paths(event.mimeData()):
+            self.ingestion.add(paths, (self.documents.collection() or "") if page == DOCUMENTS else "")
+            self.go(DOCUMENTS)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keeps the overlay over the whole window."""

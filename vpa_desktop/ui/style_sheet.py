@@ -36,6 +36,8 @@ QFrame[verdict="warn"] {{ background: transparent; border: 1px solid {t.warn}; }
 QFrame[verdict="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; }}
 QFrame[notice="true"] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 10px; }}
 QFrame[notice="error"] {{ background: {t.danger_soft}; border: 1px solid {t.danger}; border-radius: 10px; }}
+QFrame[attachment="true"] {{ background: {t.chip}; border: 1px solid {t.line}; border-radius: 10px; }}
+QFrame[attachment="true"]:focus {{ border: 2px solid {t.accent}; }}
 QFrame[rule="true"] {{ background: {t.line}; border: 0; }}
 QSplitter::handle {{ background: {t.line}; }}
 QGroupBox {{ border: 1px solid {t.line}; border-radius: 10px; margin-top: 18px; padding: 12px; font-weight: 600; }}

@@ -1,4 +1,4 @@
-"""Where the person writes: message, files, documents on or off, provider, Send and Stop. Sends nothing itself."""
+"""Where the person writes: message, pictures, documents on or off, provider, Send and Stop. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from vpa_desktop.ui.chat.attachment_strip import AttachmentStrip
+from vpa_desktop.ui.chat.attachments import is_picture
 from vpa_desktop.ui.chat.model_wording import ending_words
 from vpa_desktop.ui.chat.picker import ProviderPicker
+from vpa_desktop.ui.drop import dropped_paths
 from vpa_desktop.ui.theme import text_font
 from vpa_desktop.ui.widgets import IconButton, Meter, PlainLabel, restyle
 from vpa_desktop.ui.wording import usd
@@ -16,6 +19,7 @@ from vpa_desktop.ui.wording import usd
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 
 LINES_MAX = 8
@@ -27,6 +31,7 @@ class MessageEdit(QPlainTextEdit):
 
     submitted = Signal()
     focus_changed = Signal(bool)
+    data_pasted = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +73,17 @@ class MessageEdit(QPlainTextEdit):
             return True
         return self.enter_sends and held == Qt.KeyboardModifier.NoModifier
 
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Pictures can be pasted too."""
+        return shows_picture(source) or super().canInsertFromMimeData(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """Pastes text; a picture is passed on."""
+        if shows_picture(source):
+            self.data_pasted.emit(source)
+        else:
+            super().insertFromMimeData(source)
+
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Tells the card around it."""
         super().focusInEvent(event)
@@ -82,7 +98,7 @@ class MessageEdit(QPlainTextEdit):
 class Composer(QFrame):
     """The rounded card at the foot of the chat."""
 
-    send_wanted = Signal(str)
+    send_wanted = Signal(str, object)
     stop_wanted = Signal()
     attach_wanted = Signal()
 
@@ -97,6 +113,8 @@ class Composer(QFrame):
         self.edit.submitted.connect(self._submit)
         self.edit.textChanged.connect(self._refresh)
         self.edit.focus_changed.connect(self._mark_focus)
+        self.pictures = AttachmentStrip(self.edit)
+        self.pictures.changed.connect(self._refresh)
         self.attach = IconButton("paperclip", self.tr("Attach files"))
         self.attach.clicked.connect(self.attach_wanted)
         self.documents = IconButton("book-open", self.tr("Answer from my documents"), self.tr(" Documents"), size=15)
@@ -117,6 +135,7 @@ class Composer(QFrame):
         column.setContentsMargins(16, 12, 12, 10)
         column.setSpacing(6)
         column.addWidget(self.ending)
+        column.addWidget(self.pictures)
         column.addWidget(self.edit)
         column.addLayout(self._row())
         self.setTabOrder(self.edit, self.attach)
@@ -211,10 +230,20 @@ class Composer(QFrame):
         )
         self.send.setVisible(not self._answering)
         self.stop.setVisible(self._answering)
-        self.send.setEnabled(self._ready and bool(self.text().strip()))
+        self.send.setEnabled(self._can_send())
+
+    def _can_send(self) -> bool:
+        return self._ready and bool(self.text().strip()) and not self.pictures.is_reading
 
     def _submit(self) -> None:
         text = self.text().strip()
-        if self._ready and text:
+        if self._can_send():
             self.edit.clear()
-            self.send_wanted.emit(text)
+            self.send_wanted.emit(text, self.pictures.take())
+
+
+def shows_picture(data: QMimeData) -> bool:
+    """Says whether there are pictures in a drag or on the clipboard; text that comes with its own image is text."""
+    if paths := dropped_paths(data):
+        return any(is_picture(path) for path in paths)
+    return data.hasImage() and not data.text().strip()

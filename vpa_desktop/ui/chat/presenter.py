@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from vpa_desktop.errors import VPAError
+from vpa_desktop.ui.chat.attachments import images
 from vpa_desktop.ui.tasks import TaskOwner, unexpected
 from vpa_desktop.ui.wording import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, TurnEvent, TurnStarted
+    from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, ImageData, TurnEvent, TurnStarted
     from vpa_desktop.records import ConversationRecord, MessageRecord, MessageState
+    from vpa_desktop.ui.chat.attachments import Attachment
     from vpa_desktop.ui.chat.view import ChatView
     from vpa_desktop.ui.ports import Backend
 
@@ -40,6 +42,8 @@ class Chat:
     live: MessageRecord | None = None
     busy: bool = False
     draft: str = ""
+    drafted: list[Attachment] = field(default_factory=list)
+    pictures: dict[str, tuple[ImageData, ...]] = field(default_factory=dict)
     named: bool = False
     parts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -54,6 +58,11 @@ class Chat:
     def message(self, message_id: str) -> MessageRecord | None:
         """Returns a message of this conversation by its id."""
         return next((m for m in self.messages if m.id == message_id), None)
+
+    def with_pictures(self, message: MessageRecord) -> MessageRecord:
+        """Returns a stored message with the pictures it was sent with, where that was since the program's start."""
+        names = tuple(picture.name for picture in self.pictures.get(message.id, ()))
+        return replace(message, pictures=names) if names else message
 
 
 class ChatPresenter(QObject):
@@ -105,7 +114,7 @@ class ChatPresenter(QObject):
         chat = self._chats.setdefault(conversation.id, Chat(conversation.id))
         chat.title = conversation.title
         if not chat.busy:
-            chat.messages = list(messages)
+            chat.messages = [chat.with_pictures(message) for message in messages]
         self._show(chat)
 
     def forget(self, conversation_id: str) -> None:
@@ -125,16 +134,17 @@ class ChatPresenter(QObject):
 
     def _show(self, chat: Chat) -> None:
         composer = self._view.composer
-        self.chat.draft = composer.text()
+        self.chat.draft, self.chat.drafted = composer.text(), composer.pictures.attachments
         self.chat = chat
         composer.set_text(chat.draft)
+        composer.pictures.show_all(chat.drafted)
         composer.set_answering(chat.busy)
         self._view.show_conversation(chat.title, chat.messages, chat.live_now())
         self.shown_changed.emit(chat.id or "")
 
     # Turns
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, attached: Sequence[Attachment] = ()) -> None:
         """Sends a message in the shown conversation; an answer still coming there is stopped first."""
         if self._backend is None:
             return
@@ -143,12 +153,16 @@ class ChatPresenter(QObject):
             self._end(chat, "stopped")
         from vpa_desktop.records import MessageRecord
 
-        said = MessageRecord(_local_id(), chat.id or "", "user", text, datetime.now(UTC))
+        pictures = images(attached)
+        names = tuple(picture.name for picture in pictures)
+        said = MessageRecord(_local_id(), chat.id or "", "user", text, datetime.now(UTC), pictures=names)
+        if pictures:
+            chat.pictures[said.id] = pictures
         chat.messages.append(said)
         chat.title = chat.title or first_words(text)
         self._view.set_title(chat.title)
         self._view.append(said)
-        self._turn(self._backend, chat, replace(self._request(text), conversation_id=chat.id or "new"))
+        self._turn(self._backend, chat, replace(self._request(text, pictures), conversation_id=chat.id or "new"))
 
     def stop(self) -> None:
         """Stops the answer in the shown conversation at once; what came of it is kept."""
@@ -172,12 +186,14 @@ class ChatPresenter(QObject):
         chat.messages = chat.messages[:at]
         stored = not old.id.startswith(_LOCAL)
         request = replace(
-            self._request(question.content), conversation_id=chat.id or "new", regenerates=old.id if stored else None
+            self._request(question.content, chat.pictures.get(question.id, ())),
+            conversation_id=chat.id or "new",
+            regenerates=old.id if stored else None,
         )
         self._view.show_conversation(chat.title, chat.messages, None)
         self._turn(self._backend, chat, replace(request, fresh=True))
 
-    def _request(self, text: str) -> EnhancedLLMRequest:
+    def _request(self, text: str, pictures: tuple[ImageData, ...] = ()) -> EnhancedLLMRequest:
         from vpa_desktop.messages import EnhancedLLMRequest
 
         composer = self._view.composer
@@ -187,6 +203,7 @@ class ChatPresenter(QObject):
             use_rag=None if composer.documents.isChecked() else False,
             provider=choice.provider or None if choice else None,
             model=choice.model or None if choice and choice.provider else None,
+            images=pictures,
         )
 
     def _turn(self, backend: Backend, chat: Chat, request: EnhancedLLMRequest) -> None:
@@ -232,6 +249,8 @@ class ChatPresenter(QObject):
         is_new = chat.id is None and event.conversation_id is not None
         chat.id = event.conversation_id or chat.id
         if chat.messages and chat.messages[-1].role == "user" and event.user_message_id:
+            if pictures := chat.pictures.pop(chat.messages[-1].id, None):
+                chat.pictures[event.user_message_id] = pictures
             chat.messages[-1] = replace(chat.messages[-1], id=event.user_message_id)
         chat.live = MessageRecord(
             event.message_id or _local_id(), chat.id or "", "assistant", "", datetime.now(UTC), "streaming"

@@ -94,7 +94,7 @@ class Row:
     def rebuild(self) -> None:
         """Makes the segments from the whole record."""
         if self.is_user:
-            self.body = [PlainSegment(self.record.content, self.style)]
+            self.body = [PlainSegment(wording.said(self.record), self.style)]
         else:
             self.body = [Segment(block, self.style) for block in parse(self.record.content)]
         self._think()

@@ -36,7 +36,21 @@ def origin(record: MessageRecord) -> str:
 def spoken(record: MessageRecord) -> str:
     """Returns the whole message as a screen reader says it, beginning with its author."""
     lines = [line.text for line in state_lines(record, has_text=bool(record.content))]
-    return " ".join([f"{author(record)}:", *(part for part in (visible(record.content), *lines) if part)])
+    said_too = [f"{pictures}."] if (pictures := pictures_of(record)) else []
+    return " ".join([f"{author(record)}:", *(part for part in (visible(record.content), *said_too, *lines) if part)])
+
+
+def pictures_of(record: MessageRecord) -> str:
+    """Returns what was sent along with a message, as in ``1 picture: a.png``; empty where nothing was."""
+    names = [visible(name) for name in record.pictures]
+    count = "1 picture" if len(names) == 1 else f"{len(names)} pictures"
+    return f"{count}: {', '.join(names)}" if names else ""
+
+
+def said(record: MessageRecord) -> str:
+    """Returns what the person's bubble shows."""
+    pictures = pictures_of(record)
+    return f"{pictures}\n{record.content}" if pictures else record.content
 
 
 ENDS = {
