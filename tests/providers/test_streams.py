@@ -152,3 +152,21 @@ async def test_a_failed_answer_tells_what_it_cost(http: HttpSession, stream: boo
     seen = await read(http, STREAM_HEAD + b"data: " + event + b"\n\n" if stream else whole, "openai")
     assert seen.error is not None
     assert seen.error.usage == Usage(5, 7)
+
+
+async def test_a_model_that_reasons_may_be_silent_for_longer_than_another(
+    http: HttpSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vpa_desktop.providers._dialect.USUAL_TIMEOUT_S", 0.3)
+
+    async def late(server: RawServer, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM_HEAD)
+        await writer.drain()
+        await asyncio.sleep(0.8)
+        writer.write(GOOD.removeprefix(STREAM_HEAD))
+        await writer.drain()
+
+    async with serving(late) as server:
+        for model, text in (("gpt-6-luna", "Hello"), ("gpt-4o", "")):
+            config = LLMProviderConfig("openai", model, api_endpoint=server.url, protocol="chat", timeout=0.3)
+            assert (await outcome(build_provider(config, http))).text == text

@@ -38,7 +38,7 @@ async def fitted(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo
 
 def window_of(provider: BaseLLMProvider, info: ModelInfo) -> int | None:
     """Return the model's window: as the person set it, as the provider has it, as the list or the table has it."""
-    return provider.config.context_tokens or provider.context_tokens or info.context_tokens
+    return provider.config.context_tokens or provider.window_of(info.id) or info.context_tokens
 
 
 def fit_to_window(messages: Sequence[Message], counts: Sequence[int], room: int) -> tuple[Message, ...]:

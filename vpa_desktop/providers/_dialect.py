@@ -10,11 +10,13 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, is_loopback, split_address
 from vpa_desktop.errors import AuthenticationFailed, ProviderError, StreamInterrupted
 from vpa_desktop.messages import Carry, LLMRequest, StreamEvent
+from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._failures import Peer, Problem, failure, read_problem
@@ -37,6 +39,10 @@ from vpa_desktop.providers.base import BaseLLMProvider
 
 AFTER_FINISH_S: Final = 5.0
 """How long the usage may take after the finish reason: the answer itself is complete."""
+
+USUAL_TIMEOUT_S: Final = LLMProviderConfig("mock").timeout
+THINKS_S: Final = 600.0
+"""Silence allowed before the first word of a model that reasons, where the person has not asked for less patience."""
 
 END: Final = "[DONE]"
 NO_SUCH_PATH: Final = (404, 405, 501)
@@ -307,6 +313,9 @@ class HttpProvider(BaseLLMProvider):
         return found if own is None else [own, *(base for base in found if base != own)]
 
     async def _read(self, reply: Reply, peer: Peer, answer: Answer) -> AsyncGenerator[StreamEvent, None]:
+        thinks_s = thinks_for_s(self.config, peer.model)
+        if thinks_s:
+            reply.let_think(thinks_s)
         shape = await reply.shape()
         if shape == "html":
             raise web_page(peer, reply)
@@ -344,6 +353,9 @@ class HttpProvider(BaseLLMProvider):
                 found = self.read_event(payload, answer)
                 for event in found:
                     yield event
+                if thinks_s and answer.text:
+                    thinks_s = 0.0
+                    reply.let_think(0.0)
                 if answer.over:
                     return
                 patient = patient or (finished and bool(found))
@@ -363,6 +375,13 @@ class HttpProvider(BaseLLMProvider):
             usage=answer.usage,
             request_id=reply.request_id,
         )
+
+
+@lru_cache(maxsize=256)
+def thinks_for_s(config: LLMProviderConfig, model: str) -> float:
+    """How long this model may be silent before its first word; 0 where the usual patience is enough or was chosen."""
+    chosen = config.idle_timeout is not None or config.timeout < USUAL_TIMEOUT_S
+    return 0.0 if chosen or facts_for(config, model).reasoning is not True else THINKS_S
 
 
 def with_and_without_v1(endpoint: str) -> list[str]:

@@ -62,6 +62,7 @@ class Reply:
         self._first: bytes | None = None
         self._size = 0
         self._allowed_s = self._budget_s = peer.timeout_s
+        self._thinks_s = 0.0
         self._waited_s = 0.0
         self._left_s = math.inf
         self._deadline = deadline
@@ -94,7 +95,7 @@ class Reply:
             if quiet_s > SILENCE_FACTOR * self._allowed_s:
                 raise silent(self._peer, quiet_s, midstream=True)
             if events:
-                self._allowed_s = self._peer.idle_s
+                self._allowed_s = max(self._peer.idle_s, self._thinks_s)
             if decoder.lines != lines:  # a comment counts: only whole lines show that somebody is there
                 self._budget_s = self._allowed_s
             for event in events:
@@ -102,6 +103,12 @@ class Reply:
         for event in decoder.finish():
             if event.data.strip():
                 yield event
+
+    def let_think(self, seconds: float) -> None:
+        """Allow this much silence until the answer's first word; 0 from that word on."""
+        self._thinks_s = seconds
+        self._allowed_s = max(self._peer.timeout_s if seconds else self._peer.idle_s, seconds)
+        self._budget_s = self._allowed_s
 
     async def json(self) -> Any:
         """Return the whole body as JSON; raises BadReply."""
