@@ -177,7 +177,7 @@ class Failover:
         try:
             yield RouteStarted(provider.provider_id, run.model)
             is_seam_due = bool(self._kept)
-            async with manager.slot(provider), aclosing(provider.stream(request)) as events:
+            async with aclosing(provider.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, StreamDone):
                         run.done = event

@@ -75,7 +75,6 @@ class LLMProviderManager:
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
-        self._slots: dict[str, tuple[int, asyncio.Semaphore]] = {}
         self.closes_with: Callable[[], Awaitable[None]] | None = None
 
     # The registry
@@ -97,15 +96,6 @@ class LLMProviderManager:
         if (provider := self._providers.pop(provider_id, None)) is not None:
             self._retired.append(provider)
             provider.retire()
-
-    def slot(self, provider: BaseLLMProvider) -> asyncio.Semaphore:
-        """Return what holds back more requests at once than the provider's settings allow."""
-        limit = provider.config.max_concurrency
-        held, slots = self._slots.get(provider.provider_id, (0, None))
-        if slots is None or held != limit:
-            slots = asyncio.Semaphore(limit)
-            self._slots[provider.provider_id] = (limit, slots)
-        return slots
 
     def arrange(self, provider_ids: Sequence[str]) -> None:
         """Put providers in this order, where the chain does not say otherwise; others stay behind them."""
