@@ -90,8 +90,8 @@ async def test_an_answer_with_its_usage(way: str, server: str, http: HttpSession
     assert seen.done.usage is not None
     assert 20 < (seen.done.usage.input_tokens or 0) < 100
     assert 1 <= (seen.done.usage.output_tokens or 0) <= 24
-    if seen.done.usage.output_tokens == 24:
-        assert seen.done.finish_reason == "length"
+    if seen.done.finish_reason == "length":  # the other way round it may have ended by itself with its last token
+        assert seen.done.usage.output_tokens == 24
     assert [model.id for model in await asked.list_models()] == ["smollm2"]
 
 
