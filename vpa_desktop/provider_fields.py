@@ -211,7 +211,6 @@ _NETWORK: Final = (
     KindField("timeout_s", "Wait for an answer", "Seconds until its first word", "number", "60", advanced=True),
     KindField("idle_timeout_s", "Wait between words", "Seconds", "number", "as for an answer", advanced=True),
     KindField("total_timeout_s", "Whole answer", "Seconds it may take at most", "number", "1800", advanced=True),
-    KindField("max_concurrency", "Requests at once", "", "count", "32", advanced=True),
     KindField("proxy", "Proxy", "Empty is this computer's own", "text", "http://proxy.example:3128", advanced=True),
     KindField("ca_file", "Own certificate", "A PEM file that is trusted besides the system's", "file", advanced=True),
     KindField(
