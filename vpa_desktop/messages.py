@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How much a model may think. A provider sends only what its model takes, the nearest where there is none equal."""
+Priority = Literal["chat", "background"]
+"""Whether somebody sits and waits: a request of the background never keeps a chat waiting."""
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "continue", "error"]
+
+
+LOCAL_USER: Final = "local"
+"""The person at the desk, where nobody else is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class LLMRequest:
-    """What is asked of a provider. ``None`` means "let the provider's settings decide"."""
+    """What is asked of a provider. ``None`` means "let the provider's settings decide".
+
+    ``user_id`` is whose rules and limits count. ``over_limit`` is a person's leave to pass the spending limit this
+    once. Requests of the priority "background" wait behind those of a chat.
+    """
 
     messages: tuple[Message, ...]
     model: str | None = None
@@ -89,6 +99,9 @@ class LLMRequest:
     effort: Effort | None = None
     conversation_id: str | None = None
     local_only: bool = False
+    user_id: str = LOCAL_USER
+    priority: Priority = "chat"
+    over_limit: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -224,11 +237,12 @@ class EnhancedLLMRequest:
 
     ``use_rag`` None means "when there are documents". ``provider`` and ``model`` override the route.
     ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
-    ``regenerates`` is the id of an answer to be given anew; the old one is kept aside.
+    ``regenerates`` is the id of an answer to be given anew; the old one is kept aside. ``temporary`` keeps nothing of
+    it, in no cache either; ``over_limit`` is the person's leave to pass the spending limit this once.
     """
 
     user_query: str
-    user_id: str = "local"
+    user_id: str = LOCAL_USER
     use_rag: bool | None = None
     provider: str | None = None
     model: str | None = None
@@ -242,6 +256,8 @@ class EnhancedLLMRequest:
     max_tokens: int | None = None
     local_only: bool = False
     fresh: bool = False
+    temporary: bool = False
+    over_limit: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -153,7 +153,11 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One attempt at a provider, as booked. ``outcome`` is ok, failed, interrupted or cancelled."""
+    """One attempt at a provider, as booked. ``outcome`` is ok, failed, interrupted or cancelled.
+
+    ``key_label`` names which of several keys it went with, never the key. ``saved_usd`` and ``saved_ms`` are what the
+    cache, ours or the provider's, has spared.
+    """
 
     at: datetime
     provider: str
@@ -170,6 +174,11 @@ class UsageRow:
     message_id: str | None = None
     estimated: bool = False
     cached: bool = False
+    cache_write_tokens: int | None = None
+    user_id: str = "local"
+    key_label: str = ""
+    saved_usd: Decimal | None = None
+    saved_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

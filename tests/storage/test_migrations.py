@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import pytest
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.migrations import MIGRATIONS, Migration, list_backups, row_counts, schema_version
+from vpa_desktop.storage.usage import UsageLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 ROOT = Path(__file__).resolve().parents[2]
-NEXT = (*MIGRATIONS, Migration(2, ("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT",)))
+NOW = MIGRATIONS[-1].version
+NEXT = (*MIGRATIONS, Migration(NOW + 1, ("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT",)))
 
 
 async def open_in(folder: Path, migrations: tuple[Migration, ...] = MIGRATIONS) -> Database:
@@ -58,11 +61,22 @@ async def test_a_migration_is_preceded_by_a_verified_backup(tmp_path: Path) -> N
     copy.close()
 
 
+async def test_what_the_first_version_booked_is_there_in_the_newest(tmp_path: Path) -> None:
+    old = await open_in(tmp_path, MIGRATIONS[:1])
+    spent = "INSERT INTO usage (at, provider, model, outcome, cost_usd) VALUES ('2026-01-01', 'a', 'm', 'ok', '0.25')"
+    await old.write(lambda c: c.execute(spent))
+    await old.aclose()
+    db = await open_in(tmp_path)
+    (row,) = await UsageLedger(db).rows()
+    assert (row.cost_usd, row.user_id, row.saved_usd) == (Decimal("0.25"), "local", None)
+    await db.aclose()
+
+
 async def test_a_migration_that_fails_leaves_the_old_version(tmp_path: Path) -> None:
     db = await open_in(tmp_path)
     await db.write(document("a"))
     await db.aclose()
-    broken = (*MIGRATIONS, Migration(2, ("CREATE TABLE half (x)", "CREATE TABLE documents (x)")))
+    broken = (*MIGRATIONS, Migration(NOW + 1, ("CREATE TABLE half (x)", "CREATE TABLE documents (x)")))
     with pytest.raises(StorageError):
         await open_in(tmp_path, broken)
     db = await open_in(tmp_path)
@@ -97,7 +111,7 @@ async def main():
     import sqlite_utils
     folder = Path(sys.argv[1])
     print("go", flush=True)
-    new = (*MIGRATIONS, Migration(2, tuple(steps)))
+    new = (*MIGRATIONS, Migration(MIGRATIONS[-1].version + 1, tuple(steps)))
     await Database.open(folder / "vpa.db", backups=folder / "backups", migrations=new)
 asyncio.run(main())
 """
@@ -105,7 +119,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 async def test_kill_9_in_a_migration_leaves_the_old_or_the_new_version(tmp_path: Path) -> None:
-    both = (*MIGRATIONS, Migration(2, ("SELECT 1",)))
+    both = (*MIGRATIONS, Migration(NOW + 1, ("SELECT 1",)))
     found = []
     for n in range(10):
         folder = tmp_path / str(n)
@@ -124,9 +138,12 @@ async def test_kill_9_in_a_migration_leaves_the_old_or_the_new_version(tmp_path:
         version, tables = schema_version(conn), row_counts(conn)
         title = conn.execute("SELECT title FROM documents").fetchone()[0]
         conn.close()
-        assert (version, sum(name.startswith("later") for name in tables), title) in ((1, 0, "a"), (2, 150, "migrated"))
+        assert (version, sum(name.startswith("later") for name in tables), title) in (
+            (NOW, 0, "a"),
+            (NOW + 1, 150, "migrated"),
+        )
         db = await open_in(folder, both)
         assert db.notices == []
         await db.aclose()
         found.append(version)
-    assert 1 in found  # else no kill came in time
+    assert NOW in found  # else no kill came in time

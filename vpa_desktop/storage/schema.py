@@ -248,3 +248,70 @@ _AUDIT = (
 )
 
 VERSION_1 = (*_META, *_CONVERSATIONS, *_MESSAGES, *_DOCUMENTS, *_USAGE, *_AUDIT)
+
+# The gateway: who asked and with which key, what was saved, money set aside by any process, health over restarts.
+_USAGE_FACTS = (
+    "ALTER TABLE usage ADD COLUMN cache_write_tokens INTEGER",
+    "ALTER TABLE usage ADD COLUMN user_id TEXT NOT NULL DEFAULT 'local'",
+    "ALTER TABLE usage ADD COLUMN key_label TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE usage ADD COLUMN saved_usd TEXT",
+    "ALTER TABLE usage ADD COLUMN saved_ms REAL",
+)
+
+_RESERVATIONS = (
+    """
+    CREATE TABLE reservations (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        user_id TEXT NOT NULL DEFAULT 'local',
+        needed_usd TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
+_HEALTH = (
+    """
+    CREATE TABLE health (
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (provider, model)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE breaker_events (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT ''
+    ) STRICT
+    """,
+    "CREATE INDEX breaker_events_at ON breaker_events (at)",
+)
+
+_CACHED_ANSWERS = (
+    """
+    CREATE TABLE cached_answers (
+        key BLOB PRIMARY KEY,
+        at TEXT NOT NULL,
+        used_at TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        conversation_id TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX cached_answers_used ON cached_answers (used_at)",
+    """
+    CREATE TABLE cached_answer_documents (
+        key BLOB NOT NULL REFERENCES cached_answers (key) ON DELETE CASCADE,
+        document_id TEXT NOT NULL,
+        PRIMARY KEY (key, document_id)
+    ) STRICT
+    """,
+    "CREATE INDEX cached_answer_documents_document ON cached_answer_documents (document_id)",
+)
+
+VERSION_2 = (*_USAGE_FACTS, *_RESERVATIONS, *_HEALTH, *_CACHED_ANSWERS)

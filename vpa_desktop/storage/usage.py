@@ -59,6 +59,11 @@ def insert_usage(db: sqlite_utils.Database, row: UsageRow) -> None:
             "message_id": row.message_id,
             "estimated": int(row.estimated),
             "cached": int(row.cached),
+            "cache_write_tokens": row.cache_write_tokens,
+            "user_id": row.user_id,
+            "key_label": row.key_label,
+            "saved_usd": money_to_text(row.saved_usd),
+            "saved_ms": row.saved_ms,
         }
     )
 
@@ -67,6 +72,7 @@ def _from_row(row: dict[str, Any]) -> UsageRow:
     values = {name: value for name, value in row.items() if name != "id"}
     values["at"] = text_to_time(row["at"])
     values["cost_usd"] = text_to_money(row["cost_usd"])
+    values["saved_usd"] = text_to_money(row["saved_usd"])
     values["estimated"] = bool(row["estimated"])
     values["cached"] = bool(row["cached"])
     return UsageRow(**values)
