@@ -84,6 +84,7 @@ class Failover:
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
         self._too_small_tokens: int | None = None
+        self._infos: dict[Stop, ModelInfo] = {}
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
@@ -209,8 +210,7 @@ class Failover:
         manager.cooldowns.worked(stop.provider_id, stop.model)
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
         self._attempts.append(run.receipt("ok"))
-        response = run.response(tuple(self._attempts), self._total(), self._kept)
-        yield RouteDone(replace(response, warnings=(*response.warnings, *unbooked)))
+        yield RouteDone(run.response(tuple(self._attempts), self._total(), self._kept, unbooked))
 
     def _total(self) -> Decimal | None:
         """What all attempts cost together; unknown as soon as one of them is."""
@@ -245,13 +245,18 @@ class Failover:
 
     async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        request = replace(self._request, model=stop.named_model)
+        request = self._request
+        if request.model != stop.named_model:
+            request = replace(request, model=stop.named_model)
         if self._kept and not anew:
             request = continuation(request, self._kept)
         return await fitted(request, stop.provider, self._info(stop))
 
     def _info(self, stop: Stop) -> ModelInfo:
-        return self._manager.model_info(stop.provider.config, stop.model)
+        info = self._infos.get(stop)
+        if info is None:
+            info = self._infos[stop] = self._manager.model_info(stop.provider.config, stop.model)
+        return info
 
     def _window_of(self, error: ProviderError) -> int:
         """The window of the model that refused a prompt as too long; 0 where it is not known."""
