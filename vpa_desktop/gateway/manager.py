@@ -23,6 +23,7 @@ from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
@@ -75,6 +76,7 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self.hedges = HedgeBudget()
         self._lines: dict[str, Line] = {}
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
