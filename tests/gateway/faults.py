@@ -103,7 +103,7 @@ async def dying_connections() -> AsyncIterator[Dying]:
     """Answer as GOOD does, and keep the connection."""
     server = Dying()
     head, body = GOOD.split(b"\r\n\r\n", 1)
-    head = head.replace(b"connection: close\r\n", b"").replace(b"Connection: close\r\n", b"")
+    head = head.replace(b"\r\nconnection: close", b"")
     kept = head + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
