@@ -26,6 +26,7 @@ from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, continuation
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
+from vpa_desktop.gateway.on_limit import after_limit
 from vpa_desktop.gateway.reserving import set_aside
 from vpa_desktop.gateway.verdict import gave_up, may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
@@ -83,6 +84,7 @@ class Failover:
         self._broke_at = ""
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
+        self._notes: list[str] = []
         self._too_small_tokens: int | None = None
         self._infos: dict[Stop, ModelInfo] = {}
 
@@ -100,6 +102,8 @@ class Failover:
                     yield event
                     if isinstance(event, RouteDone):
                         return
+            if isinstance(self._error, BudgetExceeded):
+                stops, force = await self._after_limit(self._error, stop, stops), False
             if not stops and not force and not self._failed and self._turned_away:
                 stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
         raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
@@ -169,7 +173,7 @@ class Failover:
             return
         run.request = request
         if not breaker.acquire(force=force):
-            manager.budget.release(reservation)
+            await manager.budget.release(reservation)
             self._attempts.append(run.receipt("skipped", "another request is already trying it after failures"))
             self._turned_away.append(stop)
             return
@@ -220,10 +224,19 @@ class Failover:
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
         try:
-            await self._manager.budget.settle(reservation, row)
+            self._notes += await self._manager.budget.settle(reservation, row)
         except StorageError as exc:
-            return (f"What this answer cost could not be booked. {exc}",)
-        return ()
+            self._notes.append(f"What this answer cost could not be booked. {exc}")
+        return tuple(self._notes)
+
+    async def _after_limit(self, error: BudgetExceeded, refused: Stop, rest: list[Stop]) -> list[Stop]:
+        """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
+        instead = await after_limit(self._manager, self._request, self._route, refused, rest)
+        self._attempts += instead.passed_over
+        if instead.note and instead.note not in self._notes:
+            self._notes.append(f"{error.what}: {instead.note}")
+        self._error = None
+        return list(instead.stops)
 
     def _is_too_small(self, stop: Stop) -> bool:
         """After a prompt that was too long for one model: True for every other that is not known to take more."""
