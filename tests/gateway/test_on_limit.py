@@ -118,5 +118,5 @@ async def test_leave_to_pass_the_limit_asks_the_first() -> None:
 async def test_a_share_that_was_reached_is_said_on_the_answer() -> None:
     made = LLMProviderManager(budget=BudgetSettings(daily_limit_usd=Decimal(1), warn_at=(0.00001,)))
     made.register_provider("p", priced("p", 10))
-    assert (await answer(made)).warnings == ("$0.00 of your daily limit of $1.00 is spent (0 %)",)
+    assert (await answer(made)).warnings == ("$0.00012 of your daily limit of $1.00 is spent (0 %)",)
     assert (await answer(made)).warnings == ()

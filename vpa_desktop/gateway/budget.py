@@ -18,7 +18,7 @@ from typing import TypeVar
 from vpa_desktop.config import BudgetSettings
 from vpa_desktop.errors import BudgetExceeded
 from vpa_desktop.gateway.ledger import Book, Ledger, MemoryLedger
-from vpa_desktop.gateway.limits import Limit, Standing, Warned, refusal, unpriced
+from vpa_desktop.gateway.limits import Limit, Standing, Warned, dollars, refusal, unpriced
 from vpa_desktop.local_time import local_now, start_of_day, start_of_month
 from vpa_desktop.messages import LOCAL_USER
 from vpa_desktop.records import Hold, UsageRow
@@ -130,27 +130,29 @@ class Budget:
             standing = await self._ledger.look(lambda book: self._standing(book, limits[0]))
             raise unpriced(standing, name)
 
-        def reserve(book: Book) -> tuple[str, ...]:
+        def reserve(book: Book) -> tuple[str, ...] | BudgetExceeded:
             book.sweep()
             notes = _uncounted(name) if needed_usd is None else ()
-            try:
-                self._check(book, limits, needed_usd)
-            except BudgetExceeded as exc:
-                if not over_limit:
-                    raise
-                notes = (*notes, f"This answer was sent past your {exc.period} limit of ${exc.limit:.2f}, as you asked")
+            refused = self._refusal(book, limits, needed_usd)
+            if refused is not None and not over_limit:
+                return refused  # not raised in there: what was swept stays booked
+            if refused is not None:
+                limit = f"{refused.period} limit of {dollars(refused.limit)}"
+                notes = (*notes, f"This answer was sent past your {limit}, as you asked")
             if needed_usd is not None:
                 book.hold(hold)
             return notes
 
         asked = asyncio.ensure_future(self._ledger.change(reserve))
         try:
-            notes = await _to_its_end(asked)
+            found = await _to_its_end(asked)
         except asyncio.CancelledError:
             if not asked.cancelled() and asked.exception() is None:
                 await _to_its_end(self._ledger.change(lambda book: book.drop(hold.id)))
             raise
-        return Reservation(hold.needed_usd, hold.id if needed_usd is not None else "", notes)
+        if isinstance(found, BudgetExceeded):
+            raise found
+        return Reservation(hold.needed_usd, hold.id if needed_usd is not None else "", found)
 
     async def settle(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book what an attempt really cost and give back what was set aside for it; returns sentences for the answer.
@@ -189,11 +191,13 @@ class Budget:
         clock_was_at = at if at.astimezone(UTC) > self._now().astimezone(UTC) else None
         return Standing(limit, start, spent, book.reserved_usd(limit.user_id), clock_was_at)
 
-    def _check(self, book: Book, limits: tuple[Limit, ...], needed: Decimal | None) -> None:
+    def _refusal(self, book: Book, limits: tuple[Limit, ...], needed: Decimal | None) -> BudgetExceeded | None:
+        """The error for the first limit that could be passed; None where all of them hold."""
         for limit in limits:
             standing = self._standing(book, limit)
             if standing.spent_usd >= limit.usd or standing.claimed_usd + (needed or Decimal()) > limit.usd:
-                raise refusal(standing, needed)
+                return refusal(standing, needed)
+        return None
 
     def _warning(self, book: Book, limit: Limit) -> str:
         """The sentence for a share of the limit that was reached just now; said once in a period, by any process."""

@@ -55,7 +55,7 @@ class Standing:
 
     def warning(self) -> str:
         """The sentence for a share that was reached."""
-        spent, limit = f"${self.spent_usd:.2f}", f"your {self.limit.period} limit of ${self.limit.usd:.2f}"
+        spent, limit = dollars(self.spent_usd), f"your {self.limit.period} limit of {dollars(self.limit.usd)}"
         if self.spent_usd >= self.limit.usd:
             return f"{limit[0].upper()}{limit[1:]} is used up: {spent} is spent"
         return f"{spent} of {limit} is spent ({self.spent_usd * 100 / self.limit.usd:.0f} %)"
@@ -70,6 +70,11 @@ class Warned:
     sentence: str
 
 
+def dollars(amount: Decimal) -> str:
+    """An amount to the cent; one below a cent with the figures that matter."""
+    return f"${amount:.2f}" if amount == 0 or amount >= Decimal("0.01") else f"${amount:.6f}".rstrip("0")
+
+
 def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     """The error where an answer could pass a limit."""
     limit = standing.limit
@@ -80,7 +85,7 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
         parts.append(f"this answer could cost up to ${needed:.4f}")
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
-        f"The {limit.period} limit of ${limit.usd:.2f} {_would(standing)}",
+        f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
         why + _clock(standing),
         NEXT_STEP,
         limit=limit.usd,
@@ -95,7 +100,7 @@ def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     """The error where nobody knows what an answer costs, and a limit is to be kept."""
     limit = standing.limit
     return BudgetExceeded(
-        f"The {limit.period} limit of ${limit.usd:.2f} could not be kept",
+        f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
         f"The price of {name or 'this model'} is not known",
         "Set its prices in Settings, Providers, allow unknown prices in Settings, Limits, or ask the local model",
         limit=limit.usd,
