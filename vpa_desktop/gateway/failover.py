@@ -26,6 +26,7 @@ from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, continuation
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
+from vpa_desktop.gateway.permission import bounded, left_out, none_permitted, refusal_at
 from vpa_desktop.gateway.reserving import set_aside
 from vpa_desktop.gateway.verdict import gave_up, may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
@@ -88,7 +89,8 @@ class Failover:
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
         if not self._route:
-            raise nobody_to_ask(local_only=self._request.local_only)
+            raise none_permitted(self._manager, self._request) or nobody_to_ask(local_only=self._request.local_only)
+        self._attempts += left_out(self._manager, self._route, self._request)
         admission = admit(self._manager, self._route)
         self._attempts += admission.skipped
         stops, force = list(admission.stops), admission.is_forced
@@ -105,6 +107,8 @@ class Failover:
 
     async def _at(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[GatewayEvent, None]:
         """Ask at one stop of the route, as often as makes sense; raises where the next must not be asked."""
+        if self._is_forbidden(stop):
+            return
         if (ready := self._ready.get(stop.provider_id)) is not None:
             async for event in self._give(stop.provider, ready):
                 yield event
@@ -245,7 +249,7 @@ class Failover:
 
     async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        request = replace(self._request, model=stop.named_model)
+        request = bounded(self._manager.policy, replace(self._request, model=stop.named_model), stop)
         if self._kept and not anew:
             request = continuation(request, self._kept)
         return await fitted(request, stop.provider, self._info(stop))
@@ -259,6 +263,14 @@ class Failover:
         if provider is None:
             return 0
         return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
+
+    def _is_forbidden(self, stop: Stop) -> bool:
+        """True for one that a rule forbids: looked at here once more, whoever made the route."""
+        if (refusal := refusal_at(self._manager.policy, stop, self._request)) is None:
+            return False
+        self._attempts.append(stop.passed_over(refusal.why))
+        self._refused.append(refusal)
+        return True
 
     def _cannot_see(self, stop: Stop) -> bool:
         """True for one that does not see the images of the request: the next is asked instead."""
