@@ -6,7 +6,7 @@ policy that changes counts for providers that are made from then on.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import PolicyRefused
@@ -28,15 +28,16 @@ class ForbiddenProvider(BaseLLMProvider):
 
     async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
         """Raises PolicyRefused."""
-        raise self._refusal()
-        yield  # pragma: no cover - makes it a generator
+        for event in self._refuse():
+            yield event
 
     async def list_models(self) -> list[ModelInfo]:
         """Raises PolicyRefused."""
-        raise self._refusal()
+        self._refuse()
+        return []
 
-    def _refusal(self) -> PolicyRefused:
-        return PolicyRefused(*self._said, rule=self._rule)
+    def _refuse(self) -> Sequence[StreamEvent]:
+        raise PolicyRefused(*self._said, rule=self._rule)
 
 
 def guarded(build: Build, book: Callable[[], PolicyBook]) -> Build:

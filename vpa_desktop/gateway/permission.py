@@ -14,7 +14,7 @@ from vpa_desktop.errors import PolicyRefused
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.messages import Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.security.policy import PolicyBook, check_local_only, stays_local
+from vpa_desktop.security.policy import PolicyBook, leaves_the_machine, stays_local
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -51,16 +51,16 @@ def permitted(
 
 def refusal_at(book: PolicyBook, stop: Stop, request: LLMRequest) -> PolicyRefused | None:
     """Say why this provider must not be asked for this request with this model; None where it may."""
-    if request.local_only:
-        try:
-            check_local_only(
-                local_only=True,
-                provider=stop.provider_id,
-                is_local=stop.provider.is_local and stays_local(stop.provider.config, stop.model),
-            )
-        except PolicyRefused as exc:
-            return exc
-    return book.refusal(stop.provider.config, stop.model, book.user_of(request.user_id)) if book else None
+    config = stop.provider.config
+    if request.local_only and not (stop.provider.is_local and stays_local(config, stop.model)):
+        return leaves_the_machine(stop.provider_id)
+    return book.refusal(config, stop.model, book.user_of(request.user_id)) if book else None
+
+
+def must_be_permitted(book: PolicyBook, stop: Stop, request: LLMRequest) -> None:
+    """Raise PolicyRefused where a provider is about to be asked that must not be: the last look before sending."""
+    if (book or request.local_only) and (refusal := refusal_at(book, stop, request)) is not None:
+        raise refusal
 
 
 def left_out(manager: LLMProviderManager, route: Sequence[Stop], request: LLMRequest) -> list[Attempt]:

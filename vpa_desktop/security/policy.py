@@ -241,12 +241,11 @@ def stays_local(config: LLMProviderConfig, model: str) -> bool:
     return config.is_local and not is_handed_on(config, model)
 
 
-def check_local_only(*, local_only: bool, provider: str, is_local: bool) -> None:
-    """Raises PolicyRefused where only models on this machine may be asked and ``provider`` is not one."""
-    if local_only and not is_local:
-        raise PolicyRefused(
-            f"Nothing was sent to {provider}",
-            "This conversation may use only models that run on this machine",
-            "Choose a local model, or switch off “local only”",
-            rule="local_only",
-        )
+def leaves_the_machine(provider: str) -> PolicyRefused:
+    """The refusal of a provider elsewhere for a question that may only be answered on this machine."""
+    return PolicyRefused(
+        f"Nothing was sent to {provider}",
+        "This conversation may use only models that run on this machine",
+        "Choose a local model, or switch off “local only”",
+        rule="local_only",
+    )
