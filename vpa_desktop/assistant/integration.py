@@ -25,6 +25,7 @@ from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.permission import default_refused
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -172,6 +173,7 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
@@ -207,6 +209,8 @@ class EnhancedLLMIntegration:
             wanted = self.manager.routing.default_provider
             if wanted and not self.manager.is_registered(wanted):
                 warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
+            elif (refusal := default_refused(self.manager, request.user_id)) is not None:
+                warnings.append(f"{refusal}")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model
@@ -287,6 +291,7 @@ class EnhancedLLMIntegration:
             latency_ms=0.0,
             conversation_id=prepared.asked.conversation_id,
             message_id=prepared.asked.metadata.get("message_id"),
+            user_id=self.manager.policy.user_of(prepared.asked.user_id),
             cached=True,
         )
         await self.manager.ledger.record(row)

@@ -17,7 +17,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
+from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
 from vpa_desktop.gateway.lane import Lane
 from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
@@ -106,7 +106,7 @@ class Failover:
 
     async def _lanes(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[Lane, None]:
         """Yield one try after another at one stop, as many as make sense; raises where the next must not be asked."""
-        if self._is_too_small(stop) or self._cannot_see(stop):
+        if self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop):
             return
         for retry in range(1 + (stop.provider.config.max_retries if is_last else 0)):
             if retry:
@@ -230,14 +230,24 @@ class Failover:
         self._refused.append(refusal)
         return True
 
-    def _cannot_see(self, stop: Stop) -> bool:
-        """True for one that does not see the images of the request: the next is asked instead."""
-        info = self._info(stop)
-        if not is_blind_to(self._request, info):
+    def _cannot_do(self, stop: Stop) -> bool:
+        """True for one that is known not to see images or call functions the request has: the next is asked instead."""
+        refusal = unfit(self._request, stop.provider, self._info(stop))
+        if refusal is None:
             return False
-        refusal = blind(stop.provider, info)
         self._attempts.append(stop.passed_over(refusal.why))
         self._refused.append(refusal)
+        return True
+
+    async def _is_left_to_a_larger(self, stop: Stop) -> bool:
+        """True where the question alone does not fit this model, and one that it does fit comes after it."""
+        later = self._route[self._route.index(stop) + 1 :]
+        if not later or (needed := await least_tokens(self._request, stop.provider, self._info(stop))) is None:
+            return False
+        if not any((window_of(other.provider, self._info(other)) or 0) > needed for other in later):
+            return False
+        said = f"the question takes {needed:,} tokens, more than {stop.model} reads at once"
+        self._attempts.append(stop.passed_over(said))
         return True
 
     def _stop_if_final(self) -> None:

@@ -79,6 +79,14 @@ def none_permitted(manager: LLMProviderManager, request: LLMRequest) -> PolicyRe
     return PolicyRefused("The question was not sent", why, first.next_step, rule=first.rule)
 
 
+def default_refused(manager: LLMProviderManager, user_id: str) -> PolicyRefused | None:
+    """Say why the default provider is not the one that is asked first; None where no policy is why."""
+    provider = manager.get_provider(manager.routing.default_provider) if manager.policy else None
+    if provider is None:
+        return None
+    return manager.policy.refusal(provider.config, provider.model, manager.policy.user_of(user_id))
+
+
 def _kept_off(
     manager: LLMProviderManager, route: Sequence[Stop], request: LLMRequest
 ) -> list[tuple[Stop, PolicyRefused]]:
