@@ -18,6 +18,7 @@ from vpa_desktop.errors import BudgetExceeded, ProviderError, StreamInterrupted,
 from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
+from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import Lane
 from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
@@ -95,11 +96,12 @@ class Failover:
                 return
             async with aclosing(self._lanes(stop, force=force, is_last=not stops)) as lanes:
                 async for lane in lanes:
-                    async with aclosing(self._walk(lane)) as events:
+                    walk = self._hedged(lane, stops) if self._may_hedge(force=force) and stops else self._walk(lane)
+                    async with aclosing(walk) as events:
                         async for event in events:
                             yield event
-                    if lane.is_answered:
-                        return
+                            if isinstance(event, RouteDone):
+                                return
             if not stops and not force and not self._failed and self._turned_away:
                 stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
         raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
@@ -144,6 +146,39 @@ class Failover:
         request, info = await self._prepared(stop, anew), self._info(stop)
         return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
 
+    def _may_hedge(self, *, force: bool) -> bool:
+        return self._manager.routing.hedge_first_token and not force and not self._kept
+
+    async def _hedged(self, lane: Lane, stops: list[Stop]) -> AsyncGenerator[GatewayEvent, None]:
+        """The same with the next stop asked beside it where its first word is late."""
+        manager = self._manager
+        manager.hedges.earn(manager.routing.hedge_share)
+
+        async def second() -> Lane | None:
+            usable = [s for s in stops if s.provider_id not in self._ready and not self._lacks(s)]
+            if not usable or not manager.hedges.spend():
+                return None
+            stops.remove(usable[0])
+            return await self._lane(usable[0], force=False, is_last=False)
+
+        yield RouteStarted(lane.stop.provider_id, lane.run.model)
+        winner = lane
+        late_s = late_after_s(manager.health[lane.stop.provider_id])
+        async with aclosing(race(lane, second, late_s)) as events:
+            async for winner, event in events:
+                if not isinstance(event, RouteStarted) or winner is not lane:
+                    yield event
+        if winner.is_answered:
+            yield self._done(winner)
+
+    def _lacks(self, stop: Stop) -> bool:
+        if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
+            return True
+        return unfit(self._request, stop.provider, self._info(stop)) is not None
+
+    def _done(self, lane: Lane) -> RouteDone:
+        return RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, lane.unbooked))
+
     async def _walk(self, lane: Lane) -> AsyncGenerator[GatewayEvent, None]:
         """One try's events, with the seam where it goes on with what another had begun."""
         is_seam_due = bool(self._kept)
@@ -155,12 +190,13 @@ class Failover:
                     yield self._seam(lane.stop.provider, restarts=lane.anew)
                 yield event
         if lane.is_answered:
-            yield RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, lane.unbooked))
+            yield self._done(lane)
 
     def _ended(self, lane: Lane) -> None:
         """Take in how one try ended."""
         assert lane.receipt is not None
-        self._attempts.append(lane.receipt)
+        is_late = bool(self._attempts) and self._attempts[-1].outcome == "ok"  # cut off beside the one that answered
+        self._attempts.insert(len(self._attempts) - is_late, lane.receipt)
         if lane.was_sent:
             self._costs.append(lane.cost)
         if lane.was_turned_away:

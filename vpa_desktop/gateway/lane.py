@@ -172,6 +172,12 @@ class Lane:
         self.receipt = run.receipt(outcome, str(error or ""))
         self._ended(self)
 
+    def was_slower(self) -> None:
+        """It was cut off because another one spoke first: that is on the receipt, and in what is expected of it."""
+        self._manager.health.was_slow(self.stop.provider_id, self.run.ms)
+        self.receipt = self.run.receipt("cancelled", "another provider's first word came sooner")
+        self._ended(self)
+
     def _pass_over(self, reason: str) -> None:
         self.receipt = self.run.receipt("skipped", reason)
         self._ended(self)
