@@ -213,7 +213,7 @@ def test_settings_cannot_loosen_limits_and_masking() -> None:
     limits = Rules(daily_limit_usd=Decimal(50), monthly_limit_usd=Decimal(500))
     found = tightened(loose, PolicyBook((Policy(OFFICE, everybody=limits, redact_outgoing=True),), "anna"))
     assert found.privacy.redact_outgoing
-    assert (found.budget.daily_limit_usd, found.budget.monthly_limit_usd) == (50, 500)
+    assert (found.budget.daily_limit_usd, found.budget.monthly_limit_usd) == (Decimal(50), Decimal(500))
     assert found.budget.cost_tracking
     assert found.fixed["privacy.redact_outgoing"] == f"{OFFICE} keeps this on."
     assert found.bounded["budget.daily_limit_usd"] == f"{OFFICE} allows at most $50.00."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import find_paths
-from vpa_desktop.security import policy_file
 from vpa_desktop.security.policy import Policy
 from vpa_desktop.security.policy_file import (
     login_name,
@@ -184,7 +184,7 @@ def test_no_variable_moves_the_administrators_place_or_changes_who_is_logged_in(
     for name in ("USER", "LOGNAME", "USERNAME", "LNAME", "SUDO_USER"):
         monkeypatch.setenv(name, "boss")
     assert system_policy_file() == before
-    if policy_file.sys.platform == "linux":
+    if sys.platform == "linux":
         assert str(before) == "/etc/vpa-desktop/policy.toml"
     assert login_name() == pwd.getpwuid(os.getuid()).pw_name
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -42,6 +43,7 @@ class Host:
         return self.name
 
 
+@lru_cache(maxsize=256)
 def host_of(url: str) -> Host | None:
     """Return the host of an address; None where it is written in a way that two readers could read differently."""
     match = _ADDRESS.fullmatch(url)
@@ -56,6 +58,7 @@ def is_host_pattern(text: str) -> bool:
     return _HOST_PATTERN.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=256)
 def is_listed(host: Host, patterns: tuple[str, ...]) -> bool:
     """True where a pattern fits the host; one with a port fits that port only."""
     for pattern in patterns:
