@@ -263,3 +263,12 @@ def test_hosts_are_read_strictly() -> None:
     assert six is not None
     assert is_listed(six, ("[::1]:8080",))
     assert not is_listed(six, ("[::1]:80",))
+
+
+def test_a_verdict_that_is_remembered_is_the_same_for_another_model_user_and_configuration() -> None:
+    of = PolicyBook((ROLES,), "anna")
+    for _ in range(2):
+        assert of.refusal(OPENAI, "gpt-4o", "anna") is None
+        assert of.refusal(OPENAI, "o3", "anna") is not None
+        assert of.refusal(OPENAI, "o3", "eve") is None
+        assert of.refusal(LLMProviderConfig("openai", provider_id="other"), "gpt-4o", "anna") is not None

@@ -19,6 +19,8 @@ from vpa_desktop.security.addresses import has_address, host_of, is_handed_on, i
 
 ASK: Final = "Choose one that is allowed, or talk to whoever looks after the policy"
 
+PASSES_KEPT: Final = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -108,6 +110,9 @@ class PolicyBook:
 
     policies: tuple[Policy, ...] = ()
     login: str = LOCAL_USER
+    _passed: dict[tuple[int, str | None, str | None], LLMProviderConfig] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __bool__(self) -> bool:
         return bool(self.policies)
@@ -128,6 +133,17 @@ class PolicyBook:
 
         Without a model only the provider is judged, without a user only by what counts for everybody.
         """
+        place = (id(config), model, user_id)
+        if self._passed.get(place) is config:  # the usual case, in a fraction of a microsecond
+            return None
+        refusal = self._judge(config, model, user_id)
+        if refusal is None:
+            if len(self._passed) >= PASSES_KEPT:
+                self._passed.clear()
+            self._passed[place] = config
+        return refusal
+
+    def _judge(self, config: LLMProviderConfig, model: str | None, user_id: str | None) -> PolicyRefused | None:
         for policy in self.policies:
             if policy.broken:
                 if not runs_here(config) or (model is not None and is_handed_on(config, model)):
