@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -210,3 +211,14 @@ def test_roles_in_settings_limit_further_and_a_mistake_in_them_closes_the_way_ou
     nobody = parse_settings('[roles.users]\nben = "child"')
     assert "roles.users.ben" in nobody.problems[0]
     assert nobody.settings.roles_problem
+
+
+def test_the_readmes_examples_are_read_as_they_stand() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    examples = [block for block in re.findall(r"```toml\n(.*?)```", readme, re.DOTALL) if "[limits]" in block]
+    assert len(examples) == 2
+    form, office = (parse(text, BASE) for text in examples)
+    assert (form.broken, office.broken) == ("", "")
+    assert form.rules_for("anna")[1].denied_models == ()
+    assert office.rules_for("tom")[1].daily_limit_usd == Decimal(1)
+    assert office.rules_for("eve") == (office.everybody,)
