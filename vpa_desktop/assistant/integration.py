@@ -25,7 +25,7 @@ from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.gateway.permission import default_refused
+from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -178,6 +178,7 @@ class EnhancedLLMIntegration:
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
+        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))

@@ -29,7 +29,7 @@ from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted
-from vpa_desktop.gateway.pricelist import PriceList
+from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -44,6 +44,7 @@ from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import BreakerEvent
 from vpa_desktop.security.policy import PolicyBook
+from vpa_desktop.tokens import estimate_prompt_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +248,10 @@ class LLMProviderManager:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
         owner = self.model_owner(provider_id, pool)
+        tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
         found = order(
             strategy,
-            [self._candidate(p, self._model_at(p, request, owner)) for p in pool],
+            [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool],
             preferred=wanted,
             sticky=self._sticky_id(request.conversation_id),
             draw=self._draw,
@@ -292,15 +294,16 @@ class LLMProviderManager:
     def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
         return (request.model if provider.provider_id == owner else None) or provider.model
 
-    def _candidate(self, provider: BaseLLMProvider, model: str) -> Candidate:
+    def _candidate(self, provider: BaseLLMProvider, model: str, tokens_in: int) -> Candidate:
         health = self.health[provider.provider_id]
+        lengths = (tokens_in, self.health.usual_answer(provider.provider_id)) if tokens_in else USUAL
         return Candidate(
             provider.provider_id,
             provider.is_local,
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            self._prices.price_usd(provider.config, model),
+            self._prices.price_usd(provider.config, model, lengths),
         )
 
     def _sticky_id(self, conversation_id: str | None) -> str:

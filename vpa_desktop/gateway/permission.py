@@ -79,6 +79,27 @@ def none_permitted(manager: LLMProviderManager, request: LLMRequest) -> PolicyRe
     return PolicyRefused("The question was not sent", why, first.next_step, rule=first.rule)
 
 
+async def must_lead_somewhere(
+    manager: LLMProviderManager, route: Sequence[BaseLLMProvider], asked: LLMRequest, owner: str
+) -> None:
+    """Raise PolicyRefused where nobody on a route may be asked: an answer that is kept is not given then either."""
+    if not manager.policy:
+        return
+    user_id = manager.policy.user_of(asked.user_id)
+    refusals = [
+        manager.policy.refusal(p.config, (asked.model if p.provider_id == owner else None) or p.model, user_id)
+        for p in route
+    ]
+    if refusals and not all(refusals):
+        return
+    refusal = refusals[0] if refusals else none_permitted(manager, asked)
+    if refusal is None:
+        return
+    if manager.on_refusal is not None:
+        await manager.on_refusal(refusal, identified(manager.policy, asked))
+    raise refusal
+
+
 def default_refused(manager: LLMProviderManager, user_id: str) -> PolicyRefused | None:
     """Say why the default provider is not the one that is asked first; None where no policy is why."""
     provider = manager.get_provider(manager.routing.default_provider) if manager.policy else None

@@ -25,6 +25,7 @@ from vpa_desktop.settings_file import key_lines, shown
 from vpa_desktop.settings_rules import MONEY, ROLE_RULES, SWITCH, TEXTS, Rule
 
 NAME: Final = "policy.toml"
+NOBODY: Final = "unknown"
 CLOSED: Final = "Nothing leaves this machine until it is mended"
 WORLD: Final = S_IWGRP | S_IWOTH
 
@@ -72,7 +73,10 @@ def system_policy_file() -> Path:
 def login_name() -> str:
     """Return the account the program runs under, by the system's word and not by a variable (USER can be set)."""
     if sys.platform == "win32":
-        return os.getlogin()
+        try:
+            return os.getlogin()
+        except OSError:  # a service without a session
+            return NOBODY
     import pwd
 
     try:
