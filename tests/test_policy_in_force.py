@@ -211,9 +211,11 @@ async def test_a_policy_with_a_mistake_is_on_the_screen_and_sends_nothing(office
 
 async def test_an_answer_that_is_kept_is_not_given_to_who_may_not_ask_for_it(office: Office) -> None:
     text = "Count to sixty, again"
+    office.settings(more="enabled = false", default="good", chain='["good"]')
     async with office.program() as system:
         ask = EnhancedLLMRequest(text, provider="good", conversation_id="new")
         await system.integration.generate_enhanced_response(ask)
+        assert (await system.integration.generate_enhanced_response(ask)).cached
         office.policy.write_text('[models]\ndenied = ["fine"]')
         await system.save_settings({"routing.strategy": "fastest"})
         with pytest.raises(PolicyRefused):
