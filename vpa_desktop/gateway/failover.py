@@ -159,7 +159,7 @@ class Failover:
         manager, provider = self._manager, stop.provider
         request = await self._prepared(stop, anew)
         breaker = manager.breaker(stop.provider_id, stop.model)
-        run = AttemptRun(provider, request)
+        run = AttemptRun(provider, request, force=force)
         try:
             reservation, request = await set_aside(manager.budget, provider, request, self._info(stop))
         except BudgetExceeded as exc:
@@ -178,7 +178,7 @@ class Failover:
         try:
             yield RouteStarted(provider.provider_id, run.model)
             is_seam_due = bool(self._kept)
-            async with aclosing(provider.stream(request)) as events:
+            async with aclosing(run.provider.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, StreamDone):
                         run.done = event
@@ -197,6 +197,7 @@ class Failover:
             outcome = "interrupted" if run.text else "failed"
         finally:
             manager.health.ended(provider.provider_id)
+            self._attempts += run.passed_over
             provider_error = error if isinstance(error, ProviderError) else None
             row, cost = await run.row(outcome, provider_error)
             self._costs.append(cost)
