@@ -11,12 +11,14 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
@@ -37,7 +39,6 @@ from vpa_desktop.records import (
     DocumentRecord,
     IngestProgress,
     IngestReport,
-    KeyInfo,
     MessageRecord,
     ModelList,
     ProviderDraft,
@@ -52,7 +53,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.usage import UsageLedger
+from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
 
 class System:
@@ -73,6 +74,8 @@ class System:
         self.setup = ProviderSetup(
             self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._session.build
         )
+        self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
+        self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
@@ -223,20 +226,6 @@ class System:
         order = self.setup.set_order(provider_ids)
         await self._reload()
         return order
-
-    async def list_keys(self) -> list[KeyInfo]:
-        """Return where keys are, never a key."""
-        return await self.setup.list_keys()
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        """Store a key; it counts at once."""
-        await self.setup.set_key(provider_id, key)
-        await self._reload()
-
-    async def delete_key(self, provider_id: str) -> None:
-        """Remove a key; the provider is out of the route at once."""
-        await self.setup.delete_key(provider_id)
-        await self._reload()
 
     # Documents
 

@@ -29,7 +29,7 @@ BUSY = refusal("429 Too Many Requests", "rate_limit_exceeded", "retry-after: 30"
 def pool_key(n: int, retires_at: datetime | None = None, secret: str = "") -> PoolKey:
     """The n-th key, which ends in its number."""
     secret = secret or f"sk-test-of-a-pool-{n:04}"
-    return PoolKey(str(n), secret, f"…{secret[-4:]}", f"…{secret[-4:]}", retires_at)
+    return PoolKey(str(n), secret, f"…{secret[-4:]}", retires_at)
 
 
 @dataclass

@@ -41,8 +41,8 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
     groups: dict[str, list[UsageRow]] = defaultdict(list)
     for row in rows:
-        # One key per provider in this version: by key is by provider.
-        name = {"model": row.model, "day": row.at.astimezone().date().isoformat()}.get(by, row.provider)
+        day = row.at.astimezone().date().isoformat()
+        name = {"model": row.model, "day": day, "key": f"{row.provider} {row.key_label}".strip()}.get(by, row.provider)
         groups[name].append(row)
     return [
         {

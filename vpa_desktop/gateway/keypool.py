@@ -29,7 +29,7 @@ Build = Callable[[LLMProviderConfig], BaseLLMProvider]
 
 @dataclass(frozen=True, slots=True)
 class PoolKey:
-    """One key. ``id`` stays the same while it is replaced; ``label`` is what rows and receipts call it.
+    """One key. ``id`` stays the same while it is replaced; ``label`` is what rows and receipts call it, never the key.
 
     One with ``retires_at`` is only asked when no other can be, and not at all from then on.
     """
@@ -37,7 +37,6 @@ class PoolKey:
     id: str
     secret: str = field(repr=False)
     label: str
-    name: str
     retires_at: datetime | None = None
 
 
@@ -168,7 +167,7 @@ class KeyPool(BaseLLMProvider):
 
     def _called(self, seat: _Seat) -> str:
         """A key in the words of a receipt: its number, and the person's name for it or its last characters."""
-        return f"key {self._seats.index(seat) + 1} ({seat.key.name})" if seat in self._seats else "a key"
+        return f"key {self._seats.index(seat) + 1} ({seat.key.label})" if seat in self._seats else "a key"
 
     def passed_over_line(self, seat: _Seat, error: ProviderError) -> str:
         """The words of the receipt for a key that was refused."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from vpa_desktop.errors import AuthenticationFailed, ErrorClass, ProviderError, RateLimited
-from vpa_desktop.gateway.cooldown import Cooldowns
-
-KeyStanding = Literal["in use", "waiting", "refused"]
+from vpa_desktop.gateway.cooldown import REASONS, Cooldowns
+from vpa_desktop.records import KeyStanding
 
 REFUSALS: Final[Mapping[ErrorClass, str]] = {
     "rate_limit": "has reached its limit for now",
@@ -40,6 +39,16 @@ def state_of(cooldowns: Cooldowns, pause_id: str, refusals: Mapping[str, Provide
     standing: KeyStanding = "waiting" if error.error_class == "rate_limit" else "refused"
     said = f"It {REFUSALS[error.error_class]}" + (f": {error.why}" if error.why else "")
     return KeyState(standing, said, now + timedelta(seconds=left_s))
+
+
+def state_of_only(cooldowns: Cooldowns, provider_id: str, model: str, now: datetime) -> KeyState:
+    """Return how the one key of a provider stands: the provider's pause is its own."""
+    left_s = cooldowns.left_s(provider_id, model)
+    if not left_s:
+        return KeyState()
+    reason = cooldowns.reason(provider_id, model).partition(";")[0]
+    standing: KeyStanding = "waiting" if reason == REASONS["rate_limit"] else "refused"
+    return KeyState(standing, reason[:1].upper() + reason[1:], now + timedelta(seconds=left_s))
 
 
 def nobody_left(

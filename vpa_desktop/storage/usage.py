@@ -40,6 +40,13 @@ class UsageLedger:
         return sum((Decimal(cost) for (cost,) in costs), Decimal())
 
 
+async def last_used_keys(db: Database) -> dict[tuple[str, str], datetime]:
+    """When each provider was last asked with a key, by its id and the key's label."""
+    query = "SELECT provider, key_label, max(at) FROM usage WHERE key_label != '' GROUP BY provider, key_label"
+    rows = await db.read(lambda each: each.execute(query).fetchall())
+    return {(provider, label): text_to_time(at) for provider, label, at in rows}
+
+
 def insert_usage(db: sqlite_utils.Database, row: UsageRow) -> None:
     """Adds one row inside a transaction of the caller's."""
     db.table("usage").insert(
