@@ -133,7 +133,7 @@ async def test_the_receipt_names_each_key_that_was_passed_over_and_the_row_the_o
         lines = seen.response.attempts
         assert [(a.provider, a.outcome) for a in lines] == [("a", "skipped")] * 4 + [("a", "ok")]
         assert lines[1].reason.startswith("key 2 (…0002) has no credit left")
-        assert lines[0].reason.startswith("key 1 (…0001) was refused: It answered 401")
+        assert lines[0].reason.startswith("key 1 (…0001) was refused: it answered 401")
         rows = await it.it.manager.ledger.rows()
         assert [(row.outcome, row.key_label) for row in rows] == [("ok", "…0005")]
         assert not any("sk-test" in str(fact) for fact in (*lines, *rows))

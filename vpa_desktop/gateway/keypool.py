@@ -18,7 +18,7 @@ from typing import TypeVar
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.gateway.cooldown import FIRST_WAIT_S, Cooldowns
-from vpa_desktop.gateway.keystate import REFUSALS, KeyState, nobody_left, state_of
+from vpa_desktop.gateway.keystate import KeyState, nobody_left, refusal_in_words, state_of
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers.base import BaseLLMProvider, PassedOver
 from vpa_desktop.tokens import TokenCount
@@ -171,8 +171,7 @@ class KeyPool(BaseLLMProvider):
 
     def passed_over_line(self, seat: _Seat, error: ProviderError) -> str:
         """The words of the receipt for a key that was refused."""
-        why = f": {error.why}" if error.why else ""
-        return f"{self._called(seat)} {REFUSALS[error.error_class]}{why}"
+        return f"{self._called(seat)} {refusal_in_words(error)}"
 
     # What does not depend on the key, or asks with any
 

@@ -37,8 +37,7 @@ def state_of(cooldowns: Cooldowns, pause_id: str, refusals: Mapping[str, Provide
         return KeyState()
     left_s, error = max(resting, key=lambda r: (r[1].error_class != "rate_limit", r[0]))
     standing: KeyStanding = "waiting" if error.error_class == "rate_limit" else "refused"
-    said = f"It {REFUSALS[error.error_class]}" + (f": {error.why}" if error.why else "")
-    return KeyState(standing, said, now + timedelta(seconds=left_s))
+    return KeyState(standing, f"It {refusal_in_words(error)}", now + timedelta(seconds=left_s))
 
 
 def state_of_only(cooldowns: Cooldowns, provider_id: str, model: str, now: datetime) -> KeyState:
@@ -66,7 +65,7 @@ def nobody_left(
     wait_s, _, soonest = min(facts, key=lambda fact: fact[0])
     classes = {error.error_class for _, _, error in facts}
     kind = RateLimited if soonest.error_class in ("rate_limit", "quota") else AuthenticationFailed
-    why = "; ".join(f"{name} {_said(error)}" for _, name, error in facts)
+    why = "; ".join(f"{name} {refusal_in_words(error)}" for _, name, error in facts)
     return kind(
         _headline(provider, classes, keys),
         why[:1].upper() + why[1:],
@@ -82,9 +81,11 @@ def nobody_left(
     )
 
 
-def _said(error: ProviderError) -> str:
-    why = f" ({error.why})" if error.why else ""
-    return f"{REFUSALS[error.error_class]}{why}"
+def refusal_in_words(error: ProviderError) -> str:
+    """Return what is said of a key that was refused: what it is, and what the provider answered."""
+    why = error.why.removeprefix("It answered ")
+    answer = f"{why[:1].lower()}{why[1:]}" if why == error.why else f"it answered {why}"
+    return f"{REFUSALS[error.error_class]}: {answer}" if why else REFUSALS[error.error_class]
 
 
 def _headline(provider: str, classes: set[ErrorClass], keys: int) -> str:
