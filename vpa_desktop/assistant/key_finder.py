@@ -22,6 +22,7 @@ class KeyFinder:
         self._environ = environ
         self._notices = notices
         self._held: set[str] = set()
+        self._homeless: set[str] = set()
 
     def in_environment(self, config: LLMProviderConfig) -> tuple[FoundKey, ...]:
         """Return the keys the environment holds for this provider."""
@@ -39,6 +40,8 @@ class KeyFinder:
             self._notices["vault"] = str(exc)
             return ()
         self._notices.pop("vault", None)
+        if any(not key.host for key in stored):
+            self._homeless.add(config.provider_id)
         return tuple(_found(key, home) for key in stored)
 
     async def usable(self, config: LLMProviderConfig, *, is_first_use: bool = False) -> tuple[FoundKey, ...]:
@@ -54,19 +57,15 @@ class KeyFinder:
         elif config.provider_id in self._held:
             self._held.discard(config.provider_id)
             self._notices.pop(config.provider_id, None)
-        if is_first_use and any(key.source == "vault" for key in every):
-            await self._record_host(config)
+        if is_first_use and home_of_key(config) and config.provider_id in self._homeless:
+            with suppress(SecretError):  # it is tried again at the next start
+                await self.store.record_host(config.provider_id, home_of_key(config))
+                self._homeless.discard(config.provider_id)
         return tuple(key for key in every if not key.held_for)
 
     def holds_back(self, provider_id: str) -> bool:
         """True where a key of this provider was stored for another host than the settings say now."""
         return provider_id in self._held
-
-    async def _record_host(self, config: LLMProviderConfig) -> None:
-        home = home_of_key(config)
-        with suppress(SecretError):  # it is tried again at the next start
-            if home and any(not key.host for key in await self.store.keys(config.provider_id)):
-                await self.store.record_host(config.provider_id, home)
 
 
 def _found(stored: StoredKey, home: str) -> FoundKey:

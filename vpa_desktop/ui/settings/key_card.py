@@ -40,7 +40,9 @@ class KeyRow(QFrame):
         column.setSpacing(2)
         tone = TONES.get(info.state, "danger")
         has_name = bool(info.label) or not is_only
-        place = self.tr("{0}, ends in {1}").format(info.source, info.hint) if info.hint else info.source
+        where = {"vault": self.tr("in the key store"), "environment": self.tr("from the environment")}
+        place = where.get(info.source, info.source)
+        place = self.tr("{0}, ends in {1}").format(place, info.hint) if info.hint else place
         head = QHBoxLayout()
         head.setSpacing(6)
         head.addWidget(IconLabel("circle-check" if tone == "ok" else "triangle-alert", 16, tone))
@@ -171,9 +173,9 @@ class KeyCard(Card):
             self.key.setPlaceholderText(self.tr("comes from the environment, which wins over a stored key"))
         self._told.setText(
             self.tr(
-                "The new key is tested first. Answers under way end with the old one, which helps out for ten "
-                "minutes more and is then deleted."
-            )
+                "The new key in the place of {0} is tested first. Answers under way end with the old one, which "
+                "helps out for ten minutes more and is then deleted."
+            ).format(label)
         )
         self._told.setVisible(bool(label))
 
