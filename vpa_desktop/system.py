@@ -24,6 +24,8 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.gateway.answer_cache import AnswerCache
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -52,6 +54,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.kept_answers import KeptAnswerStore
 from vpa_desktop.storage.usage import UsageLedger
 
 
@@ -76,11 +79,15 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
+        kept = None if db.read_only else KeptAnswerStore(db)
+        self.kept_answers = AnswerCache(lambda: self._settings.cache, store=kept)
+        self.desk = AnswerDesk(self.manager, self.kept_answers)
         self.integration = EnhancedLLMIntegration(
             self.manager,
             lambda: self._settings,
             conversations=None if db.read_only else self.conversations,
             knowledge=self.knowledge,
+            desk=self.desk,
             ready=self.keys_ready,
         )
         self._keys: asyncio.Task[None] | None = None
@@ -110,6 +117,7 @@ class System:
             self._chores = [
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
+                asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
@@ -329,6 +337,7 @@ class System:
             last_to_first.push_async_callback(self.knowledge.aclose)
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
+            last_to_first.push_async_callback(self.desk.aclose)
 
 
 async def build_system(

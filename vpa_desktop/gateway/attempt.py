@@ -120,6 +120,8 @@ class AttemptRun:
             conversation_id=self.request.conversation_id,
             message_id=self.request.metadata.get("message_id"),
             estimated=usage.estimated,
+            cache_write_tokens=usage.cache_write_tokens,
+            saved_usd=prices.prompt_cache_saving_usd(config, self.model, usage, cost),
         )
         return row, cost
 
