@@ -108,6 +108,10 @@ class HealthBook:
         if output_tokens is not None and output_tokens > 1:
             record.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
 
+    def was_slow(self, provider_id: str, waited_ms: float) -> None:
+        """Its first word had not come after so long, and it was not waited for."""
+        self[provider_id].first_token.add(waited_ms, self._clock())
+
     def failed(self, provider_id: str, reason: str) -> None:
         """A request failed for a reason that is the provider's."""
         record = self[provider_id]
