@@ -59,6 +59,11 @@ class Savings:
         """The share of answers that were not bought, 0 before the first."""
         return self.hits / (self.hits + self.misses) if self.hits else 0.0
 
+    @property
+    def total_usd(self) -> Decimal:
+        """What all caches have spared together."""
+        return self.saved_usd + self.prompt_cache_saved_usd
+
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:

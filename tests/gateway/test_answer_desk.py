@@ -93,7 +93,12 @@ async def test_an_answer_is_given_again_with_what_it_spares() -> None:
     assert (line.provider, line.outcome) == ("a", "cached")
     assert "saved $0.0300 and" in line.reason
     bought, spared = await desk.manager.ledger.rows()
-    assert (bought.cached, spared.cached, spared.cost_usd, spared.saved_usd) == (False, True, Decimal(), Decimal("0.03"))
+    assert (bought.cached, spared.cached, spared.cost_usd, spared.saved_usd) == (
+        False,
+        True,
+        Decimal(),
+        Decimal("0.03"),
+    )
 
 
 async def test_fresh_buys_and_replaces_the_kept_answer() -> None:

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     )
 
 
+class KeptAnswers(Protocol):
+    """The answers that are given again without asking anybody. Both raise StorageError."""
+
+    async def count(self) -> int: ...
+    async def forget(self) -> int: ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
 
@@ -40,6 +47,9 @@ class Backend(Protocol):
 
     @property
     def provider_kinds(self) -> tuple[str, ...]: ...
+
+    @property
+    def kept_answers(self) -> KeptAnswers: ...
 
     def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]: ...
 

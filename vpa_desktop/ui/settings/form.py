@@ -44,8 +44,9 @@ class Row(QFrame):
         label = PlainLabel(name, "strong", wraps=True)
         label.setBuddy(control)
         words.addWidget(label)
+        self._hint = PlainLabel(hint, "dim", wraps=True)
         if hint:
-            words.addWidget(PlainLabel(hint, "dim", wraps=True))
+            words.addWidget(self._hint)
         line = QHBoxLayout()
         line.setSpacing(24)
         line.addLayout(words, 1)
@@ -56,6 +57,11 @@ class Row(QFrame):
         column.setContentsMargins(0, 8, 0, 8)
         column.addLayout(line)
         column.addWidget(self._said)
+
+    def set_hint(self, hint: str) -> None:
+        """Changes the hint of a row that has one."""
+        self._hint.setText(hint)
+        self.control.setAccessibleDescription(hint)
 
     def tell(self, error: str) -> None:
         """Shows what went wrong, or that nothing did."""
