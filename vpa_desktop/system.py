@@ -16,6 +16,7 @@ from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
+from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.provider_setup import ProviderSetup
@@ -24,7 +25,6 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
-from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -54,7 +54,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.kept_answers import KeptAnswerStore
+from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger
 
 
@@ -79,9 +79,8 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
-        kept = None if db.read_only else KeptAnswerStore(db)
-        self.kept_answers = AnswerCache(lambda: self._settings.cache, store=kept)
-        self.desk = AnswerDesk(self.manager, self.kept_answers)
+        self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
+        self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(
             self.manager,
             lambda: self._settings,
@@ -90,6 +89,7 @@ class System:
             desk=self.desk,
             ready=self.keys_ready,
         )
+        self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
@@ -115,6 +115,7 @@ class System:
 
         if background and not self.db.read_only:
             self._chores = [
+                asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
@@ -141,6 +142,7 @@ class System:
         await self.catalogue.load()
         if self._keys is not None:
             await asyncio.shield(self._keys)
+        await self._keeper.load()
 
     @property
     def settings(self) -> Settings:
@@ -337,6 +339,7 @@ class System:
             last_to_first.push_async_callback(self.knowledge.aclose)
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
+            last_to_first.push_async_callback(self._keeper.aclose)
             last_to_first.push_async_callback(self.desk.aclose)
 
 

@@ -7,12 +7,13 @@ always buys. Exact only: an answer is given again where everything that could ha
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from vpa_desktop.config import CacheSettings
 from vpa_desktop.errors import StorageError
 from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.answer_cache import AnswerCache
@@ -35,7 +36,8 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import UsageRow
-from vpa_desktop.storage.kept_answers import KeptAnswer
+from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.kept_answers import KeptAnswer, KeptAnswerStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class AnswerDesk:
         self.cache = cache
         self._keys = AnswerKeys()
         self._flights: Flights[GatewayEvent] = Flights(lambda event: isinstance(event, RouteDone))
+
+    @classmethod
+    def over(cls, db: Database, manager: LLMProviderManager, settings: Callable[[], CacheSettings]) -> AnswerDesk:
+        """Make a desk whose answers are kept in this database, where it can be written."""
+        store = None if db.read_only else KeptAnswerStore(db)
+        return cls(manager, AnswerCache(settings, store=store))
 
     async def stream(
         self,

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -38,6 +41,7 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import BreakerEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class LLMProviderManager:
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
         self.hedges = HedgeBudget()
         self._lines: dict[str, Line] = {}
+        self.breaker_events: deque[BreakerEvent] = deque(maxlen=500)
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
@@ -182,9 +187,30 @@ class LLMProviderManager:
         key = (provider_id, model)
         if key not in self._breakers:
             self._breakers[key] = CircuitBreaker(
-                settings.failure_threshold, settings.recovery_timeout_s, clock=self._clock
+                settings.failure_threshold,
+                settings.recovery_timeout_s,
+                clock=self._clock,
+                changed=partial(self._breaker_changed, key),
             )
         return self._breakers[key]
+
+    def _breaker_changed(self, place: tuple[str, str], state: str, reason: str) -> None:
+        self.breaker_events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))
+
+    def take_breaker_events(self) -> list[BreakerEvent]:
+        """Return the changes of breakers since the last call, oldest first."""
+        taken = list(self.breaker_events)
+        self.breaker_events.clear()
+        return taken
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Every provider and model that was asked, or may not be asked now."""
+        return tuple(self._breakers)
+
+    def open_breakers(self) -> dict[tuple[str, str], CircuitBreaker]:
+        """Return the breakers of those that are left alone, by provider and model."""
+        return {place: breaker for place, breaker in self._breakers.items() if breaker.state != "closed"}
 
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""
