@@ -1,6 +1,7 @@
 """Single flight: those who ask the same at the same time share one answer, as it comes. Knows nothing of answers.
 
-The stream runs in a task of its own: whoever asked first may go, and it goes on as long as somebody still reads.
+The stream runs in a task of its own: whoever asked first may go, and it goes on as long as somebody still reads. It
+never runs ahead of its fastest reader: where the last one leaves between two events it is closed there, in good order.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Flight(Generic[E]):
         self._is_last = is_last
         self._has_landed = False
         self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._readers = 0
         self.is_left = False
         self.task = asyncio.get_running_loop().create_task(self._fly(stream), name="answer")
@@ -31,7 +33,10 @@ class Flight(Generic[E]):
             async for event in events:
                 self._events.append(event)
                 self._has_landed = self._has_landed or self._is_last(event)
+                self._wanted.clear()
                 self._tell()
+                if not self._has_landed:  # what is left to do after the end needs no reader
+                    await self._wanted.wait()
 
     def _tell(self) -> None:
         self._news.set()
@@ -56,6 +61,7 @@ class Flight(Generic[E]):
                 if self.task.done():
                     self._raise()
                     return
+                self._wanted.set()
                 await self._news.wait()
         finally:
             self._readers -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ class UsageLedger:
         self._db = db
 
     async def record(self, row: UsageRow) -> None:
-        """Books one attempt."""
-        await self._db.write(lambda db: insert_usage(db, row))
+        """Books one attempt, also where the caller is cancelled meanwhile: the money is spent."""
+        await asyncio.shield(self._db.write(lambda db: insert_usage(db, row)))
 
     async def rows(self, since: datetime | None = None) -> list[UsageRow]:
         """The rows booked at or after ``since``, oldest first; all of them without it."""
