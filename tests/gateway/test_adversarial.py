@@ -24,6 +24,7 @@ from tests.gateway.faults import (
     WORDS,
     Rig,
     drip,
+    dying_connections,
     refusal,
     rig,
     stream,
@@ -223,6 +224,24 @@ async def test_9_the_only_provider_is_asked_again_even_after_a_refusal() -> None
         it.manager.remove_provider("b")
         assert (await it.ask()).error is not None
         assert (await it.ask()).text == WHOLE
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+async def test_10_connections_that_died_while_they_were_kept_are_no_failure_of_the_provider(at_once: int) -> None:
+    """The server takes the second request on each and hangs up before any byte, as after a laptop's sleep."""
+    async with dying_connections() as server, rig([GOOD]) as it:
+        provider = it.manager.route(QUESTION)[0]
+        provider.config = replace(provider.config, api_endpoint=server.url + "/v1")
+        assert {s.text for s in await asyncio.gather(*(it.ask() for _ in range(at_once)))} == {WHOLE}
+        assert {s.text for s in await asyncio.gather(*(it.ask() for _ in range(at_once)))} == {WHOLE}
+        assert server.opened == at_once  # they are kept
+        server.dies = True
+        answers = await asyncio.gather(*(it.ask() for _ in range(at_once)))
+        assert {s.text for s in answers} == {WHOLE}
+        assert {len(s.response.attempts) for s in answers if s.response is not None} == {1}
+        assert it.b.requests == []
+        assert it.manager.health["a"].success_rate == 1
+        assert server.opened <= 2 * at_once
 
 
 @pytest.mark.parametrize(

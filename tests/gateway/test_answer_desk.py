@@ -154,6 +154,27 @@ async def test_an_answer_after_a_silent_failure_is_kept_under_the_one_who_gave_i
     assert len(other.requests) == 1
 
 
+async def test_what_a_cheaper_model_answered_after_a_limit_is_not_the_named_ones() -> None:
+    """With ``on_limit`` cheapest the same provider may answer with its own model in the place of the named one."""
+    provider = good("a", input_cost_per_million=Decimal(1), output_cost_per_million=Decimal(1), max_tokens=10)
+    made = manager(provider)
+    desk = desk_of(made)
+    named = replace(ASK, model="large")
+    asked: list[LLMRequest] = []
+
+    async def cheaper(request: LLMRequest, **_: Any) -> AsyncGenerator[GatewayEvent, None]:
+        asked.append(request)
+        async with aclosing(LLMProviderManager.stream(made, replace(request, model=None))) as events:
+            async for event in events:
+                yield event
+
+    made.stream = cheaper  # type: ignore[method-assign,assignment]
+    for _ in range(2):
+        assert not (await ask(desk, named, provider="a")).cached
+    assert len(asked) == 2
+    assert (await ask(desk, ASK)).cached
+
+
 async def test_while_the_first_choice_is_left_alone_the_others_kept_answer_is_given() -> None:
     down = scripted("a", ProviderUnavailable("down", provider="a"))
     made = manager(down, good("b"))

@@ -135,13 +135,15 @@ class AnswerDesk:
 
     async def _buy(self, asked: _Asked) -> AsyncGenerator[GatewayEvent, None]:
         """A new answer, kept where it is fit for it."""
-        has_seam = False
+        has_seam, model = False, ""
         kept: tuple[bytes, KeptAnswer] | None = None
         async with aclosing(self._ask(asked)) as events:
             async for event in events:
                 has_seam = has_seam or isinstance(event, Seam)
-                if isinstance(event, RouteDone) and not has_seam:
-                    kept = self._kept(asked, event.response)
+                if isinstance(event, RouteStarted):
+                    model = event.model
+                elif isinstance(event, RouteDone) and not has_seam:
+                    kept = self._kept(asked, event.response, model)
                 yield event
         if kept is not None:
             await self.cache.put(*kept)
@@ -151,15 +153,15 @@ class AnswerDesk:
             asked.request, route=asked.route, ready_answers=asked.ready, model_for=asked.owner or None
         )
 
-    def _kept(self, asked: _Asked, response: LLMResponse) -> tuple[bytes, KeptAnswer] | None:
-        """Keep a whole answer under the provider that gave it, whoever was asked before."""
+    def _kept(self, asked: _Asked, response: LLMResponse, model: str) -> tuple[bytes, KeptAnswer] | None:
+        """Keep a whole answer under the provider and model that were asked for it, whoever was asked before."""
         is_whole = response.finish_reason == "stop" and response.content and not response.tool_calls
         if not is_whole or response.provider in asked.ready:
             return None
         stop = next((stop for stop in asked.stops if stop.provider_id == response.provider), None)
         if stop is None:
             return None
-        key = self._key(asked, stop)
+        key = self._key(asked, stop if stop.model == model else replace(stop, named_model=model))
         return key, self.cache.keep_at_hand(key, response, asked.request.conversation_id, asked.passages)
 
     def _key(self, asked: _Asked, stop: Stop) -> bytes:
