@@ -154,24 +154,23 @@ async def test_an_answer_after_a_silent_failure_is_kept_under_the_one_who_gave_i
     assert len(other.requests) == 1
 
 
-async def test_what_a_cheaper_model_answered_after_a_limit_is_not_the_named_ones() -> None:
-    """With ``on_limit`` cheapest the same provider may answer with its own model in the place of the named one."""
-    provider = good("a", input_cost_per_million=Decimal(1), output_cost_per_million=Decimal(1), max_tokens=10)
-    made = manager(provider)
-    desk = desk_of(made)
-    named = replace(ASK, model="large")
-    asked: list[LLMRequest] = []
+class AfterALimit(LLMProviderManager):
+    """Asks the provider's own model in the place of the named one, as ``on_limit`` "cheapest" may."""
 
-    async def cheaper(request: LLMRequest, **_: Any) -> AsyncGenerator[GatewayEvent, None]:
-        asked.append(request)
-        async with aclosing(LLMProviderManager.stream(made, replace(request, model=None))) as events:
+    async def stream(self, request: LLMRequest, **how: Any) -> AsyncGenerator[GatewayEvent, None]:
+        async with aclosing(super().stream(replace(request, model=None), **how)) as events:
             async for event in events:
                 yield event
 
-    made.stream = cheaper  # type: ignore[method-assign,assignment]
-    for _ in range(2):
-        assert not (await ask(desk, named, provider="a")).cached
-    assert len(asked) == 2
+
+async def test_what_another_model_answered_is_not_the_named_ones() -> None:
+    provider = good("a")
+    made = AfterALimit()
+    made.register_provider("a", provider)
+    desk = desk_of(made)
+    named = replace(ASK, model="large")
+    assert not (await ask(desk, named, provider="a")).cached
+    assert not (await ask(desk, named, provider="a")).cached
     assert (await ask(desk, ASK)).cached
 
 

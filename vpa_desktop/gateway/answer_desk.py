@@ -161,7 +161,7 @@ class AnswerDesk:
         stop = next((stop for stop in asked.stops if stop.provider_id == response.provider), None)
         if stop is None:
             return None
-        key = self._key(asked, stop if stop.model == model else replace(stop, named_model=model))
+        key = self._key(asked, stop if stop.model == model else Stop(stop.provider, model))
         return key, self.cache.keep_at_hand(key, response, asked.request.conversation_id, asked.passages)
 
     def _key(self, asked: _Asked, stop: Stop) -> bytes:

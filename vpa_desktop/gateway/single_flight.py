@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
+from vpa_desktop.errors import VPAError
+
 E = TypeVar("E")
 
 
@@ -72,8 +74,10 @@ class Flight(Generic[E]):
 
     def _raise(self) -> None:
         error = None if self.task.cancelled() else self.task.exception()
-        if error is not None:
+        if isinstance(error, VPAError):
             raise error.with_traceback(None)  # each reader has a path of its own: they would add up in one error
+        if error is not None:
+            raise error
 
 
 class Flights(Generic[E]):
