@@ -4,7 +4,7 @@ Questions and texts: the 472 questions and five corpora of the chunking evaluati
 folder beside the repository. Prices: the list prices of genai-prices. Nothing else is measured data: what follows are
 assumptions, drawn with a fixed seed, and the saving holds for them only.
 
-- 300 conversations in a month; 45 % are plain questions, 30 % a question with passages from documents (about 900
+- 200 conversations in a month; 45 % are plain questions, 30 % a question with passages from documents (about 900
   tokens), 25 % a long text (20,000 characters) with questions about it.
 - A plain question is followed by two more in 30 % of the cases, a long text by three, one to three minutes apart.
 - 15 % of the conversations begin with an earlier question word for word; half of these within the hour, the others
@@ -50,7 +50,7 @@ from vpa_desktop.records import MessageRecord
 DATA: Final = Path(__file__).resolve().parents[2] / "../shared/retrieval/chunk_eval"
 BEST, CHEAP = "gpt-6.1-sol", "gpt-6-luna"
 SEED: Final = 4
-CONVERSATIONS: Final = 300
+CONVERSATIONS: Final = 200
 MONTH_S: Final = 30 * 86_400.0
 HOUR_S: Final = 3_600.0
 CHARACTERS: Final = 4
