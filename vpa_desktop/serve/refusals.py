@@ -110,7 +110,7 @@ def _of_provider(error: ProviderError) -> Refusal:
         headers.append(NOT_AGAIN)
     elif error.retry_after_s is not None and status in (429, 503):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
-    param = redact(error.param) if error.param and status == 400 else None
+    param = redact(error.param) if error.param and status in (400, 404) else None
     return Refusal(status, kind, code, _sentence(error), param, tuple(headers))
 
 
