@@ -108,6 +108,18 @@ class HealthBook:
         if output_tokens is not None and output_tokens > 1:
             record.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
 
+    def was_slow(self, provider_id: str, waited_ms: float) -> None:
+        """Its first word had not come after so long, and it was not waited for."""
+        self[provider_id].first_token.add(waited_ms, self._clock())
+
+    def resume(self, provider_id: str, first_token_ms: float | None, token_ms: float | None) -> None:
+        """Begin with the speed an earlier run had seen; what is measured from now on takes its place soon."""
+        record, now = self[provider_id], self._clock()
+        if first_token_ms is not None:
+            record.first_token.add(first_token_ms, now)
+        if token_ms is not None:
+            record.token.add(token_ms, now)
+
     def failed(self, provider_id: str, reason: str) -> None:
         """A request failed for a reason that is the provider's."""
         record = self[provider_id]

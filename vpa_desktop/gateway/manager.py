@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -19,9 +22,12 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.hedge import HedgeBudget
+from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
@@ -35,6 +41,7 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import BreakerEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,9 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self.hedges = HedgeBudget()
+        self._lines: dict[str, Line] = {}
+        self.breaker_events: deque[BreakerEvent] = deque(maxlen=500)
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
@@ -88,6 +98,8 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
+        if (line := self._lines.get(provider_id)) is not None:
+            line.set_ceiling(provider.config.max_concurrency)
         for key in [k for k in self._breakers if k[0] == provider_id]:
             del self._breakers[key]
 
@@ -175,9 +187,42 @@ class LLMProviderManager:
         key = (provider_id, model)
         if key not in self._breakers:
             self._breakers[key] = CircuitBreaker(
-                settings.failure_threshold, settings.recovery_timeout_s, clock=self._clock
+                settings.failure_threshold,
+                settings.recovery_timeout_s,
+                clock=self._clock,
+                changed=partial(self._breaker_changed, key),
             )
         return self._breakers[key]
+
+    def _breaker_changed(self, place: tuple[str, str], state: str, reason: str) -> None:
+        self.breaker_events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))
+
+    def take_breaker_events(self) -> list[BreakerEvent]:
+        """Return the changes of breakers since the last call, oldest first."""
+        taken = list(self.breaker_events)
+        self.breaker_events.clear()
+        return taken
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Every provider and model that was asked, or may not be asked now."""
+        return tuple(self._breakers)
+
+    def open_breakers(self) -> dict[tuple[str, str], CircuitBreaker]:
+        """Return the breakers of those that are left alone, by provider and model."""
+        return {place: breaker for place, breaker in self._breakers.items() if breaker.state != "closed"}
+
+    def line(self, provider: BaseLLMProvider) -> Line:
+        """Return the places at one provider."""
+        line = self._lines.get(provider.provider_id)
+        if line is None:
+            line = self._lines[provider.provider_id] = Line(provider.config.max_concurrency, clock=self._clock)
+        return line
+
+    def pace_guard(self, provider: BaseLLMProvider) -> PaceGuard | None:
+        """Return the guard against an answer that drips; None where it is off, and on this machine."""
+        window_s = self.routing.slow_stream_s
+        return PaceGuard(provider, window_s) if window_s and not provider.is_local else None
 
     # Answers
 
