@@ -31,6 +31,9 @@ from vpa_desktop.serve.shapes import Chunks, new_id, whole
 STUCK_S: Final = 60.0
 """A client that takes nothing for so long is gone."""
 
+ASKED: Final = ("ok", "failed", "interrupted", "cancelled")
+"""Outcomes of attempts at which a provider was asked."""
+
 EVENTS: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")
 CANNOT_TAKE_BACK: Final = StreamInterrupted(
     "The answer broke off and could not be continued",
@@ -115,7 +118,7 @@ class Reply:
     def _headers(self, response: LLMResponse | None) -> list[Header]:
         attempts = self.outcome.attempts
         if response is not None:
-            attempts = sum(1 for attempt in response.attempts if attempt.outcome != "skipped")
+            attempts = sum(1 for a in response.attempts if a.outcome in ASKED)
         cached = response is not None and response.cached
         return [
             (b"x-request-id", self.request_id.encode()),

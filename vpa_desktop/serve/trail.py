@@ -17,6 +17,9 @@ from vpa_desktop.security.audit import AuditLog, AuditNote
 log = logging.getLogger(__name__)
 
 WAITING_MAX: Final = 10_000
+TOGETHER_S: Final = 0.05
+"""How long an entry may wait for others: each write is a wait for the disk, and answers are booked there too."""
+
 REFUSED_EVERY_S: Final = 60.0
 """Wrong tokens are counted and written at most this often: whoever guesses must not fill the disk."""
 
@@ -28,6 +31,7 @@ class Trail:
         self._audit = audit
         self._waiting: asyncio.Queue[AuditNote] = asyncio.Queue(WAITING_MAX)
         self._writer: asyncio.Task[None] | None = None
+        self._is_closing = False
         self._refused = 0
         self._refused_at = float("-inf")
 
@@ -54,7 +58,9 @@ class Trail:
             self._refused_at = float("-inf")
             self._refused -= 1
             await self.refused()
+        self._is_closing = True
         await self._waiting.join()
+        self._is_closing = False
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
@@ -63,6 +69,8 @@ class Trail:
     async def _write(self, audit: AuditLog) -> None:
         while True:
             notes = [await self._waiting.get()]
+            if not self._is_closing:
+                await asyncio.sleep(TOGETHER_S)
             while not self._waiting.empty():
                 notes.append(self._waiting.get_nowait())
             try:
