@@ -13,10 +13,11 @@ from typing import Any
 import openai
 import pytest
 
-from tests.gateway.faults import ROLE, stream, then_silence
+from tests.gateway.faults import END, ROLE, late, stream, then_silence
 from tests.providers.rawserver import STREAM_HEAD, chunk, serving
 from tests.serve.house import open_house, settings_of, until_error
 from vpa_desktop.errors import UsageError, VPAError
+from vpa_desktop.serve import endpoint, replies
 from vpa_desktop.serve.listening import Connection, open_socket
 from vpa_desktop.serve.tokens import TokenFile
 
@@ -144,6 +145,45 @@ async def test_a_head_without_end_is_cut_off(vpa_home: Path) -> None:
         with suppress(ConnectionError):
             assert await house.raw(endless) == b""
         assert (await house.ask(None, method="GET", path="/health"))[0] == 200
+
+
+async def test_a_stray_line_after_the_body_does_not_end_the_answer(
+    vpa_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "head_within_s", 0.1)
+    slow = late(STREAM_HEAD + ROLE + chunk("one ") + END, 0.5)
+    async with serving(slow) as a, open_house(vpa_home, settings_of(a)) as house:
+        body = json.dumps(ASK).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {house.token}\r\n"
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        with suppress(ConnectionResetError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            writer.write(head.encode() + body)
+            await asyncio.sleep(0.1)
+            writer.write(b"\r\n")
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+
+async def test_a_client_that_takes_nothing_does_not_hold_its_place(
+    vpa_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "STUCK_S", 0.3)
+    monkeypatch.setattr(endpoint, "GONE_WITHIN_S", 0.1)
+    async with serving(stream(["x" * 200_000] * 100)) as a, open_house(vpa_home, settings_of(a)) as house:
+        body = json.dumps({**ASK, "stream": True}).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {house.token}\r\n"
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        _, writer = await asyncio.open_connection("127.0.0.1", house.port, limit=1_000)
+        writer.write(head.encode() + body)
+        entry = (await house.audit())[0]
+        assert entry.result == "cancelled"
+        for _ in range(100):
+            if not house.endpoint.room.at_once:
+                break
+            await asyncio.sleep(0.02)
+        assert house.endpoint.room.at_once == 0
+        writer.transport.abort()
 
 
 async def test_more_at_once_than_there_is_room_for_are_asked_to_come_back(vpa_home: Path) -> None:

@@ -31,6 +31,8 @@ LARGE_BYTES: Final = 200_000
 HANG_UP: Final = "vpa.hang_up"
 """Where the connection leaves a way to break it, in ``scope``."""
 
+GONE_WITHIN_S: Final = 2.0
+
 HEADERS: Final = {name.decode(): value.decode() for name, value in COMMON}
 
 
@@ -127,9 +129,15 @@ class _Completions:
 
 async def _break(scope: Scope, receive: Receive) -> None:
     """End the connection without the end of its body, so that nobody takes the answer for whole."""
-    connection: Mapping[str, Callable[[], None]] = scope.get("extensions", {}).get(HANG_UP, {})
-    if "call" in connection:
-        connection["call"]()
+    hang_up: Mapping[str, Callable[[], None]] = scope.get("extensions", {}).get(HANG_UP, {})
+    if not hang_up:
+        return
+    hang_up["kindly"]()
+    try:
+        async with asyncio.timeout(GONE_WITHIN_S):
+            await receive()
+    except TimeoutError:  # it does not even take what was sent
+        hang_up["at_once"]()
         await receive()
 
 

@@ -72,11 +72,18 @@ class Connection(HttpToolsProtocol):
         """The head has come: give the application a way to break the connection."""
         self._head_is_here()
         self._head_bytes = 0
-        self.scope["extensions"] = {HANG_UP: {"call": self.transport.close}}
+        self.scope["extensions"] = {HANG_UP: {"kindly": self.transport.close, "at_once": self.transport.abort}}
         super().on_headers_complete()
 
     def _wait_for_head(self) -> None:
-        self._deadline = self.loop.call_later(self.head_within_s, self.transport.abort)
+        self._deadline = self.loop.call_later(self.head_within_s, self._too_slow)
+
+    def _too_slow(self) -> None:
+        """End the connection, unless an answer is still on its way (some clients send a stray line after a body)."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait_for_head()
+        else:
+            self.transport.abort()
 
     def _head_is_here(self) -> None:
         if self._deadline is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -53,6 +53,10 @@ class Outcome:
     response: LLMResponse | None = None
 
 
+class NobodyReads(Exception):
+    """The client is there but takes nothing any more. Stays in this file."""
+
+
 class Reply:
     """One answer. ``run`` once; ``outcome`` is what became of it."""
 
@@ -75,8 +79,9 @@ class Reply:
             async with aclosing(self._events) as events:
                 await self._answer(events)
         except VPAError as exc:
-            await self.fail(refusal_of(exc))
-        except TimeoutError:  # only our own send has a deadline here: nobody reads any more
+            with suppress(NobodyReads):
+                await self.fail(refusal_of(exc))
+        except NobodyReads:
             self.outcome.result = "cancelled"
 
     async def _answer(self, events: AsyncGenerator[GatewayEvent, None]) -> None:
@@ -128,8 +133,11 @@ class Reply:
         ]
 
     async def _put(self, body: bytes, *, more: bool) -> None:
-        async with asyncio.timeout(STUCK_S):
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        try:
+            async with asyncio.timeout(STUCK_S):
+                await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        except TimeoutError as exc:
+            raise NobodyReads from exc
         self.is_over = not more
 
 
@@ -202,7 +210,8 @@ async def deliver(reply: Reply, receive: Receive, under_way: UnderWay, closing: 
             work.cancel()
             await asyncio.wait({work})
         elif work.cancelled() and not gone.done():
-            await reply.fail(closing)
+            with suppress(NobodyReads):
+                await reply.fail(closing)
         if not work.cancelled():
             work.result()
     finally:
