@@ -61,11 +61,11 @@ class Endpoint:
         self.app = Door(inside, tokens, self.room, trail)
 
     async def _models(self, request: Request) -> Response:
-        return _document({"object": "list", "data": await self._names.every()})
+        return _document({"object": "list", "data": await self._names.every(request.scope["vpa.user"])})
 
     async def _model(self, request: Request) -> Response:
         try:
-            return _document(await self._names.entry(request.path_params["name"]))
+            return _document(await self._names.entry(request.path_params["name"], request.scope["vpa.user"]))
         except VPAError as exc:
             return _refused(refusal_of(exc))
 
@@ -87,7 +87,7 @@ class Endpoint:
         try:
             asked = await asyncio.to_thread(read_request, body) if len(body) > LARGE_BYTES else read_request(body)
             asked = with_caller(asked, user, _priority(scope))
-            choice = await self._names.find(asked.model)
+            choice = await self._names.find(asked.model, user)
         except VPAError as exc:
             refusal = refusal_of(exc)
             await refuse(send, refusal)

@@ -7,15 +7,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import RequestRejected
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import LOCAL_USER
 
 AUTO: Final = "auto"
 """The route of the settings, whoever answers."""
 
 SHOWN: Final = 8
 KnownModels = Callable[[str], Awaitable[Sequence[ModelInfo]]]
+MayAsk = Callable[[LLMProviderConfig, str, str], bool]
+"""Whether a user may ask a provider with a model."""
+
+
+def everybody_may(config: LLMProviderConfig, model: str, user: str) -> bool:
+    """Whether a user may ask a provider with a model, where no rule says otherwise."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,26 @@ class Choice:
 
 
 class ModelNames:
-    """The names of one program's providers. ``known`` says which models a provider is known to have."""
+    """The names of one program's providers. ``known`` says which models a provider is known to have.
 
-    def __init__(self, manager: LLMProviderManager, known: KnownModels, default_model: Callable[[], str]) -> None:
+    ``may_ask`` keeps names out of a user's list; that nobody is asked against a rule is the gateway's to see to.
+    """
+
+    def __init__(
+        self,
+        manager: LLMProviderManager,
+        known: KnownModels,
+        default_model: Callable[[], str],
+        *,
+        may_ask: MayAsk = everybody_may,
+    ) -> None:
+        self._may_ask = may_ask
         self._manager = manager
         self._known = known
         self._default_model = default_model
         self._since = int(time.time())
 
-    async def find(self, name: str) -> Choice:
+    async def find(self, name: str, user: str = LOCAL_USER) -> Choice:
         """Return whom a name means; raises RequestRejected (model_not_found) where it means nobody."""
         if name in ("", AUTO):
             return Choice(None, self._default_model() or None)
@@ -51,15 +70,18 @@ class ModelNames:
         for provider in ready:
             if any(info.id == name for info in await self._known(provider)):
                 return Choice(provider, name)
-        raise await self._unknown(name)
+        raise await self._unknown(name, user)
 
-    async def every(self) -> list[dict[str, Any]]:
+    async def every(self, user: str = LOCAL_USER) -> list[dict[str, Any]]:
         """Return all names as OpenAI lists models."""
-        return [self._entry(AUTO, "vpa-desktop"), *[self._entry(name, owner) for name, owner in await self._names()]]
+        return [
+            self._entry(AUTO, "vpa-desktop"),
+            *[self._entry(name, owner) for name, owner in await self._names(user)],
+        ]
 
-    async def entry(self, name: str) -> dict[str, Any]:
+    async def entry(self, name: str, user: str = LOCAL_USER) -> dict[str, Any]:
         """Return one name of the list; raises RequestRejected where it means nobody."""
-        choice = await self.find(name)
+        choice = await self.find(name, user)
         return self._entry(name, choice.provider or "vpa-desktop")
 
     def _ready(self) -> list[str]:
@@ -69,21 +91,24 @@ class ModelNames:
         chain = [i for i in manager.routing.failover_chain if i in enabled]
         return [*chain, *(i for i in enabled if i not in chain)]
 
-    async def _names(self) -> list[tuple[str, str]]:
+    async def _names(self, user: str) -> list[tuple[str, str]]:
         found = []
         for provider in self._ready():
             own = self._manager.get_provider(provider)
+            if own is None:
+                continue
             models = [info.id for info in await self._known(provider) if info.chat is not False]
-            if own is not None and own.model and own.model not in models:
+            if own.model not in models:
                 models.insert(0, own.model)
-            found += [(f"{provider}/{model}", provider) for model in models] or [(provider, provider)]
+            allowed = [model for model in models if self._may_ask(own.config, model, user)]
+            found += [(f"{provider}/{model}" if model else provider, provider) for model in allowed]
         return found
 
     def _entry(self, name: str, owner: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._since, "owned_by": owner}
 
-    async def _unknown(self, name: str) -> RequestRejected:
-        names = [AUTO, *(known for known, _ in await self._names())]
+    async def _unknown(self, name: str, user: str) -> RequestRejected:
+        names = [AUTO, *(known for known, _ in await self._names(user))]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return RequestRejected(
             f"There is no model “{name[:200]}” here",
