@@ -47,6 +47,7 @@ class Server:
     path: str
     token: str = KEY
     pid: int = 0
+    model: str = "stub"
 
     @property
     def memory_mb(self) -> float:
@@ -71,7 +72,7 @@ class Load:
         try:
             if self.writer is None or self.writer.is_closing():
                 self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.server.port)
-            body = json.dumps({**BODY, "stream": self.streams}).encode()
+            body = json.dumps({**BODY, "model": self.server.model, "stream": self.streams}).encode()
             head = f"POST {self.server.path}/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
             head += f"authorization: Bearer {self.server.token}\r\ncontent-type: application/json\r\n"
             self.writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

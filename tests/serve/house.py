@@ -49,6 +49,15 @@ class House:
             await asyncio.sleep(0.01)
         raise AssertionError(f"there are {len(found)} entries, not {count}")
 
+    async def must_be_empty(self) -> None:
+        """Wait until nothing is under way; nothing is held then either."""
+        room = self.endpoint.room
+        for _ in range(200):
+            if not room.at_once:
+                break
+            await asyncio.sleep(0.01)
+        assert (room.at_once, room.held_bytes, self.endpoint.under_way.running) == (0, 0, {})
+
     async def raw(self, data: bytes, *, wait_s: float = 5) -> bytes:
         """Send bytes and return all that comes until the connection ends."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

@@ -118,7 +118,7 @@ async def test_a_body_that_is_too_large_is_refused_announced_or_not(vpa_home: Pa
         piece = b"200\r\n" + b" " * 512 + b"\r\n"
         answer = await house.raw(head.encode() + piece * 3)
         assert answer.startswith(b"HTTP/1.1 413")
-        assert (house.endpoint.room.held_bytes, house.endpoint.room.at_once) == (0, 0)
+        await house.must_be_empty()
         assert a.requests == []
 
 
@@ -178,11 +178,7 @@ async def test_a_client_that_takes_nothing_does_not_hold_its_place(
         writer.write(head.encode() + body)
         entry = (await house.audit())[0]
         assert entry.result == "cancelled"
-        for _ in range(100):
-            if not house.endpoint.room.at_once:
-                break
-            await asyncio.sleep(0.02)
-        assert house.endpoint.room.at_once == 0
+        await house.must_be_empty()
         writer.transport.abort()
 
 
@@ -198,10 +194,7 @@ async def test_more_at_once_than_there_is_room_for_are_asked_to_come_back(vpa_ho
         status, headers, body = await house.ask(ASK)
         assert (status, body["error"]["code"], headers["retry-after"]) == (429, "too_many_requests", "1")
         await first.close()
-        for _ in range(100):
-            if not house.endpoint.room.at_once:
-                break
-            await asyncio.sleep(0.01)
+        await house.must_be_empty()
         assert (await house.ask(None, method="GET", path="/v1/models"))[0] == 200
 
 

@@ -152,7 +152,7 @@ def test_what_a_provider_wants_back_with_a_call_goes_back_to_the_same_user_only(
         ("cannot read /home/anna/models/x.gguf now", "cannot read (a file) now"),
         (r"cannot read C:\Users\anna\x.gguf now", "cannot read (a file) now"),
         ("asked https://api.example.com/v1/chat twice", "asked https://api.example.com/v1/chat twice"),
-        ("5 and/or 6", "5 and/or 6"),
+        ("5 and/or 6, see GET /v1/models for more", "5 and/or 6, see GET /v1/models for more"),
     ],
 )  # fmt: skip
 def test_paths_of_the_machine_are_not_told(text: str, shown: str) -> None:
