@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
@@ -74,7 +74,11 @@ def endpoint_of(system: System, tokens: TokenFile) -> Endpoint:
             return ()
         return (await system.catalogue.known(provider_id)).models
 
-    names = ModelNames(system.manager, known, lambda: system.settings.default_model)
+    def may_ask(config: LLMProviderConfig, model: str, user: str) -> bool:
+        book = system.policy.book
+        return book.refusal(config, model, book.user_of(user)) is None
+
+    names = ModelNames(system.manager, known, lambda: system.settings.default_model, may_ask=may_ask)
     trail = Trail(None if system.db.read_only else AuditLog(system.db))
     return Endpoint(Desk(system.manager, lambda: system.settings), names, tokens, trail)
 
