@@ -49,6 +49,7 @@ class Outcome:
     provider: str = ""
     model: str = ""
     attempts: int = 0
+    cached: bool = False
     result: str = "cancelled"
     response: LLMResponse | None = None
 
@@ -108,7 +109,8 @@ class Reply:
     def _note(self, event: GatewayEvent) -> None:
         if isinstance(event, RouteStarted):
             self.outcome.provider, self.outcome.model = event.provider, event.model
-            self.outcome.attempts += 1
+            self.outcome.attempts += not event.cached
+            self.outcome.cached = event.cached
 
     def _kept(self, response: LLMResponse) -> LLMResponse:
         self.outcome.response = response
@@ -124,7 +126,7 @@ class Reply:
         attempts = self.outcome.attempts
         if response is not None:
             attempts = sum(1 for a in response.attempts if a.outcome in ASKED)
-        cached = response is not None and response.cached
+        cached = self.outcome.cached if response is None else response.cached
         return [
             (b"x-request-id", self.request_id.encode()),
             (b"x-vpa-provider", self.outcome.provider.encode("ascii", "replace")),
