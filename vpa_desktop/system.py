@@ -140,6 +140,10 @@ class System:
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
 
+    def watch_health(self) -> None:
+        """Look after providers that are left alone, for a program that stays open without being the window."""
+        self._chores.append(asyncio.create_task(self._keeper.run(), name="providers' health"))
+
     async def _look_for_vault(self) -> None:
         """Find out whether there is a place for keys, before the person relies on it."""
         try:
