@@ -102,7 +102,7 @@ def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
         f"The price of {name or 'this model'} is not known",
-        "Set its prices in Settings, Providers, allow unknown prices in Settings, Limits, or ask the local model",
+        "Set its prices in Settings, Providers (0 where it is free), or allow unknown prices in Settings, Limits",
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=None,
