@@ -67,6 +67,11 @@ async def test_a_limit_set_in_the_window_is_in_force_and_shown(system: System) -
     assert (await system.status()).notices == ()
 
 
+async def _to_the_end(events: AsyncIterator[object]) -> None:
+    async for _ in events:
+        pass
+
+
 async def test_a_refused_question_is_answered_in_its_place_once_it_may_pass_the_limit(system: System) -> None:
     prices = {"input_cost_per_million": 1, "output_cost_per_million": 1}
     await system.save_provider(ProviderDraft("mine", "mock", make_default=True, options=prices))
@@ -75,7 +80,7 @@ async def test_a_refused_question_is_answered_in_its_place_once_it_may_pass_the_
     turn = await anext(events)
     assert isinstance(turn, TurnStarted)
     with pytest.raises(BudgetExceeded):
-        await anext(events)
+        await _to_the_end(events)
     again = EnhancedLLMRequest("Echo this", conversation_id=turn.conversation_id, regenerates=turn.message_id)
     answer = await system.integration.generate_enhanced_response(replace(again, over_limit=True, fresh=True))
     assert "past your daily limit" in answer.warnings[0]

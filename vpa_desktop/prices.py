@@ -31,11 +31,11 @@ def is_free(config: LLMProviderConfig) -> bool:
 
     Decided by the kind and the address: ``local_only`` in settings is about privacy, and makes nothing free.
     """
-    own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
-    if any(price is not None for price in own):
-        return False
     kind = KINDS.get(config.kind)
-    return bool(kind and kind.is_local) or (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint))
+    if not (kind and kind.is_local) and not (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint)):
+        return False
+    own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
+    return all(price is None for price in own)
 
 
 def is_at_hand(config: LLMProviderConfig) -> bool:

@@ -194,6 +194,51 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerEvent:
+    """One change of a breaker: ``state`` is closed, open or half_open, ``reason`` why, in words."""
+
+    at: datetime
+    provider: str
+    model: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerFacts:
+    """The breaker of one model now; ``reopens_in_s`` is how long until it is tried again, 0 where it may be now."""
+
+    model: str
+    state: str
+    reopens_in_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealthFigures:
+    """How one provider does: from what was booked, and how it stands now. Times in milliseconds.
+
+    ``latencies_ms`` are the last answers' times, oldest first; ``events`` the last changes of its breakers, newest
+    first; ``last_error`` why the last one that failed did, in words. None is "nothing to judge by yet".
+    """
+
+    provider: str
+    requests: int
+    success_rate: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    ttft_p50_ms: float | None
+    ttft_p95_ms: float | None = None
+    tokens_per_s: float | None = None
+    in_flight: int = 0
+    breakers: tuple[BreakerFacts, ...] = ()
+    last_error: str = ""
+    events: tuple[BreakerEvent, ...] = ()
+    latencies_ms: tuple[float, ...] = ()
+    is_registered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RouteChoice:
     """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
 

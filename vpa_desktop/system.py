@@ -16,6 +16,7 @@ from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
+from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.provider_setup import ProviderSetup
@@ -52,6 +53,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger
 
 
@@ -83,6 +85,7 @@ class System:
             knowledge=self.knowledge,
             ready=self.keys_ready,
         )
+        self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
@@ -108,6 +111,7 @@ class System:
 
         if background and not self.db.read_only:
             self._chores = [
+                asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
             ]
@@ -133,6 +137,7 @@ class System:
         await self.catalogue.load()
         if self._keys is not None:
             await asyncio.shield(self._keys)
+        await self._keeper.load()
 
     @property
     def settings(self) -> Settings:
@@ -330,6 +335,7 @@ class System:
             last_to_first.push_async_callback(self.knowledge.aclose)
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
+            last_to_first.push_async_callback(self._keeper.aclose)
 
 
 async def build_system(

@@ -25,6 +25,7 @@ from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.on_limit import may_answer
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -185,7 +186,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from vpa_desktop.errors import BudgetExceeded
+from vpa_desktop.errors import BudgetExceeded, ConfigError
 
 NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass it this once (--over-limit)"
 
@@ -68,6 +68,14 @@ class Warned:
     limit: Limit
     start: datetime
     sentence: str
+
+
+def usable_amount(value: float | Decimal | None) -> Decimal | None:
+    """An amount that can be a limit; raises ConfigError."""
+    amount = None if value is None else Decimal(str(value))
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
+    return amount
 
 
 def dollars(amount: Decimal) -> str:

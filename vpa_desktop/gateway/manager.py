@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -19,10 +22,14 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
-from vpa_desktop.gateway.pricelist import PriceList
+from vpa_desktop.gateway.hedge import HedgeBudget
+from vpa_desktop.gateway.limits import usable_amount
+from vpa_desktop.gateway.pace import PaceGuard
+from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -35,6 +42,8 @@ from vpa_desktop.messages import (
 )
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import BreakerEvent
+from vpa_desktop.tokens import estimate_prompt_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,9 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self.hedges = HedgeBudget()
+        self._lines: dict[str, Line] = {}
+        self.breaker_events: deque[BreakerEvent] = deque(maxlen=500)
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
@@ -87,6 +99,8 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
+        if (line := self._lines.get(provider_id)) is not None:
+            line.set_ceiling(provider.config.max_concurrency)
         for key in [k for k in self._breakers if k[0] == provider_id]:
             del self._breakers[key]
 
@@ -177,7 +191,7 @@ class LLMProviderManager:
         self, daily_limit: float | Decimal | None = None, monthly_limit: float | Decimal | None = None
     ) -> None:
         """Set the limits in US dollars; None is no limit. Raises ConfigError for what is no amount."""
-        self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
+        self.budget.set_limits(usable_amount(daily_limit), usable_amount(monthly_limit))
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
         """Return the breaker of one provider and model."""
@@ -185,9 +199,42 @@ class LLMProviderManager:
         key = (provider_id, model)
         if key not in self._breakers:
             self._breakers[key] = CircuitBreaker(
-                settings.failure_threshold, settings.recovery_timeout_s, clock=self._clock
+                settings.failure_threshold,
+                settings.recovery_timeout_s,
+                clock=self._clock,
+                changed=partial(self._breaker_changed, key),
             )
         return self._breakers[key]
+
+    def _breaker_changed(self, place: tuple[str, str], state: str, reason: str) -> None:
+        self.breaker_events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))
+
+    def take_breaker_events(self) -> list[BreakerEvent]:
+        """Return the changes of breakers since the last call, oldest first."""
+        taken = list(self.breaker_events)
+        self.breaker_events.clear()
+        return taken
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Every provider and model that was asked, or may not be asked now."""
+        return tuple(self._breakers)
+
+    def open_breakers(self) -> dict[tuple[str, str], CircuitBreaker]:
+        """Return the breakers of those that are left alone, by provider and model."""
+        return {place: breaker for place, breaker in self._breakers.items() if breaker.state != "closed"}
+
+    def line(self, provider: BaseLLMProvider) -> Line:
+        """Return the places at one provider."""
+        line = self._lines.get(provider.provider_id)
+        if line is None:
+            line = self._lines[provider.provider_id] = Line(provider.config.max_concurrency, clock=self._clock)
+        return line
+
+    def pace_guard(self, provider: BaseLLMProvider) -> PaceGuard | None:
+        """Return the guard against an answer that drips; None where it is off, and on this machine."""
+        window_s = self.routing.slow_stream_s
+        return PaceGuard(provider, window_s) if window_s and not provider.is_local else None
 
     # Answers
 
@@ -206,9 +253,10 @@ class LLMProviderManager:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
         owner = self.model_owner(provider_id, pool)
+        tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
         found = order(
             strategy,
-            [self._candidate(p, self._model_at(p, request, owner)) for p in pool],
+            [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool],
             preferred=wanted,
             sticky=self._sticky_id(request.conversation_id),
             draw=self._draw,
@@ -240,12 +288,6 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
-    def may_answer(self, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
-        """Return a route's providers, and those that a limit may send a request to in their place."""
-        if self.budget.settings.on_limit == "block" or not self.budget.is_limited:
-            return list(route)
-        return [*route, *(p for p in self._providers.values() if p.is_local and p not in route)]
-
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
         if self.routing.strategy == "cheapest":
@@ -262,15 +304,16 @@ class LLMProviderManager:
     def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
         return (request.model if provider.provider_id == owner else None) or provider.model
 
-    def _candidate(self, provider: BaseLLMProvider, model: str) -> Candidate:
+    def _candidate(self, provider: BaseLLMProvider, model: str, tokens_in: int) -> Candidate:
         health = self.health[provider.provider_id]
+        lengths = (tokens_in, self.health.usual_answer(provider.provider_id)) if tokens_in else USUAL
         return Candidate(
             provider.provider_id,
             provider.is_local,
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            self._prices.price_usd(provider.config, model),
+            self._prices.price_usd(provider.config, model, lengths),
         )
 
     def _sticky_id(self, conversation_id: str | None) -> str:
@@ -395,10 +438,3 @@ class LLMProviderManager:
                     f"Known and with a key where one is needed: {known}",
                     "Add it in Settings, Providers, or with: vpa-desktop providers add",
                 )
-
-
-def _money(value: float | Decimal | None) -> Decimal | None:
-    amount = None if value is None else Decimal(str(value))
-    if amount is not None and not (amount.is_finite() and amount >= 0):
-        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
-    return amount
