@@ -294,16 +294,17 @@ class System:
         if self._vault_look is not None:
             await asyncio.wait({self._vault_look}, timeout=1.0)
         state = await self.manager.budget.state()
-        limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
         notices = (*self.problems, *self.db.notices, *self.setup.notices.values(), *self.manager.budget.notices)
         return SystemStatus(
             route=self._route_in_words(),
             key_place="none" if "vault" in self.setup.notices else self.vault.name,
             passages=await self.knowledge.count(),
             spent_today_usd=state.spent_today_usd,
-            limit_usd=limits[0] if limits else None,
+            limit_usd=state.daily_limit_usd,
             offline=self._settings.offline,
             notices=tuple(dict.fromkeys(notices)),
+            spent_month_usd=state.spent_month_usd,
+            monthly_limit_usd=state.monthly_limit_usd,
         )
 
     def _route_in_words(self) -> str:

@@ -26,6 +26,7 @@ from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.on_limit import may_answer
 from vpa_desktop.gateway.permission import default_refused
 from vpa_desktop.messages import (
     Citation,
@@ -198,7 +199,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
