@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -221,3 +222,25 @@ async def test_an_answer_that_is_kept_is_not_given_to_who_may_not_ask_for_it(off
         with pytest.raises(PolicyRefused):
             await system.integration.generate_enhanced_response(ask)
         assert len(await AuditLog(system.db).entries()) == 1
+
+
+async def test_a_policy_that_comes_while_the_window_is_open_counts_without_a_restart(office: Office) -> None:
+    text = office.policy.read_text()
+    office.policy.unlink()
+    office.settings(more="enabled = false", default="good", chain='["good"]')
+    async with office.program() as system:
+        assert not system.manager.policy
+        watch = asyncio.create_task(system.policy.watch(system._reload, 0.01))
+        office.policy.write_text(text.replace("allowed_hosts = [", 'allowed = ["nobody"]\nallowed_hosts = ['))
+        async with asyncio.timeout(10):
+            while not system.manager.policy:
+                await asyncio.sleep(0.01)
+        with pytest.raises(PolicyRefused):
+            await system.integration.generate_enhanced_response(ASK)
+        office.policy.unlink()
+        async with asyncio.timeout(10):
+            while system.manager.policy:
+                await asyncio.sleep(0.01)
+        assert (await system.integration.generate_enhanced_response(ASK)).provider == "good"
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
