@@ -230,17 +230,20 @@ async def test_a_policy_that_comes_while_the_window_is_open_counts_without_a_res
     office.settings(more="enabled = false", default="good", chain='["good"]')
     async with office.program() as system:
         assert not system.manager.policy
-        watch = asyncio.create_task(system.policy.watch(system._reload, 0.01))
+        done = asyncio.Event()
+
+        async def reload() -> None:
+            await system._reload()
+            done.set()
+
+        watch = asyncio.create_task(system.policy.watch(reload, 0.01))
         office.policy.write_text(text.replace("allowed_hosts = [", 'allowed = ["nobody"]\nallowed_hosts = ['))
-        async with asyncio.timeout(10):
-            while not system.manager.policy:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(done.wait(), 10)
         with pytest.raises(PolicyRefused):
             await system.integration.generate_enhanced_response(ASK)
+        done.clear()
         office.policy.unlink()
-        async with asyncio.timeout(10):
-            while system.manager.policy:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(done.wait(), 10)
         assert (await system.integration.generate_enhanced_response(ASK)).provider == "good"
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
