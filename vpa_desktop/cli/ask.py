@@ -61,6 +61,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         local_only=options.local_only,
         fresh=options.fresh,
         user_id=options.user or LOCAL_USER,
+        over_limit=options.over_limit,
     )
     async with opened(paths, out) as system:
         system.policy.must_be_chosen_freely(options.user)

@@ -75,7 +75,6 @@ class LLMProviderManager:
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
         self.health = HealthBook(clock=clock)
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
-        self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
         self.policy = PolicyBook()
         self.on_refusal: Callable[[PolicyRefused, LLMRequest], Awaitable[None]] | None = None
@@ -182,8 +181,19 @@ class LLMProviderManager:
         self.routing = replace(self.routing, circuit_breaker=breaker)
         self._breakers.clear()
 
-    def set_cost_limit(self, daily_limit: float | Decimal | None, monthly_limit: float | Decimal | None) -> None:
-        """Set the limits in US dollars; None is no limit."""
+    @property
+    def enable_cost_tracking(self) -> bool:
+        """True where costs are kept; where a limit is set they are kept in any case, or it could not hold."""
+        return self.budget.settings.cost_tracking
+
+    @enable_cost_tracking.setter
+    def enable_cost_tracking(self, enabled: bool) -> None:
+        self.budget.settings = replace(self.budget.settings, cost_tracking=enabled)
+
+    def set_cost_limit(
+        self, daily_limit: float | Decimal | None = None, monthly_limit: float | Decimal | None = None
+    ) -> None:
+        """Set the limits in US dollars; None is no limit. Raises ConfigError for what is no amount."""
         self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
@@ -283,12 +293,23 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
+    def may_answer(self, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
+        """Return a route's providers, and those that a limit may send a request to in their place."""
+        if self.budget.settings.on_limit == "block" or not self.budget.is_limited:
+            return list(route)
+        return [*route, *(p for p in self._providers.values() if p.is_local and p not in route)]
+
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
         if self.routing.strategy == "cheapest":
             every = [p for p in self._chain("") if p.config.enabled]
             owner = self.model_owner(None, every)
             await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
+
+    @property
+    def prices(self) -> PriceList:
+        """What providers charge, to compare by."""
+        return self._prices
 
     @staticmethod
     def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
@@ -362,6 +383,7 @@ class LLMProviderManager:
             temperature=request.temperature,
             local_only=request.local_only,
             user_id=request.user_id,
+            over_limit=request.over_limit,
         )
         wanted = request.provider if request.provider in self._providers else None
         warnings = []
@@ -437,4 +459,7 @@ class LLMProviderManager:
 
 
 def _money(value: float | Decimal | None) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
+    amount = None if value is None else Decimal(str(value))
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
+    return amount
