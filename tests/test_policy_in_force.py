@@ -27,10 +27,14 @@ SETTINGS = """
 [providers.good]
 kind = "openai_compatible"
 model = "fine"
+input_cost_per_million = 0.1
+output_cost_per_million = 0.1
 api_endpoint = "{good}/v1"
 [providers.bad]
 kind = "openai_compatible"
 model = "fine"
+input_cost_per_million = 0.1
+output_cost_per_million = 0.1
 api_endpoint = "{bad}/v1"
 {more}
 [providers.local]

@@ -291,7 +291,7 @@ class Failover:
 
     async def _is_left_to_a_larger(self, stop: Stop) -> bool:
         """True where the question alone does not fit this model, and one that it does fit comes after it."""
-        later = self._route[self._route.index(stop) + 1 :]
+        later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
         if not later or (needed := await least_tokens(self._request, stop.provider, self._info(stop))) is None:
             return False
         if not any((window_of(other.provider, self._info(other)) or 0) > needed for other in later):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import PolicyRefused
 from vpa_desktop.gateway.admission import Stop
+from vpa_desktop.gateway.limits import Limit
 from vpa_desktop.messages import Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.security.policy import PolicyBook, leaves_the_machine, stays_local
@@ -98,6 +99,19 @@ async def must_lead_somewhere(
     if manager.on_refusal is not None:
         await manager.on_refusal(refusal, identified(manager.policy, asked))
     raise refusal
+
+
+def limits_of(book: PolicyBook, user_id: str) -> tuple[Limit, ...]:
+    """Return the limits that the policies set for this user, each of them firm."""
+    if not book:
+        return ()
+    found = []
+    for rule in book.limits_for(book.user_of(user_id)):
+        if rule.daily_usd is not None:
+            found.append(Limit("daily", rule.daily_usd, rule.user_id, rule.name))
+        if rule.monthly_usd is not None:
+            found.append(Limit("monthly", rule.monthly_usd, rule.user_id, rule.name))
+    return tuple(found)
 
 
 def default_refused(manager: LLMProviderManager, user_id: str) -> PolicyRefused | None:

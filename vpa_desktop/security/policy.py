@@ -85,6 +85,7 @@ class Policy:
     users: Mapping[str, str] = field(default_factory=dict)
     default_role: str = ""
     redact_outgoing: bool = False
+    allows_unknown_prices: bool = False
     users_may_choose: bool = False
     broken: str = ""
 
@@ -172,7 +173,7 @@ class PolicyBook:
         for policy in self.policies:
             for rules in policy.rules_for(user_id):
                 if rules.is_limited:
-                    name = f"{policy.whose}, {rules.name}" if rules.name else policy.whose
+                    name = f"{policy.whose}, role {rules.name.removeprefix('roles.')}" if rules.name else policy.whose
                     counted = user_id if rules.name else None
                     found.append(LimitRule(name, rules.daily_limit_usd, rules.monthly_limit_usd, counted))
         return tuple(found)
