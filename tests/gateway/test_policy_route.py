@@ -263,7 +263,8 @@ async def test_the_limit_of_a_role_counts_for_its_user_alone_and_no_leave_passes
         assert isinstance(seen.error, BudgetExceeded)
         assert seen.error.exit_code == 5
         assert seen.error.whose == f"{OFFICE}, role r"
-        assert f"The daily limit of $0.15 ({OFFICE}, role r) would be passed" in str(seen.error)
+        assert "The daily limit of $0.15 would be passed" in str(seen.error)
+        assert f"{OFFICE}, role r sets this limit" in str(seen.error)
         assert "once" not in seen.error.next_step
         assert (await on.ask(replace(request, user_id="eve"))).error is None
         assert (len(on.a.requests), len(on.b.requests)) == (2, 0)

@@ -173,8 +173,8 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
-            user_id=request.user_id,
             over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)

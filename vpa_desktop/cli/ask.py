@@ -60,8 +60,8 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         max_tokens=options.max_tokens,
         local_only=options.local_only,
         fresh=options.fresh,
-        user_id=options.user or LOCAL_USER,
         over_limit=options.over_limit,
+        user_id=options.user or LOCAL_USER,
     )
     async with opened(paths, out) as system:
         system.policy.must_be_chosen_freely(options.user)

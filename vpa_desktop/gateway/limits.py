@@ -9,7 +9,7 @@ from typing import Literal
 
 from vpa_desktop.errors import BudgetExceeded
 
-FIRM_STEP = "Ask the local model, or talk to whoever looks after the policy"
+ALLOW_STEP = "allow unknown prices in Settings, Limits, "
 NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass it this once (--over-limit)"
 
 
@@ -17,7 +17,7 @@ NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass i
 class Limit:
     """What may be spent in a local calendar day or month; ``user_id`` None is by everybody together.
 
-    ``whose`` is the policy that set it: such a limit is firm, and nobody's leave passes it. Empty for the person's own.
+    ``whose`` names the policy that set it, which nobody may pass this once; empty for the person's own.
     """
 
     period: Literal["daily", "monthly"]
@@ -31,9 +31,9 @@ class Limit:
         return " ".join(part for part in (self.period, self.user_id, self.whose) if part)
 
     @property
-    def said(self) -> str:
-        """The limit in a sentence, with whose it is where it is not the person's own."""
-        return f"{self.period} limit of {dollars(self.usd)}" + (f" ({self.whose})" if self.whose else "")
+    def next_step(self) -> str:
+        """What to do where it refuses."""
+        return "Ask the local model, or whoever keeps the policy" if self.whose else NEXT_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Standing:
 
     def warning(self) -> str:
         """The sentence for a share that was reached."""
-        spent, limit = dollars(self.spent_usd), f"your {self.limit.said}"
+        spent, limit = dollars(self.spent_usd), f"your {self.limit.period} limit of {dollars(self.limit.usd)}"
         if self.spent_usd >= self.limit.usd:
             return f"{limit[0].upper()}{limit[1:]} is used up: {spent} is spent"
         return f"{spent} of {limit} is spent ({self.spent_usd * 100 / self.limit.usd:.0f} %)"
@@ -95,9 +95,9 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
         parts.append(f"this answer could cost up to ${needed:.4f}")
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
-        f"The {limit.said} {_would(standing)}",
-        why + _clock(standing),
-        FIRM_STEP if limit.whose else NEXT_STEP,
+        f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
+        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=needed,
@@ -111,11 +111,10 @@ def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     """The error where nobody knows what an answer costs, and a limit is to be kept."""
     limit = standing.limit
     return BudgetExceeded(
-        f"The {limit.said} could not be kept",
-        f"The price of {name or 'this model'} is not known",
-        FIRM_STEP
-        if limit.whose
-        else "Set its prices in Settings, Providers, allow unknown prices in Settings, Limits, or ask the local model",
+        f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
+        f"The price of {name or 'this model'} is not known"
+        + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        f"Set its prices in Settings, Providers, {'' if limit.whose else ALLOW_STEP}or ask the local model",
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=None,

@@ -28,7 +28,7 @@ from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.pace import PaceGuard
-from vpa_desktop.gateway.permission import identified, limits_of, permitted
+from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
@@ -77,7 +77,7 @@ class LLMProviderManager:
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
         self.cooldowns = Cooldowns(clock=clock)
         self.policy = PolicyBook()
-        self.budget.more_limits = lambda user_id: limits_of(self.policy, user_id)
+        self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id)
         self.on_refusal: Callable[[PolicyRefused, LLMRequest], Awaitable[None]] | None = None
         self._prices = PriceList()
         self._clock = clock
@@ -383,8 +383,8 @@ class LLMProviderManager:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             local_only=request.local_only,
-            user_id=request.user_id,
             over_limit=request.over_limit,
+            user_id=request.user_id,
         )
         wanted = request.provider if request.provider in self._providers else None
         warnings = []

@@ -101,8 +101,8 @@ async def must_lead_somewhere(
     raise refusal
 
 
-def limits_of(book: PolicyBook, user_id: str) -> tuple[Limit, ...]:
-    """Return the limits that the policies set for this user, each of them firm."""
+def policy_limits(book: PolicyBook, user_id: str) -> tuple[Limit, ...]:
+    """Return what a policy lets this user spend, beside the person's own limits."""
     if not book:
         return ()
     found = []
