@@ -96,7 +96,7 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
-        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        why + _clock(standing) + _whose(limit),
         limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
@@ -122,6 +122,10 @@ def unpriced(standing: Standing, name: str) -> BudgetExceeded:
         period=limit.period,
         whose=limit.whose,
     )
+
+
+def _whose(limit: Limit) -> str:
+    return f". {limit.whose} sets this limit" if limit.whose else ""
 
 
 def _would(standing: Standing) -> str:
