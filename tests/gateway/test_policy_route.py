@@ -290,3 +290,11 @@ async def test_what_has_no_known_price_is_not_asked_where_a_policy_limits_spendi
         seen = await on.ask(replace(QUESTION, over_limit=over_limit))
         assert isinstance(seen.error, BudgetExceeded)
         assert (on.a.requests, on.b.requests) == ([], [])
+
+
+async def test_a_policy_may_leave_unknown_prices_to_the_settings() -> None:
+    async with rig([GOOD]) as on:
+        on.manager.policy = priced(Rules("roles.r", monthly_limit_usd=Decimal(5)), allows_unknown_prices=True)
+        assert isinstance((await on.ask()).error, BudgetExceeded)
+        on.manager.budget.settings = replace(on.manager.budget.settings, unknown_price="allow")
+        assert (await on.ask()).text == WHOLE

@@ -131,7 +131,7 @@ class Budget:
 
         None is an unknown price: refused where a limit is set, unless the settings allow it; nothing can be set aside
         then, but a limit that is used up still refuses. ``over_limit`` is leave to pass the person's own limits this
-        once, never those of a policy, and nor does it make an unknown price known there.
+        once, never those of a policy; nor does a setting make an unknown price count for nothing there.
         """
         limits = self.limits(user_id)
         if not limits or needed_usd == 0:
@@ -139,8 +139,9 @@ class Budget:
         hold = Hold(secrets.token_hex(12), self._now(), needed_usd or Decimal(), provider, model, user_id)
         name = " ".join(part for part in (model, f"at {provider}" if provider else "") if part)
         fixed = tuple(limit for limit in limits if limit.whose)
-        if needed_usd is None and self.settings.unknown_price == "block" and (fixed or not over_limit):
-            standing = await self._ledger.look(lambda book: self._standing(book, (fixed or limits)[0]))
+        strict = tuple(limit for limit in fixed if not limit.allows_unknown_prices)
+        if needed_usd is None and (strict or (self.settings.unknown_price == "block" and not over_limit)):
+            standing = await self._ledger.look(lambda book: self._standing(book, (strict or limits)[0]))
             raise unpriced(standing, name)
 
         def reserve(book: Book) -> tuple[str, ...] | BudgetExceeded:

@@ -24,6 +24,7 @@ class Limit:
     usd: Decimal
     user_id: str | None = None
     whose: str = ""
+    allows_unknown_prices: bool = False
 
     @property
     def name(self) -> str:

@@ -61,6 +61,7 @@ class LimitRule:
     daily_usd: Decimal | None
     monthly_usd: Decimal | None
     user_id: str | None = None
+    allows_unknown_prices: bool = False
 
 
 class LimitRules(Protocol):
@@ -175,7 +176,8 @@ class PolicyBook:
                 if rules.is_limited:
                     name = f"{policy.whose}, role {rules.name.removeprefix('roles.')}" if rules.name else policy.whose
                     counted = user_id if rules.name else None
-                    found.append(LimitRule(name, rules.daily_limit_usd, rules.monthly_limit_usd, counted))
+                    limits = (rules.daily_limit_usd, rules.monthly_limit_usd)
+                    found.append(LimitRule(name, *limits, counted, policy.allows_unknown_prices))
         return tuple(found)
 
 
