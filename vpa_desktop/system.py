@@ -130,8 +130,10 @@ class System:
         if waiting:
             self._keys = asyncio.create_task(self.setup.register_from_vault(waiting), name="keys")
 
+        if background:
+            self._chores.append(asyncio.create_task(self.policy.watch(self._reload), name="watch the policy"))
         if background and not self.db.read_only:
-            self._chores = [
+            self._chores += [
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),

@@ -19,6 +19,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     async with opened(paths, out) as system:
         dashboard = await system.dashboard()
         rows = await system.manager.ledger.rows()
+        limits = system.manager.budget.limits()
     grouped = _grouped(rows, options.by)
     limit = dashboard.daily_limit_usd
     out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
@@ -45,6 +46,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             "monthly_cost": dashboard.spent_month_usd,
             "daily_limit": dashboard.daily_limit_usd,
             "monthly_limit": dashboard.monthly_limit_usd,
+            "limits": [{"period": x.period, "usd": x.usd, "user": x.user_id, "whose": x.whose} for x in limits],
             "forecast_month": dashboard.forecast_month_usd,
             "saved_usd": savings.saved_usd,
             "prompt_cache_saved_usd": savings.prompt_cache_saved_usd,

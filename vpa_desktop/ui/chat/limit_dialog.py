@@ -52,7 +52,7 @@ class LimitDialog(QDialog):
         column.addWidget(lead)
         column.addWidget(self._figures(error))
         column.addSpacing(2)
-        column.addLayout(self._buttons(has_local))
+        column.addLayout(self._buttons(has_local, is_own=not error.whose))
 
     def _heading(self, error: BudgetExceeded) -> str:
         day = error.period == "daily"
@@ -64,6 +64,8 @@ class LimitDialog(QDialog):
 
     def _lead(self, error: BudgetExceeded) -> str:
         kept = self.tr("Nothing was sent, and your question is kept.")
+        if error.whose:
+            kept = f"{self.tr('{0} sets this limit.').format(error.whose)} {kept}"
         if error.needed is None:
             return self.tr("{0}, so your limit could not be kept. {1}").format(error.why, kept)
         return kept
@@ -92,16 +94,18 @@ class LimitDialog(QDialog):
             column.addLayout(line)
         return card
 
-    def _buttons(self, has_local: bool) -> QHBoxLayout:
+    def _buttons(self, has_local: bool, *, is_own: bool) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        anyway = self._button(self.tr("&Send once anyway"), LimitChoice.SEND_ANYWAY)
-        anyway.setProperty("danger", True)
-        row.addWidget(anyway)
+        if is_own:
+            anyway = self._button(self.tr("&Send once anyway"), LimitChoice.SEND_ANYWAY)
+            anyway.setProperty("danger", True)
+            row.addWidget(anyway)
         row.addStretch()
         if has_local:
             row.addWidget(self._button(self.tr("Ask the l&ocal model"), LimitChoice.ASK_LOCAL))
-        row.addWidget(self._button(self.tr("Change the &limit"), LimitChoice.CHANGE_LIMIT))
+        if is_own:
+            row.addWidget(self._button(self.tr("Change the &limit"), LimitChoice.CHANGE_LIMIT))
         cancel = self._button(self.tr("Cancel"), LimitChoice.CANCEL)
         cancel.setDefault(True)
         cancel.setFocus()
