@@ -17,6 +17,7 @@ from vpa_desktop.errors import ConfigError
 
 Strategy = Literal["fixed", "failover", "weighted", "fastest", "cheapest"]
 OnLimit = Literal["block", "cheapest", "local"]
+UnknownPrice = Literal["block", "allow"]
 ThemeChoice = Literal["system", "light", "dark"]
 
 LOCAL_PROVIDER_ID: Final = "local"
@@ -54,11 +55,16 @@ class RoutingSettings:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:
-    """Limits in US dollars per local calendar day and month; None is no limit."""
+    """Limits in US dollars per local calendar day and month; None is no limit.
+
+    ``unknown_price`` counts where a limit is set: what an answer costs whose price nobody knows cannot be kept to it.
+    ``cost_tracking`` off keeps no costs, but where a limit is set they are kept all the same.
+    """
 
     daily_limit_usd: Decimal | None = None
     monthly_limit_usd: Decimal | None = None
     on_limit: OnLimit = "block"
+    unknown_price: UnknownPrice = "block"
     warn_at: tuple[float, ...] = (0.5, 0.8, 1.0)
     cost_tracking: bool = True
 

@@ -228,6 +228,18 @@ class ProviderHealthFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Money set aside for one attempt that is on its way, in US dollars: the most it can cost."""
+
+    id: str
+    at: datetime
+    needed_usd: Decimal
+    provider: str = ""
+    model: str = ""
+    user_id: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
 class RouteChoice:
     """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
 

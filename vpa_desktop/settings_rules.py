@@ -153,6 +153,7 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
             "daily_limit_usd": MONEY,
             "monthly_limit_usd": MONEY,
             "on_limit": _one_of("block", "cheapest", "local"),
+            "unknown_price": _one_of("block", "allow"),
             "warn_at": Rule("a list of shares such as [0.5, 0.8, 1.0]", _shares),
             "cost_tracking": SWITCH,
         },

@@ -272,7 +272,7 @@ class System:
             await asyncio.wait({self._vault_look}, timeout=1.0)
         state = await self.manager.budget.state()
         limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
-        notices = (*self.problems, *self.db.notices, *self.setup.notices.values())
+        notices = (*self.problems, *self.db.notices, *self.setup.notices.values(), *self.manager.budget.notices)
         return SystemStatus(
             route=self._route_in_words(),
             key_place="none" if "vault" in self.setup.notices else self.vault.name,

@@ -161,8 +161,8 @@ def test_several_keys_are_set_listed_tested_and_deleted_by_name(program: Program
     answers = [program("ask", "Ping", "--json", **VAULT) for _ in range(2)]
     assert [a.json["provider"] for a in answers] == ["main", "main"]
     assert [row["key"] for row in program("costs", "--by", "key", "--json", **VAULT).json["rows"]] == [
-        "main team",
-        "main …cdef",
+        "main:team",
+        "main:…cdef",
     ]
     assert program("keys", "list", "--json", **VAULT).json["keys"][0]["last_used"]
     unclear = program("keys", "delete", "main", **VAULT)

@@ -52,13 +52,17 @@ from vpa_desktop.settings_file import provider_table
 
 
 class FakeBackend:
-    """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace."""
+    """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace.
+
+    ``refuses`` is raised before anything is sent, but not for the local model nor for what may pass a limit.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
+        self.refuses: VPAError | None = None
         self.fails_to_save: VPAError | None = None
         self.pause_s = 0.0
         self.citations: tuple[Citation, ...] = ()
@@ -121,6 +125,8 @@ class FakeBackend:
         else:
             kept.append(MessageRecord(said_id, conversation_id, "user", request.user_query, at))
         yield TurnStarted(conversation_id, said_id, answer_id)
+        if self.refuses is not None and not request.over_limit and request.provider != "local":
+            raise self.refuses
         yield ContextFound(self.citations, 3.0)
         yield RouteStarted("local", "smollm2-135m-instruct")
         said = ""

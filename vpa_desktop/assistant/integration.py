@@ -172,6 +172,7 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
+            over_limit=request.over_limit,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
@@ -184,7 +185,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:

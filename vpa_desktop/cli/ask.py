@@ -59,6 +59,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         max_tokens=options.max_tokens,
         local_only=options.local_only,
         fresh=options.fresh,
+        over_limit=options.over_limit,
     )
     async with opened(paths, out) as system:
         _must_be_known(options.provider, system)

@@ -20,6 +20,7 @@ from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import Lane
+from vpa_desktop.gateway.on_limit import after_limit
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
@@ -74,6 +75,7 @@ class Failover:
         self._broke_at = ""
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
+        self._notes: list[str] = []
         self._too_small_tokens: int | None = None
         self._infos: dict[Stop, ModelInfo] = {}
 
@@ -98,6 +100,8 @@ class Failover:
                             yield event
                             if isinstance(event, RouteDone):
                                 return
+            if isinstance(self._error, BudgetExceeded):
+                stops, force = await self._after_limit(self._error, stop, stops), False
             if not stops and not force and not self._failed and self._turned_away:
                 stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
         raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
@@ -171,7 +175,7 @@ class Failover:
         return self._too_small_tokens is not None or is_blind_to(self._request, self._info(stop))
 
     def _done(self, lane: Lane) -> RouteDone:
-        return RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, lane.unbooked))
+        return RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes)))
 
     async def _walk(self, lane: Lane) -> AsyncGenerator[GatewayEvent, None]:
         """One try's events, with the seam where it goes on with what another had begun."""
@@ -194,6 +198,7 @@ class Failover:
         self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
         if lane.was_sent:
             self._costs.append(lane.cost)
+            self._notes += lane.notes
         if lane.was_turned_away:
             self._turned_away.append(lane.stop)
         if lane.error is None:
@@ -211,6 +216,15 @@ class Failover:
         """What all attempts cost together; unknown as soon as one of them is."""
         known = [cost for cost in self._costs if cost is not None]
         return sum(known, Decimal()) if len(known) == len(self._costs) else None
+
+    async def _after_limit(self, error: BudgetExceeded, refused: Stop, rest: list[Stop]) -> list[Stop]:
+        """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
+        instead = await after_limit(self._manager, self._request, self._route, refused, rest)
+        self._attempts += instead.passed_over
+        if instead.note and instead.note not in self._notes:
+            self._notes.append(f"{error.what}: {instead.note}")
+        self._error = None
+        return list(instead.stops)
 
     def _is_too_small(self, stop: Stop) -> bool:
         """After a prompt that was too long for one model: True for every other that is not known to take more."""

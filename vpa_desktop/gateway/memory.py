@@ -1,7 +1,7 @@
 """What the router has learned of each provider and model, as facts to keep over a restart. Reads and writes nothing.
 
-Kept are the breaker, a wait the provider asked for, and how fast it is; not a refused key, which may be another one
-by then, and nothing of a provider whose address has changed.
+Kept are the breaker, a wait the provider asked for, which of several keys rest, and how fast it is; not a refused key
+that is the only one, which may be another one by then, and nothing of a provider whose address has changed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from vpa_desktop.gateway.keypool import KeyPool
 from vpa_desktop.providers.base import BaseLLMProvider
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ Place = tuple[str, str]
 
 STALE: Final = timedelta(hours=6)
 """Speeds and breakers older than this say nothing about now."""
+
+LENGTHS_KEPT: Final = 20
 
 
 def facts_of(manager: LLMProviderManager, now: datetime) -> dict[Place, dict[str, Any]]:
@@ -33,6 +36,7 @@ def facts_of(manager: LLMProviderManager, now: datetime) -> dict[Place, dict[str
             "endpoint": provider.config.endpoint,
             **_breaker(manager, provider_id, model, now),
             **_pause(manager, provider_id, model, now),
+            **({"keys": provider.to_keep(model, now)} if isinstance(provider, KeyPool) else {}),
             **_speed(manager, provider_id),
             "kept_at": now.isoformat(),
         }
@@ -53,7 +57,10 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
             )
         if (until := _time(each.get("paused_until"))) is not None and until > now:
             manager.cooldowns.resume(provider_id, model, (until - now).total_seconds())
-        manager.health.resume(provider_id, each.get("first_token_ms"), each.get("token_ms"))
+        lengths = [n for n in each.get("answer_tokens") or () if isinstance(n, int)]
+        if isinstance(provider, KeyPool) and provider.resume(model, each.get("keys"), now):
+            manager.breaker(provider_id, model)  # one of the places: what is held against its keys is kept again
+        manager.health.resume(provider_id, each.get("first_token_ms"), each.get("token_ms"), lengths)
 
 
 def _breaker(manager: LLMProviderManager, provider_id: str, model: str, now: datetime) -> dict[str, Any]:
@@ -73,7 +80,8 @@ def _pause(manager: LLMProviderManager, provider_id: str, model: str, now: datet
 
 def _speed(manager: LLMProviderManager, provider_id: str) -> dict[str, Any]:
     health = manager.health[provider_id]
-    return {"first_token_ms": health.first_token.value, "token_ms": health.token.value}
+    lengths = list(health.answer_tokens)[-LENGTHS_KEPT:]
+    return {"first_token_ms": health.first_token.value, "token_ms": health.token.value, "answer_tokens": lengths}
 
 
 def _is_the_same(provider: BaseLLMProvider, facts: Mapping[str, Any], now: datetime) -> bool:
