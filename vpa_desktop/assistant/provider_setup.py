@@ -157,6 +157,11 @@ class ProviderSetup:
         made.key_label = keys[0].called if keys else ""
         return made
 
+    def rebuild(self) -> None:
+        """Make every provider anew: what may be asked has changed, though no configuration has."""
+        for provider_id, (config, keys) in self._registered.items():
+            self.manager.register_provider(provider_id, self._made(config, keys))
+
     # Keys
 
     async def find_key(self, config: LLMProviderConfig) -> FoundKey:
