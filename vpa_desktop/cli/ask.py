@@ -96,7 +96,9 @@ def _must_be_ready(provider: str | None, system: System) -> None:
         return
     raise AuthenticationFailed(
         f"{provider} was not asked",
-        system.setup.notices.get("vault") or "It has no key that can be read",
+        system.setup.notices.get("vault")
+        or system.setup.notices.get(config.provider_id)
+        or "It has no key that can be read",
         f"Store one with: vpa-desktop keys set {provider}",
         provider=config.provider_id,
     )
