@@ -275,7 +275,8 @@ class ProviderStatus:
     """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set.
 
     ``options`` are what stands in settings.toml beside kind, model, endpoint, enabled and weight. ``facts`` are what
-    is known of its model. Statuses come in the order in which providers are asked.
+    is known of its model. ``forbidden`` is the sentence why a policy does not allow it. Statuses come in the order in
+    which providers are asked.
     """
 
     id: str
@@ -293,6 +294,7 @@ class ProviderStatus:
     note: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: ModelInfo | None = None
+    forbidden: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -183,12 +184,13 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
-            user_id=request.user_id,
             over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
+        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
@@ -220,6 +222,8 @@ class EnhancedLLMIntegration:
             wanted = self.manager.routing.default_provider
             if wanted and not self.manager.is_registered(wanted):
                 warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
+            elif (refusal := default_refused(self.manager, request.user_id)) is not None:
+                warnings.append(f"{refusal}")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model

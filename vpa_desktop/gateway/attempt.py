@@ -127,6 +127,7 @@ class AttemptRun:
             estimated=usage.estimated,
             cache_write_tokens=usage.cache_write_tokens,
             saved_usd=prices.prompt_cache_saving_usd(config, self.model, usage, cost),
+            user_id=self.request.user_id,
         )
         return row, cost
 

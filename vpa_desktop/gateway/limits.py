@@ -14,16 +14,25 @@ NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass i
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What may be spent in a local calendar day or month; ``user_id`` None is by everybody together."""
+    """What may be spent in a local calendar day or month; ``user_id`` None is by everybody together.
+
+    ``whose`` names the policy that set it, which nobody may pass this once; empty for the person's own.
+    """
 
     period: Literal["daily", "monthly"]
     usd: Decimal
     user_id: str | None = None
+    whose: str = ""
 
     @property
     def name(self) -> str:
         """What tells it apart from the others."""
-        return f"{self.period} {self.user_id}" if self.user_id else self.period
+        return " ".join(part for part in (self.period, self.user_id, self.whose) if part)
+
+    @property
+    def next_step(self) -> str:
+        """What to do where it refuses."""
+        return "Ask the local model, or whoever keeps the policy" if self.whose else NEXT_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +95,8 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
-        why + _clock(standing),
-        NEXT_STEP,
+        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=needed,

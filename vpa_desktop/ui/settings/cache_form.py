@@ -53,7 +53,7 @@ class FormWithCache(FormPage):
             step=100,
         )
         self.kept = KeptAnswersRow()
-        self._add(self.kept)
+        self._add("cache.kept", self.kept)
 
     def _kept_for(self) -> None:
         box = ChoiceBox()
@@ -66,7 +66,7 @@ class FormWithCache(FormPage):
             (self.tr("A year"), 365 * 24),
         ):
             box.addItem(words, hours * HOUR_S)
-        row = self._add(Row(self.tr("Keep for"), self.tr("An older answer is asked for anew."), box))
+        row = self._add("cache.ttl_s", Row(self.tr("Keep for"), self.tr("An older answer is asked for anew."), box))
         box.activated.connect(lambda _: self._put(row, "cache.ttl_s", box.currentData()))
 
         def fill(ttl_s: float) -> None:
