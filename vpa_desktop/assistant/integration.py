@@ -185,7 +185,6 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
-            user_id=request.user_id,
             over_limit=request.over_limit,
             metadata={"message_id": turn.started.message_id},
         )
