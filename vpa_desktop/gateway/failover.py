@@ -25,6 +25,7 @@ from vpa_desktop.errors import (
 from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, continuation
 from vpa_desktop.gateway.budget import Reservation
+from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
 from vpa_desktop.gateway.reserving import set_aside
 from vpa_desktop.gateway.verdict import gave_up, may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
@@ -210,6 +211,7 @@ class Failover:
         manager.health.worked(provider.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
         self._attempts.append(run.receipt("ok"))
         response = run.response(tuple(self._attempts), self._total(), self._kept)
+        response = await compared(response, self._route[0])
         yield RouteDone(replace(response, warnings=(*response.warnings, *unbooked)))
 
     def _total(self) -> Decimal | None:

@@ -320,6 +320,8 @@ class LLMProviderManager:
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.latency_ms,
             attempts=answer.attempts,
+            first_choice=answer.first_choice,
+            first_choice_usd=answer.first_choice_usd,
             warnings=(*warnings, *answer.warnings),
             reasoning=answer.reasoning,
         )
