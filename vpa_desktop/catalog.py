@@ -166,7 +166,7 @@ class LLMProviderConfig:
     temperature: float | None = None
     timeout: float = 60.0
     max_retries: int = 2
-    max_concurrency: int = 32
+    max_concurrency: int = 128
     local_only: bool | None = None
     cost_per_token: float | None = None
     input_cost_per_million: Decimal | None = None

@@ -33,7 +33,12 @@ class BreakerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """How a provider is chosen. An empty default means the first one that is ready, the local model last."""
+    """How a provider is chosen. An empty default means the first one that is ready, the local model last.
+
+    An answer that gives next to nothing for ``slow_stream_s`` seconds counts as broken (0: never). With
+    ``hedge_first_token`` a second provider is asked beside one whose first word is late, for at most ``hedge_share``
+    of all requests.
+    """
 
     default_provider: str = ""
     strategy: Strategy = "failover"
@@ -41,6 +46,9 @@ class RoutingSettings:
     fallback_enabled: bool = True
     sticky_minutes: float = 5.0
     continue_after_break: bool = True
+    slow_stream_s: float = 20.0
+    hedge_first_token: bool = False
+    hedge_share: float = 0.05
     circuit_breaker: BreakerSettings = field(default_factory=BreakerSettings)
 
 

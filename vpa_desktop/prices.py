@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from genai_prices import Usage as PricedUsage
 
 _MILLION: Final = Decimal(1_000_000)
-_CATALOGUE_IDS: Final = {
+_CATALOGUE_IDS: Final[dict[str, str]] = {
     LLMProvider.OPENAI: "openai",
     LLMProvider.ANTHROPIC: "anthropic",
     LLMProvider.GOOGLE: "google",
@@ -31,11 +31,11 @@ def is_free(config: LLMProviderConfig) -> bool:
 
     Decided by the kind and the address: ``local_only`` in settings is about privacy, and makes nothing free.
     """
-    own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
-    if any(price is not None for price in own):
-        return False
     kind = KINDS.get(config.kind)
-    return bool(kind and kind.is_local) or (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint))
+    if not (kind and kind.is_local) and not (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint)):
+        return False
+    own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
+    return all(price is None for price in own)
 
 
 def is_at_hand(config: LLMProviderConfig) -> bool:
@@ -104,17 +104,12 @@ def _own_price(config: LLMProviderConfig) -> _OwnPrice | None:
 def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
     from genai_prices import Usage as PricedUsage
 
-    counted = PricedUsage(
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cached_input_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        output_tokens=usage.output_tokens,
-    )
-    whole = PricedUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
-    known = _CATALOGUE_IDS.get(LLMProvider(config.kind)) if config.kind in set(LLMProvider) else None
-    for usable in (counted, whole):  # a server that reports more cached than sent: the price without a rebate
+    place = _CATALOGUE_IDS.get(config.kind) or config.endpoint
+    cached = {"cache_read_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    for rebate in (cached, {}):  # a server that reports more cached than sent: the price without a rebate
+        counted = PricedUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, **rebate)
         try:
-            return _calculated(usable, model, known or config.endpoint, at)
+            return _calculated(counted, model, place, at)
         except ValueError:
             continue
     return None

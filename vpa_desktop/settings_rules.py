@@ -141,6 +141,9 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
             "fallback_enabled": SWITCH,
             "sticky_minutes": _number(0, 10_080),
             "continue_after_break": SWITCH,
+            "slow_stream_s": _number(0, 3_600),
+            "hedge_first_token": SWITCH,
+            "hedge_share": _number(0, 1),
         },
     ),
     "budget": (

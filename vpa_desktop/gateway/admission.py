@@ -13,22 +13,19 @@ if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
 
 
-@dataclass(frozen=True, slots=True)
 class Stop:
-    """A provider on a route. ``named_model`` is the request's own model where it is meant for this provider."""
+    """A provider on a route. ``named_model`` is the request's own model where it is meant for this provider.
 
-    provider: BaseLLMProvider
-    named_model: str | None = None
+    ``model`` is the one that is asked there.
+    """
 
-    @property
-    def provider_id(self) -> str:
-        """The provider's id."""
-        return self.provider.provider_id
+    __slots__ = ("model", "named_model", "provider", "provider_id")
 
-    @property
-    def model(self) -> str:
-        """The model that is asked there."""
-        return self.named_model or self.provider.model
+    def __init__(self, provider: BaseLLMProvider, named_model: str | None = None) -> None:
+        self.provider = provider
+        self.named_model = named_model
+        self.provider_id = provider.provider_id
+        self.model = named_model or provider.model
 
     def passed_over(self, reason: str) -> Attempt:
         """The line of the receipt for one that is not asked."""

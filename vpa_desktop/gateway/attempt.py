@@ -128,7 +128,9 @@ class AttemptRun:
         )
         return row, cost
 
-    def response(self, attempts: tuple[Attempt, ...], cost: Decimal | None, before: str) -> LLMResponse:
+    def response(
+        self, attempts: tuple[Attempt, ...], cost: Decimal | None, before: str, warnings: tuple[str, ...] = ()
+    ) -> LLMResponse:
         """The whole answer; ``before`` is what earlier providers had given of it."""
         return LLMResponse(
             content=before + "".join(self.text),
@@ -144,7 +146,7 @@ class AttemptRun:
             attempts=attempts,
             request_id=self.done.request_id if self.done else None,
             carry=self.done.carry if self.done and not before else None,
-            warnings=self._unfinished(),
+            warnings=(*self._unfinished(), *warnings),
         )
 
     def _unfinished(self) -> tuple[str, ...]:

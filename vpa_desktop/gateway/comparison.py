@@ -9,20 +9,18 @@ import asyncio
 from dataclasses import replace
 
 from vpa_desktop import prices
-from vpa_desktop.gateway.admission import Stop
-from vpa_desktop.messages import LLMResponse
+from vpa_desktop.messages import RouteDone
+from vpa_desktop.providers.base import BaseLLMProvider
 
 
-async def compared(response: LLMResponse, first: Stop) -> LLMResponse:
-    """Return the answer with who stood first on its route, and the price of the same tokens there.
+async def compared(done: RouteDone, first: BaseLLMProvider, model: str) -> RouteDone:
+    """Return the end of a route with who stood first on it, and the price of the same tokens at that model.
 
     The price is None where it, or a count, is unknown.
     """
-    if response.provider == first.provider_id:
-        return response
-    config = first.provider.config
-    if prices.is_at_hand(config):
-        cost = prices.cost_usd(config, first.model, response.usage)
+    usage = done.response.usage
+    if prices.is_at_hand(first.config):
+        cost = prices.cost_usd(first.config, model, usage)
     else:  # the text is already with the reader; the catalogue is read off the loop, once in a process
-        cost = await asyncio.to_thread(prices.cost_usd, config, first.model, response.usage)
-    return replace(response, first_choice=first.provider_id, first_choice_usd=cost)
+        cost = await asyncio.to_thread(prices.cost_usd, first.config, model, usage)
+    return RouteDone(replace(done.response, first_choice=first.provider_id, first_choice_usd=cost))

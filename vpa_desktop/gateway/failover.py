@@ -14,21 +14,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from vpa_desktop.catalog import ModelInfo
-from vpa_desktop.errors import (
-    BudgetExceeded,
-    PolicyRefused,
-    ProviderError,
-    StorageError,
-    StreamInterrupted,
-    VPAError,
-)
+from vpa_desktop.errors import BudgetExceeded, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
-from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, continuation
-from vpa_desktop.gateway.budget import Reservation
-from vpa_desktop.gateway.comparison import compared
+from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
-from vpa_desktop.gateway.reserving import set_aside
-from vpa_desktop.gateway.verdict import gave_up, may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
+from vpa_desktop.gateway.lane import Lane
+from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
     GatewayEvent,
@@ -37,13 +28,11 @@ from vpa_desktop.messages import (
     RouteDone,
     RouteStarted,
     Seam,
-    StreamDone,
     TextDelta,
     Usage,
 )
 from vpa_desktop.prices import is_free
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.records import UsageRow
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -85,6 +74,7 @@ class Failover:
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
         self._too_small_tokens: int | None = None
+        self._infos: dict[Stop, ModelInfo] = {}
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
@@ -95,39 +85,33 @@ class Failover:
         stops, force = list(admission.stops), admission.is_forced
         while stops:
             stop = stops.pop(0)
-            async with aclosing(self._at(stop, force=force, is_last=not stops)) as events:
-                async for event in events:
+            if (ready := self._ready.get(stop.provider_id)) is not None:
+                async for event in self._give(stop.provider, ready):
                     yield event
-                    if isinstance(event, RouteDone):
+                return
+            async with aclosing(self._lanes(stop, force=force, is_last=not stops)) as lanes:
+                async for lane in lanes:
+                    async with aclosing(self._walk(lane)) as events:
+                        async for event in events:
+                            yield event
+                    if lane.is_answered:
                         return
             if not stops and not force and not self._failed and self._turned_away:
                 stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
         raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
 
-    async def _at(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[GatewayEvent, None]:
-        """Ask at one stop of the route, as often as makes sense; raises where the next must not be asked."""
-        if (ready := self._ready.get(stop.provider_id)) is not None:
-            async for event in self._give(stop.provider, ready):
-                yield event
-            return
+    async def _lanes(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[Lane, None]:
+        """Yield one try after another at one stop, as many as make sense; raises where the next must not be asked."""
         if self._is_too_small(stop) or self._cannot_see(stop):
             return
         for retry in range(1 + (stop.provider.config.max_retries if is_last else 0)):
             if retry:
                 await asyncio.sleep(pause_s(self._error, retry))
-            async with aclosing(self._try(stop, force=force)) as events:
-                async for event in events:
-                    yield event
-                    if isinstance(event, RouteDone):
-                        return
+            yield await self._lane(stop, force=force, is_last=is_last)
             if not may_retry(self._error) or self._kept:
                 break
         if self._refused_to_continue():
-            async with aclosing(self._try(stop, force=force, anew=True)) as events:
-                async for event in events:
-                    yield event
-                    if isinstance(event, RouteDone):
-                        return
+            yield await self._lane(stop, force=force, is_last=is_last, anew=True)
         self._stop_if_final()
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
@@ -150,82 +134,48 @@ class Failover:
             )
         )
 
-    async def _try(self, stop: Stop, *, force: bool, anew: bool = False) -> AsyncGenerator[GatewayEvent, None]:
-        """One attempt; its own failure is left in ``_error``, None where it was not made.
-
-        ``anew`` asks for the whole answer, not for its rest. ``force`` is for the only one that can be asked.
-        """
+    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False) -> Lane:
+        """One try; its own failure is left in ``_error``, None where it was not made."""
         self._error = None
-        manager, provider = self._manager, stop.provider
-        request = await self._prepared(stop, anew)
-        breaker = manager.breaker(stop.provider_id, stop.model)
-        run = AttemptRun(provider, request)
-        try:
-            reservation, request = await set_aside(manager.budget, provider, request, self._info(stop))
-        except BudgetExceeded as exc:
-            self._attempts.append(run.receipt("skipped", exc.what))
-            self._refused.append(exc)
-            self._error = exc
+        request, info = await self._prepared(stop, anew), self._info(stop)
+        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
+
+    async def _walk(self, lane: Lane) -> AsyncGenerator[GatewayEvent, None]:
+        """One try's events, with the seam where it goes on with what another had begun."""
+        is_seam_due = bool(self._kept)
+        async with aclosing(lane.events()) as events:
+            async for event in events:
+                if is_seam_due and not isinstance(event, RouteStarted):
+                    is_seam_due = False  # only now: an attempt that fails at once leaves the text as it is
+                    self._kept = "" if lane.anew else self._kept
+                    yield self._seam(lane.stop.provider, restarts=lane.anew)
+                yield event
+        if lane.is_answered:
+            yield RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, lane.unbooked))
+
+    def _ended(self, lane: Lane) -> None:
+        """Take in how one try ended."""
+        assert lane.receipt is not None
+        self._attempts.append(lane.receipt)
+        if lane.was_sent:
+            self._costs.append(lane.cost)
+        if lane.was_turned_away:
+            self._turned_away.append(lane.stop)
+        if lane.error is None:
             return
-        run.request = request
-        if not breaker.acquire(force=force):
-            manager.budget.release(reservation)
-            self._attempts.append(run.receipt("skipped", "another request is already trying it after failures"))
-            self._turned_away.append(stop)
+        self._error = lane.error
+        if not lane.was_sent:
+            self._refused.append(lane.error)
             return
-        outcome, error = "cancelled", None
-        manager.health.started(provider.provider_id)
-        try:
-            yield RouteStarted(provider.provider_id, run.model)
-            is_seam_due = bool(self._kept)
-            async with aclosing(provider.stream(request)) as events:
-                async for event in events:
-                    if isinstance(event, StreamDone):
-                        run.done = event
-                        continue
-                    if is_seam_due:  # only now: an attempt that fails at once leaves the text as it is
-                        is_seam_due = False
-                        self._kept = "" if anew else self._kept
-                        yield self._seam(provider, restarts=anew)
-                    run.take(event)
-                    yield event
-            if run.done is None or run.done.finish_reason == "error":
-                raise gave_up(run)
-            outcome = "ok"
-        except (ProviderError, PolicyRefused) as exc:
-            error = exc
-            outcome = "interrupted" if run.text else "failed"
-        finally:
-            manager.health.ended(provider.provider_id)
-            provider_error = error if isinstance(error, ProviderError) else None
-            row, cost = await run.row(outcome, provider_error)
-            self._costs.append(cost)
-            unbooked = await self._book(reservation, row)
-            if outcome == "cancelled":
-                breaker.release()
-        if error is not None:
-            self._take_failure(stop, run, outcome, error)
-            return
-        breaker.success()
-        manager.cooldowns.worked(stop.provider_id, stop.model)
-        manager.health.worked(provider.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
-        self._attempts.append(run.receipt("ok"))
-        response = run.response(tuple(self._attempts), self._total(), self._kept)
-        response = await compared(response, self._route[0])
-        yield RouteDone(replace(response, warnings=(*response.warnings, *unbooked)))
+        self._failed.append(lane.error)
+        if lane.run.text:
+            self._kept += "".join(lane.run.text)
+            self._broke_at, self._broke_because = lane.stop.provider_id, lane.error
 
     def _total(self) -> Decimal | None:
         """What all attempts cost together; unknown as soon as one of them is."""
         known = [cost for cost in self._costs if cost is not None]
         return sum(known, Decimal()) if len(known) == len(self._costs) else None
-
-    async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
-        """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
-        try:
-            await self._manager.budget.settle(reservation, row)
-        except StorageError as exc:
-            return (f"What this answer cost could not be booked. {exc}",)
-        return ()
 
     def _is_too_small(self, stop: Stop) -> bool:
         """After a prompt that was too long for one model: True for every other that is not known to take more."""
@@ -247,13 +197,18 @@ class Failover:
 
     async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        request = replace(self._request, model=stop.named_model)
+        request = self._request
+        if request.model != stop.named_model:
+            request = replace(request, model=stop.named_model)
         if self._kept and not anew:
             request = continuation(request, self._kept)
         return await fitted(request, stop.provider, self._info(stop))
 
     def _info(self, stop: Stop) -> ModelInfo:
-        return self._manager.model_info(stop.provider.config, stop.model)
+        info = self._infos.get(stop)
+        if info is None:
+            info = self._infos[stop] = self._manager.model_info(stop.provider.config, stop.model)
+        return info
 
     def _window_of(self, error: ProviderError) -> int:
         """The window of the model that refused a prompt as too long; 0 where it is not known."""
@@ -271,23 +226,6 @@ class Failover:
         self._attempts.append(stop.passed_over(refusal.why))
         self._refused.append(refusal)
         return True
-
-    def _take_failure(self, stop: Stop, run: AttemptRun, outcome: str, error: VPAError) -> None:
-        breaker = self._manager.breaker(stop.provider_id, stop.model)
-        if isinstance(error, ProviderError) and self._manager.cooldowns.note(stop.provider_id, stop.model, error):
-            breaker.release()
-            self._manager.health.failed(stop.provider_id, error.what)
-        elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
-            breaker.failure()
-            self._manager.health.failed(stop.provider_id, error.what)
-        else:
-            breaker.release()
-        self._attempts.append(run.receipt("interrupted" if outcome == "interrupted" else "failed", str(error)))
-        self._error = error
-        self._failed.append(error)
-        if run.text:
-            self._kept += "".join(run.text)
-            self._broke_at, self._broke_because = stop.provider_id, error
 
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""

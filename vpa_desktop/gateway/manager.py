@@ -19,9 +19,12 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.comparison import compared
+from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
+from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
@@ -73,6 +76,7 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self._lines: dict[str, Line] = {}
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
@@ -88,6 +92,8 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
+        if (line := self._lines.get(provider_id)) is not None:
+            line.set_ceiling(provider.config.max_concurrency)
         for key in [k for k in self._breakers if k[0] == provider_id]:
             del self._breakers[key]
 
@@ -178,6 +184,18 @@ class LLMProviderManager:
                 settings.failure_threshold, settings.recovery_timeout_s, clock=self._clock
             )
         return self._breakers[key]
+
+    def line(self, provider: BaseLLMProvider) -> Line:
+        """Return the places at one provider."""
+        line = self._lines.get(provider.provider_id)
+        if line is None:
+            line = self._lines[provider.provider_id] = Line(provider.config.max_concurrency, clock=self._clock)
+        return line
+
+    def pace_guard(self, provider: BaseLLMProvider) -> PaceGuard | None:
+        """Return the guard against an answer that drips; None where it is off, and on this machine."""
+        window_s = self.routing.slow_stream_s
+        return PaceGuard(provider, window_s) if window_s and not provider.is_local else None
 
     # Answers
 
@@ -280,6 +298,8 @@ class LLMProviderManager:
         failover = Failover(self, route, request, ready_answers or {}, owner)
         async with aclosing(failover.run()) as events:
             async for event in events:
+                if isinstance(event, RouteDone) and event.response.provider != route[0].provider_id:
+                    event = await compared(event, route[0], self._model_at(route[0], request, owner))
                 if isinstance(event, RouteDone) and request.conversation_id:
                     self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
                 yield event

@@ -1,0 +1,177 @@
+"""One request at one stop of a route: wait for a place, set money aside, ask, count, book. Chooses nobody.
+
+What its end means for the route is ``failover``'s; it is told through ``ended`` before the last event is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StorageError, VPAError
+from vpa_desktop.gateway.admission import Stop
+from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun
+from vpa_desktop.gateway.budget import Reservation
+from vpa_desktop.gateway.reserving import set_aside
+from vpa_desktop.gateway.verdict import gave_up
+from vpa_desktop.messages import (
+    Attempt,
+    AttemptOutcome,
+    LLMRequest,
+    ReasoningDelta,
+    RouteStarted,
+    StreamDone,
+    TextDelta,
+)
+from vpa_desktop.records import UsageRow
+
+if TYPE_CHECKING:
+    from vpa_desktop.gateway.manager import LLMProviderManager
+
+PATIENCE_S: Final = 5.0
+"""How long a chat stands in line where somebody else could answer; nobody else: until there is a place."""
+
+LaneEvent = RouteStarted | TextDelta | ReasoningDelta
+
+
+class Lane:
+    """One try. ``events`` once; then ``receipt`` is there, and ``error`` says why it is not answered.
+
+    ``force`` is for the only one that can be asked. ``anew`` asks for the whole answer, not for its rest.
+    """
+
+    def __init__(
+        self,
+        manager: LLMProviderManager,
+        stop: Stop,
+        request: LLMRequest,
+        info: ModelInfo,
+        ended: Callable[[Lane], None],
+        *,
+        force: bool = False,
+        is_last: bool = True,
+        anew: bool = False,
+    ) -> None:
+        self.stop = stop
+        self.run = AttemptRun(stop.provider, request)
+        self.anew = anew
+        self.error: VPAError | None = None
+        self.receipt: Attempt | None = None
+        self.cost: Decimal | None = None
+        self.was_sent = False
+        self.was_turned_away = False
+        self.unbooked: tuple[str, ...] = ()
+        self._manager = manager
+        self._info = info
+        self._ended = ended
+        self._force = force
+        self._patience_s = None if is_last or request.priority == "background" else PATIENCE_S
+
+    @property
+    def is_answered(self) -> bool:
+        """True where the whole answer came and is booked."""
+        return self.was_sent and self.receipt is not None and self.receipt.outcome == "ok"
+
+    async def events(self) -> AsyncGenerator[LaneEvent, None]:
+        """Yield what comes; ends where it was answered, failed or not asked at all. Its failure is no exception."""
+        request = self.run.request
+        line = self._manager.line(self.stop.provider)
+        if not line.enter_now(request.priority) and not await self._place(request):
+            self._pass_over("it is busy, and there was no place in time")
+            return
+        outcome: AttemptOutcome = "cancelled"
+        reservation: Reservation | None = None
+        try:
+            reservation = await self._reserve()
+            if reservation is None:
+                return
+            yield RouteStarted(self.stop.provider_id, self.run.model)
+            async with aclosing(self.stop.provider.stream(self.run.request)) as events:
+                guard = self._manager.pace_guard(self.stop.provider)
+                async for event in events:
+                    if isinstance(event, StreamDone):
+                        self.run.done = event
+                        continue
+                    self.run.take(event)
+                    if guard is not None:
+                        guard.take(len(event.text), time.perf_counter())
+                    yield event
+            if self.run.done is None or self.run.done.finish_reason == "error":
+                raise gave_up(self.run)
+            outcome = "ok"
+        except (ProviderError, PolicyRefused) as exc:
+            self.error = exc
+            outcome = "interrupted" if self.run.text else "failed"
+        finally:
+            if reservation is not None:
+                await self._settle(outcome, reservation)
+            error = self.error if isinstance(self.error, ProviderError) else None
+            line.leave(request.priority, error.error_class if error else None, answered=outcome == "ok")
+        self._conclude(outcome)
+
+    async def _place(self, request: LLMRequest) -> bool:
+        flow = request.conversation_id or request.user_id
+        return await self._manager.line(self.stop.provider).enter(request.priority, flow, self._patience_s)
+
+    async def _reserve(self) -> Reservation | None:
+        """Set money aside and pass the breaker; None, and the reason, where it may not be asked."""
+        manager, stop = self._manager, self.stop
+        try:
+            reservation, request = await set_aside(manager.budget, stop.provider, self.run.request, self._info)
+        except BudgetExceeded as exc:
+            self.error = exc
+            self._pass_over(exc.what)
+            return None
+        self.run.request = request
+        if not manager.breaker(stop.provider_id, stop.model).acquire(force=self._force):
+            manager.budget.release(reservation)
+            self.was_turned_away = True
+            self._pass_over("another request is already trying it after failures")
+            return None
+        manager.health.started(stop.provider_id)
+        return reservation
+
+    async def _settle(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
+        """Whatever happened: it is booked, and what was set aside goes back."""
+        self._manager.health.ended(self.stop.provider_id)
+        row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
+        self.was_sent = True
+        self.unbooked = await self._book(reservation, row)
+        if outcome == "cancelled":
+            self._manager.breaker(self.stop.provider_id, self.stop.model).release()
+
+    async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
+        """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
+        try:
+            await self._manager.budget.settle(reservation, row)
+        except StorageError as exc:
+            return (f"What this answer cost could not be booked. {exc}",)
+        return ()
+
+    def _conclude(self, outcome: AttemptOutcome) -> None:
+        """Tell breaker, pauses and health how it went, and the route that it is over."""
+        manager, stop, run = self._manager, self.stop, self.run
+        breaker = manager.breaker(stop.provider_id, stop.model)
+        error = self.error
+        if error is None:
+            breaker.success()
+            manager.cooldowns.worked(stop.provider_id, stop.model)
+            manager.health.worked(stop.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
+        elif isinstance(error, ProviderError) and manager.cooldowns.note(stop.provider_id, stop.model, error):
+            breaker.release()
+            manager.health.failed(stop.provider_id, error.what)
+        elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
+            breaker.failure(error.what)
+            manager.health.failed(stop.provider_id, error.what)
+        else:
+            breaker.release()
+        self.receipt = run.receipt(outcome, str(error or ""))
+        self._ended(self)
+
+    def _pass_over(self, reason: str) -> None:
+        self.receipt = self.run.receipt("skipped", reason)
+        self._ended(self)
