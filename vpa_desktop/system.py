@@ -16,8 +16,10 @@ from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
+from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
+from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
@@ -52,6 +54,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger
 
 
@@ -83,6 +86,8 @@ class System:
             knowledge=self.knowledge,
             ready=self.keys_ready,
         )
+        self.health = HealthDesk(self.manager, HealthStore(db))
+        self.drills = DrillDesk(self.setup, lambda: self._settings, self.keys_ready, self.manager.get_provider)
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None

@@ -48,19 +48,20 @@ HOSTED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Whom a drill asks, in order. ``added`` are ids that the person does not have."""
+    """Whom a drill asks, in order. ``added`` are ids the person does not have, ``unready`` those without a key."""
 
     configs: tuple[LLMProviderConfig, ...]
     added: tuple[str, ...] = ()
+    unready: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, configs: Sequence[LLMProviderConfig]) -> Chain:
+    def of(cls, configs: Sequence[LLMProviderConfig], unready: Sequence[str] = ()) -> Chain:
         """The person's providers in the order they are asked, and stand-ins where there are fewer than two."""
         found = [config for config in configs if config.enabled]
         names = [name for name in ("stand_in", "stand_in_2") if name not in {c.provider_id for c in found}]
         added = names[: max(0, 2 - len(found))]
         extra = [LLMProviderConfig(LLMProvider.OPENAI_COMPATIBLE, "stand-in", provider_id=name) for name in added]
-        return cls((*found, *extra), tuple(added))
+        return cls((*found, *extra), tuple(added), tuple(c.provider_id for c in found if c.provider_id in unready))
 
     def first_asked(self, provider_id: str) -> LLMProviderConfig:
         """The one that is to fail: the first without a name; raises UsageError for one that is not in the chain."""
@@ -104,6 +105,10 @@ def _rehearsed(routing: RoutingSettings, chain: Chain, failing: LLMProviderConfi
         default_provider=failing.provider_id,
         failover_chain=(failing.provider_id, *(i for i in ids if i != failing.provider_id)),
     )
+
+
+Failure = tuple[ProviderError, float]
+"""A failure at the moment it happened, and after how many milliseconds."""
 
 
 class _Clock:
@@ -151,7 +156,7 @@ class Drill:
             config.provider_id: StandIn(str(config.model), fault if config is failing else None)
             for config in chain.configs
         }
-        self._failures: list[ProviderError] = []
+        self._failures: list[Failure] = []
         self._closing = AsyncExitStack()
         self._telling = Telling(self)
 
@@ -200,22 +205,22 @@ class Drill:
 
     async def _first(self, telling: Telling) -> AsyncGenerator[DrillEvent | Asked, None]:
         """The first request in all its steps, then what it came to."""
-        started, response, error = time.perf_counter(), None, None
+        response, error = None, None
+        failures: list[Failure] = []
         try:
             async with aclosing(self.manager.stream(QUESTION)) as events:
                 async for event in events:
                     if isinstance(event, RouteStarted):
-                        for step in telling.failures(self._taken(), started):
+                        for step in telling.failures(self._taken(failures)):
                             yield step
-                        started = time.perf_counter()
                         yield telling.asked(1, event.provider)
                     elif isinstance(event, RouteDone):
                         response = event.response
         except VPAError as exc:
             error = exc
-            for step in telling.failures(self._taken(), started):
+            for step in telling.failures(self._taken(failures)):
                 yield step
-        asked = _came_to(response, error)
+        asked = _came_to(response, error, failures)
         for step in telling.first(asked):
             yield step
         yield asked
@@ -233,15 +238,17 @@ class Drill:
     async def ask(self) -> Asked:
         """One request, as any part of the program makes it."""
         try:
-            asked = _came_to(await self.manager.generate(QUESTION), None)
+            asked = _came_to(await self.manager.generate(QUESTION), None, self._failures)
         except VPAError as exc:
-            asked = _came_to(None, exc)
+            asked = _came_to(None, exc, self._failures)
         self._failures.clear()
         return asked
 
-    def _taken(self) -> list[ProviderError]:
+    def _taken(self, every: list[Failure]) -> list[Failure]:
+        """The failures since the last look, which ``every`` gets too."""
         failures = list(self._failures)
         self._failures.clear()
+        every += failures
         return failures
 
     def wait_s(self) -> float:
@@ -260,10 +267,13 @@ class Drill:
         return provider.model if provider is not None else ""
 
 
-def _came_to(response: LLMResponse | None, error: VPAError | None) -> Asked:
+def _came_to(response: LLMResponse | None, error: VPAError | None, failures: Sequence[Failure]) -> Asked:
     if response is not None:
         return Asked(response, response.attempts)
-    return Asked(None, tuple(error.attempts) if isinstance(error, AllProvidersFailed) else (), error)
+    if isinstance(error, AllProvidersFailed):
+        return Asked(None, tuple(error.attempts), error)
+    failed = (Attempt(exc.provider, exc.model, "failed", str(exc), round(ms, 1)) for exc, ms in failures)
+    return Asked(None, tuple(failed), error)
 
 
 def _stand_in(config: LLMProviderConfig, address: str, first_token_s: float) -> LLMProviderConfig:
@@ -293,7 +303,7 @@ def _stand_in(config: LLMProviderConfig, address: str, first_token_s: float) -> 
     )
 
 
-def _watched(config: LLMProviderConfig, http: HttpSession, failures: list[ProviderError]) -> BaseLLMProvider:
+def _watched(config: LLMProviderConfig, http: HttpSession, failures: list[Failure]) -> BaseLLMProvider:
     """The provider's real class, which also notes each failure at the moment it happens."""
     real: type[BaseLLMProvider] = provider_class(config.kind)
 
@@ -302,12 +312,13 @@ def _watched(config: LLMProviderConfig, http: HttpSession, failures: list[Provid
 
         async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
             """Yield what the provider yields."""
+            started = time.perf_counter()
             try:
                 async with aclosing(super().stream(request)) as events:
                     async for event in events:
                         yield event
             except ProviderError as exc:
-                failures.append(exc)
+                failures.append((exc, (time.perf_counter() - started) * 1000))
                 raise
 
     made = Watched(config, http=http)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ from vpa_desktop.errors import ProviderError
 from vpa_desktop.receipts import duration
 
 if TYPE_CHECKING:
-    from vpa_desktop.assistant.drill import Asked, Drill
+    from vpa_desktop.assistant.drill import Asked, Drill, Failure
 
 COMMITS: Final[dict[DrillFault, str]] = {
     "429": f"answers 429 and asks to wait {RETRY_AFTER_S} s",
@@ -35,7 +34,6 @@ class Telling:
         self._states: dict[str, PlaceState] = {}
         self._steps: list[DrillStep] = []
         self._was_open = False
-        self._began = 0.0
 
     def opening(self, own: RoutingSettings) -> Iterator[DrillStep]:
         """What is to happen, and where the drill differs from the person's own chain."""
@@ -43,6 +41,11 @@ class Telling:
         if chain.added:
             names = " and ".join(chain.added)
             yield self._say("note", f"You have fewer than two providers: {names} stands in for a second one.")
+        if chain.unready:
+            names = ", ".join(chain.unready)
+            yield self._say(
+                "note", f"Without a key: {names}. The drill needs none; a real question would pass over them."
+            )
         if chain.configs[0].provider_id != self._name:
             yield self._say("note", f"{self._name} is asked first in this drill; in your chain it comes later.")
         if own.strategy in ("weighted", "fastest", "cheapest"):
@@ -58,13 +61,11 @@ class Telling:
     def asked(self, request: int, provider: str) -> DrillStep:
         """A provider is asked."""
         self._states[provider] = "asked"
-        self._began = time.perf_counter()
         return self._say("asked", f"Request {request}: {provider} is asked.", request, provider)
 
-    def failures(self, failures: Sequence[ProviderError], started: float) -> Iterator[DrillStep]:
+    def failures(self, failures: Sequence[Failure]) -> Iterator[DrillStep]:
         """Providers failed, and what that means for them."""
-        ms = (time.perf_counter() - started) * 1000
-        for error in failures:
+        for error, ms in failures:
             self._states[error.provider] = "failed"
             why = f" {error.why}." if error.why else ""
             said = f"{error.provider} failed after {duration(ms)}: {error.what}.{why}{self._patience(error)}"
