@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
+from vpa_desktop.cli.health import with_health
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
@@ -61,10 +62,12 @@ def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
 async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print requests, times and success per provider."""
     async with opened(paths, out) as system:
+        await system.keys_ready()
         found = await system.integration.get_system_stats()
+        found["providers"] = with_health(await system.health.figures(), found["providers"])
     performance = found["performance"]
     out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
-    head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "cost usd", "breaker")
+    head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "tokens/s", "cost usd", "breaker")
     out.table(
         head,
         [
@@ -75,6 +78,7 @@ async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
                 p["p50_ms"],
                 p["p95_ms"],
                 p["ttft_p50_ms"],
+                p["tokens_per_s"],
                 p["cost_usd"],
                 p["breaker"],
             )
