@@ -26,7 +26,10 @@ StepKind = Literal["note", "fault", "asked", "failed", "answered", "breaker", "r
 
 @dataclass(frozen=True, slots=True)
 class DrillPlace:
-    """One provider of the drill's chain. ``is_added`` marks one that the person does not have."""
+    """One provider of the drill's chain and how it does there. ``is_added`` marks one that the person does not have.
+
+    ``reopens_in_s`` is how long it is still left alone; of ``requests`` that reached it ``failed`` did not go well.
+    """
 
     provider: str
     model: str
@@ -34,7 +37,9 @@ class DrillPlace:
     is_added: bool = False
     state: PlaceState = ""
     breaker: str = "closed"
-    note: str = ""
+    reopens_in_s: float = 0.0
+    requests: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

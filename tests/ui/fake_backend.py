@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.ui.fake_drill import FakeDrills, FakeHealth
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
 from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
@@ -56,6 +57,8 @@ class FakeBackend:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
+        self.drills = FakeDrills()
+        self.health = FakeHealth()
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None

@@ -87,12 +87,34 @@ async def run_drill(
 ) -> AsyncGenerator[DrillEvent, None]:
     """Yield what happens, then the report; ``pause_s`` passes after each step, for the eye. Raises UsageError."""
     failing = chain.first_asked(provider_id)
-    made = Drill(chain, _rehearsed(routing, chain, failing), failing, fault, first_token_s)
-    async with made as drill, aclosing(drill.run(routing)) as events:
+    drill = Drill(chain, _rehearsed(routing, chain, failing), failing, fault, first_token_s)
+    told = drill.told(routing)
+    async with aclosing(_paced(told, pause_s) if pause_s else told) as events:
         async for event in events:
             yield event
-            if pause_s:
-                await asyncio.sleep(pause_s)
+
+
+async def _paced(told: AsyncGenerator[DrillEvent, None], pause_s: float) -> AsyncGenerator[DrillEvent, None]:
+    """The same events one after another; the drill itself goes on meanwhile, so that a pause is in no time it tells."""
+    queue: asyncio.Queue[DrillEvent | None] = asyncio.Queue()
+
+    async def feed() -> None:
+        try:
+            async with aclosing(told) as events:
+                async for event in events:
+                    queue.put_nowait(event)
+        finally:
+            queue.put_nowait(None)
+
+    feeding = asyncio.create_task(feed(), name="drill")
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+            await asyncio.sleep(pause_s)
+        await feeding
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
 
 
 def _rehearsed(routing: RoutingSettings, chain: Chain, failing: LLMProviderConfig) -> RoutingSettings:
@@ -156,6 +178,7 @@ class Drill:
             config.provider_id: StandIn(str(config.model), fault if config is failing else None)
             for config in chain.configs
         }
+        self.outcomes: dict[str, list[bool]] = {config.provider_id: [] for config in chain.configs}
         self._failures: list[Failure] = []
         self._closing = AsyncExitStack()
         self._telling = Telling(self)
@@ -169,11 +192,19 @@ class Drill:
             self._closing.push_async_callback(server.aclose)
             await server.open()
             stand_in = _stand_in(config, server.address, self.first_token_s)
-            self.manager.register_provider(config.provider_id, _watched(stand_in, http, self._failures))
+            self.manager.register_provider(
+                config.provider_id, _watched(stand_in, http, self._failures, self.outcomes[config.provider_id])
+            )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
+
+    async def told(self, own: RoutingSettings) -> AsyncGenerator[DrillEvent, None]:
+        """Open everything, ``run``, and close everything."""
+        async with self, aclosing(self.run(own)) as events:
+            async for event in events:
+                yield event
 
     async def run(self, own: RoutingSettings) -> AsyncGenerator[DrillEvent, None]:
         """Yield the steps and the report. ``own`` is the person's routing, before it was made predictable."""
@@ -251,9 +282,10 @@ class Drill:
         every += failures
         return failures
 
-    def wait_s(self) -> float:
-        """How long the failing provider is still left alone."""
-        provider_id, model = self.failing.provider_id, self._model(self.failing.provider_id)
+    def wait_s(self, provider_id: str = "") -> float:
+        """How long a provider, the failing one without a name, is still left alone."""
+        provider_id = provider_id or self.failing.provider_id
+        model = self._model(provider_id)
         return max(
             self.manager.breaker(provider_id, model).opens_in_s, self.manager.cooldowns.left_s(provider_id, model)
         )
@@ -303,8 +335,10 @@ def _stand_in(config: LLMProviderConfig, address: str, first_token_s: float) -> 
     )
 
 
-def _watched(config: LLMProviderConfig, http: HttpSession, failures: list[Failure]) -> BaseLLMProvider:
-    """The provider's real class, which also notes each failure at the moment it happens."""
+def _watched(
+    config: LLMProviderConfig, http: HttpSession, failures: list[Failure], outcomes: list[bool]
+) -> BaseLLMProvider:
+    """The provider's real class, which also notes how each request ends, at the moment it does."""
     real: type[BaseLLMProvider] = provider_class(config.kind)
 
     class Watched(real):  # type: ignore[valid-type, misc]
@@ -317,7 +351,9 @@ def _watched(config: LLMProviderConfig, http: HttpSession, failures: list[Failur
                 async with aclosing(super().stream(request)) as events:
                     async for event in events:
                         yield event
+                outcomes.append(True)
             except ProviderError as exc:
+                outcomes.append(False)
                 failures.append((exc, (time.perf_counter() - started) * 1000))
                 raise
 

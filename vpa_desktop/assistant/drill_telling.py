@@ -206,10 +206,13 @@ class Telling:
             DrillPlace(
                 config.provider_id,
                 str(config.model) or "stand-in",
-                config.is_local,
-                config.provider_id in drill.chain.added,
-                self._states.get(config.provider_id, ""),
-                drill.breaker_of(config.provider_id),
+                is_local=config.is_local,
+                is_added=config.provider_id in drill.chain.added,
+                state=self._states.get(config.provider_id, ""),
+                breaker=drill.breaker_of(config.provider_id),
+                reopens_in_s=round(drill.wait_s(config.provider_id), 1),
+                requests=len(drill.outcomes[config.provider_id]),
+                failed=drill.outcomes[config.provider_id].count(False),
             )
             for config in ordered
         )

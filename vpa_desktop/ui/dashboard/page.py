@@ -1,4 +1,6 @@
-"""The dashboard tab: money, latency and success, from the booked requests. It shows figures; it computes none.
+"""The dashboard tab: money, latency and success, from the booked requests, and each provider's health.
+
+It shows figures and computes none. The fire drill (``drill``) takes the place of the figures while it is open.
 
 The chart library loads in idle time after the window is there, or with the first visit.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -21,6 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.ui.dashboard import charts
+from vpa_desktop.ui.dashboard.drill import DrillPanel
+from vpa_desktop.ui.dashboard.health import HealthPanel
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from vpa_desktop.ui.theme import Theme
 
 IDLE_S = 2.0
+HEALTH_EVERY_MS = 3_000
 
 
 class DashboardPage(QScrollArea):
@@ -44,20 +49,55 @@ class DashboardPage(QScrollArea):
         self._tasks = tasks
         self._backend: Backend | None = None
         self._shown: Dashboard | None = None
-        body = QWidget()
-        self._column = QVBoxLayout(body)
-        self._column.setContentsMargins(28, 20, 28, 20)
+        self.health = HealthPanel()
+        self.health.drill_wanted.connect(self.open_drill)
+        self.drill = DrillPanel(tasks)
+        self.drill.closed.connect(self._close_drill)
+        self.drill.hide()
+        self._figures = QWidget()
+        self._column = QVBoxLayout(self._figures)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(14)
         self._column.addLayout(self._head())
-        self._content = QWidget()
-        self._column.addWidget(self._content)
+        self._content, self._table = QWidget(), QWidget()
+        for part in (self._content, self.health, self._table):
+            self._column.addWidget(part)
         self._column.addStretch(1)
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(28, 20, 28, 20)
+        column.addWidget(self._figures)
+        column.addWidget(self.drill)
         self.setWidget(body)
+        self._timer = QTimer(self)
+        self._timer.setInterval(HEALTH_EVERY_MS)
+        self._timer.timeout.connect(self._look_again)
+        self._timer.start()
 
     def attach(self, backend: Backend) -> None:
         """From now on figures can be loaded; the chart library follows when nothing else is to do."""
         self._backend = backend
+        self.drill.attach(backend.drills)
         self._tasks.spawn("chart library", self._preload())
+
+    def open_drill(self) -> None:
+        """Shows the fire drill in the place of the figures."""
+        self._figures.hide()
+        self.drill.open()
+        self.verticalScrollBar().setValue(0)
+
+    def _close_drill(self) -> None:
+        self.drill.hide()
+        self._figures.show()
+        self.health.drill_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _look_again(self) -> None:
+        """Health changes by itself: a breaker is tried again, a request ends."""
+        if self._backend is not None and self.health.isVisible() and not self._tasks.running("dashboard"):
+            self._tasks.spawn("health", self._load_health(self._backend))
+
+    async def _load_health(self, backend: Backend) -> None:
+        self.health.show_figures(await backend.health.figures())
 
     async def _preload(self) -> None:
         await asyncio.sleep(IDLE_S)
@@ -71,6 +111,7 @@ class DashboardPage(QScrollArea):
             self._tasks.spawn("dashboard", self._load(self._backend))
 
     async def _load(self, backend: Backend) -> None:
+        await self._load_health(backend)
         board = await backend.dashboard()
         if board != self._shown:
             await asyncio.to_thread(charts.preload_numbers)
@@ -90,17 +131,23 @@ class DashboardPage(QScrollArea):
         if board.requests:
             column.addLayout(self._cards(board))
             column.addLayout(self._charts(board))
-            column.addWidget(self._table(board))
         else:
             column.addWidget(self._empty())
-        self._column.replaceWidget(self._content, content)
-        self._content.hide()
-        self._content.deleteLater()
-        self._content = content
+        self._content = self._replaced(self._content, content)
+        self._table = self._replaced(self._table, self._in_figures(board) if board.requests else QWidget())
+
+    def _replaced(self, old: QWidget, new: QWidget) -> QWidget:
+        self._column.replaceWidget(old, new)
+        old.hide()
+        old.deleteLater()
+        return new
 
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(PlainLabel(self.tr("Dashboard"), "heading"), 1)
+        drill = IconButton("shield-check", self.tr("Open the fire drill"))
+        drill.clicked.connect(self.open_drill)
+        row.addWidget(drill)
         again = IconButton("refresh-cw", self.tr("Load the figures again"))
         again.clicked.connect(self.refresh)
         row.addWidget(again)
@@ -195,9 +242,11 @@ class DashboardPage(QScrollArea):
         card.column.addWidget(chart, 1)
         return card
 
-    def _table(self, board: Dashboard) -> Card:
+    def _in_figures(self, board: Dashboard) -> Card:
         card = Card(margins=16)
-        card.column.addWidget(PlainLabel(self.tr("Providers"), "strong"))
+        card.column.addWidget(
+            PlainLabel(self.tr("Providers in figures, the last {0} days").format(len(board.days)), "strong")
+        )
         table = QTreeWidget()
         table.setAccessibleName(self.tr("Providers in figures"))
         table.setRootIsDecorated(False)
