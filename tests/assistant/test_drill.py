@@ -15,7 +15,7 @@ from vpa_desktop.drills import FAULTS, DrillFault, DrillReport, DrillStep
 from vpa_desktop.errors import UsageError
 from vpa_desktop.system import build_system
 
-SILENCE_S = 0.15
+SILENCE_S = 0.4
 
 
 def config(kind: str, provider_id: str = "", **facts: object) -> LLMProviderConfig:

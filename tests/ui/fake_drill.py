@@ -39,7 +39,7 @@ class FakeDrills:
         """The real one, with a short silence."""
         self.asked.append((fault, provider_id))
         pause_s = min(pause_s, self.most_pause_s)
-        drill = run_drill(Chain.of(CHAIN), self.routing, fault, provider_id, pause_s=pause_s, first_token_s=0.1)
+        drill = run_drill(Chain.of(CHAIN), self.routing, fault, provider_id, pause_s=pause_s, first_token_s=0.4)
         try:
             async with aclosing(drill) as events:
                 async for event in events:

@@ -184,17 +184,18 @@ class Drill:
         self._telling = Telling(self)
 
     async def __aenter__(self) -> Drill:
-        http = HttpSession(offline=True)  # nothing of a drill leaves this machine, whatever the settings say
-        self._closing.push_async_callback(http.aclose)
-        self._closing.push_async_callback(self.manager.aclose)
-        for config in self.chain.configs:
-            server = self._servers[config.provider_id]
-            self._closing.push_async_callback(server.aclose)
-            await server.open()
-            stand_in = _stand_in(config, server.address, self.first_token_s)
-            self.manager.register_provider(
-                config.provider_id, _watched(stand_in, http, self._failures, self.outcomes[config.provider_id])
-            )
+        async with AsyncExitStack() as opening:  # a drill that is stopped while it opens closes what it had opened
+            http = HttpSession(offline=True)  # nothing of a drill leaves this machine, whatever the settings say
+            opening.push_async_callback(http.aclose)
+            opening.push_async_callback(self.manager.aclose)
+            for config in self.chain.configs:
+                server = self._servers[config.provider_id]
+                opening.push_async_callback(server.aclose)
+                limit_s = self.first_token_s if config is self.failing else config.timeout
+                stand_in = _stand_in(config, await server.open(), limit_s)
+                outcomes = self.outcomes[config.provider_id]
+                self.manager.register_provider(config.provider_id, _watched(stand_in, http, self._failures, outcomes))
+            self._closing = opening.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:

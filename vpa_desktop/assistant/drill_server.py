@@ -33,20 +33,17 @@ class StandIn:
     def __init__(self, model: str, fault: DrillFault | None = None) -> None:
         self.fault = fault
         self._model = model
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._answers: set[asyncio.Task[None]] = set()
 
-    @property
-    def address(self) -> str:
-        """Where it is, without a path."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    async def open(self) -> None:
-        """Listen, unless connections are to be refused: a port that is taken but does not listen refuses them."""
+    async def open(self) -> str:
+        """Take a port and return the address; one that is taken but does not listen refuses connections."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind(("127.0.0.1", 0))
         if self.fault != "refuse":
             await self._listen()
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def recover(self) -> None:
         """Be well from now on."""
@@ -61,7 +58,8 @@ class StandIn:
         for answer in list(self._answers):
             answer.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._met, sock=self._socket)

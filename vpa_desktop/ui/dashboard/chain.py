@@ -14,7 +14,7 @@ from vpa_desktop.ui.widgets import Card, ElidedLabel, IconLabel, PlainLabel
 if TYPE_CHECKING:
     from vpa_desktop.drills import DrillPlace
 
-CARD_PX = 172
+CARD_PX = 160
 
 
 def tr(text: str) -> str:
@@ -110,7 +110,7 @@ class _PlaceCard(Card):
         self._name.set_whole(place.provider)
         self._model.set_whole(added)
         self._state.setText(word)
-        for look in ("ok", "warn", "error"):
+        for look in ("ok", "warn", "error", "dim"):
             self._state.set_look(look, look == {"danger": "error"}.get(tone, tone))
         self._breaker.setText(health_words(place))
         self._breaker.set_look("error", place.breaker == "open")

@@ -9,16 +9,20 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vpa_desktop.drills import FAULT_WORDS, FAULTS, DrillFault, DrillReport, DrillStep
 from vpa_desktop.ui.dashboard.chain import ChainView
-from vpa_desktop.ui.theme import icon
-from vpa_desktop.ui.widgets import Card, ChoiceBox, IconButton, IconLabel, PlainLabel, TintedButton, theme_now
+from vpa_desktop.ui.dashboard.steps import StepList
+from vpa_desktop.ui.widgets import Card, ChoiceBox, IconButton, IconLabel, PlainLabel, TintedButton
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QKeyEvent
-
     from vpa_desktop.ui.ports import Drills
     from vpa_desktop.ui.tasks import TaskOwner
 
@@ -55,7 +59,8 @@ class DrillPanel(QWidget):
         self.start_button = QPushButton(self.tr("Start"))
         self.stop_button = TintedButton("circle-stop", self.tr("Stop"))
         self.chain = ChainView()
-        self.steps = QListWidget()
+        self.steps = StepList(self.tr("Steps of the drill"))
+        self._hint = PlainLabel(self.tr("Press Start: what happens is told here, step by step."), "dim", wraps=True)
         self._outcome = Card("verdict", "", margins=12)
         self._sign = IconLabel("info", 20)
         self._said = PlainLabel(wraps=True)
@@ -84,6 +89,8 @@ class DrillPanel(QWidget):
         chosen = self.fault.currentData()
         faults = [fault for fault in FAULTS if chosen in ("", fault)]
         self.steps.clear()
+        self.steps.show()
+        self._hint.hide()
         self._outcome.hide()
         self._busy(True)
         self._tasks.spawn(TASK, self._run(self._drills, faults, str(self.provider.currentData() or "")))
@@ -94,14 +101,13 @@ class DrillPanel(QWidget):
             self._tasks.cancel(TASK)
             self._conclude("warn", self.tr("You stopped the drill."))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc stops a drill, and leads back where none runs."""
-        if event.key() != Qt.Key.Key_Escape:
-            super().keyPressEvent(event)
-        elif self._tasks.running(TASK):
+    def step_back(self) -> bool:
+        """What Esc does: stops a drill, and leads back where none runs."""
+        if self._tasks.running(TASK):
             self.stop()
         else:
             self.dismiss()
+        return True
 
     async def _load(self, drills: Drills) -> None:
         chain = await drills.chain()
@@ -118,12 +124,13 @@ class DrillPanel(QWidget):
         try:
             for fault in faults:
                 if len(faults) > 1:
-                    self._add("zap", "accent", _capital(FAULT_WORDS[fault]), is_title=True)
+                    self.steps.add("zap", "accent", _capital(FAULT_WORDS[fault]), is_title=True)
                 async with aclosing(drills.run(fault, provider_id, PAUSE_S)) as events:
                     async for event in events:
                         if isinstance(event, DrillReport):
                             reports.append(event)
-                            self._add(*_sign_of(event), event.summary)
+                            if len(faults) > 1:
+                                self.steps.add(*_sign_of(event), event.summary)
                         else:
                             self._show(event)
         finally:
@@ -153,25 +160,16 @@ class DrillPanel(QWidget):
 
     def _show(self, step: DrillStep) -> None:
         self.chain.show_chain(step.chain)
-        self._add(*STEP_ICONS[step.kind], step.text)
-
-    def _add(self, picture: str, tone: str, text: str, *, is_title: bool = False) -> None:
-        item = QListWidgetItem(icon(picture, getattr(theme_now(), tone), 16), text)
-        if is_title:
-            font = item.font()
-            font.setBold(True)
-            item.setFont(font)
-        self.steps.addItem(item)
-        self.steps.setCurrentItem(item)
-        self.steps.scrollToBottom()
+        self.steps.add(*STEP_ICONS[step.kind], step.text)
 
     def _busy(self, busy: bool) -> None:
-        has_focus = self.start_button.hasFocus() or self.stop_button.hasFocus()
-        for control in (self.start_button, self.fault, self.provider):
-            control.setEnabled(not busy)
-        self.stop_button.setEnabled(busy)
-        if has_focus:  # a disabled button keeps no focus, and Esc must still find the panel
-            (self.stop_button if busy else self.start_button).setFocus(Qt.FocusReason.OtherFocusReason)
+        wanted, other = (self.stop_button, self.start_button) if busy else (self.start_button, self.stop_button)
+        wanted.setEnabled(True)
+        if other.hasFocus():  # before it is disabled: the focus would go elsewhere, and Esc must find the panel
+            wanted.setFocus(Qt.FocusReason.OtherFocusReason)
+        other.setEnabled(False)
+        for choice in (self.fault, self.provider):
+            choice.setEnabled(not busy)
 
     # How it is put together
 
@@ -194,11 +192,11 @@ class DrillPanel(QWidget):
         self._outcome.column.addLayout(row)
         self._outcome.hide()
         column.addWidget(self._outcome)
-        self.steps.setAccessibleName(self.tr("Steps of the drill"))
-        self.steps.setWordWrap(True)
-        self.steps.setMinimumHeight(240)
-        self.steps.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.steps.setMinimumHeight(168)
+        self.steps.hide()
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         holder = Card(margins=8)
+        holder.column.addWidget(self._hint)
         holder.column.addWidget(self.steps)
         column.addWidget(holder, 1)
 
@@ -211,7 +209,7 @@ class DrillPanel(QWidget):
         return row
 
     def _controls(self) -> QHBoxLayout:
-        self.fault.addItem(self.tr("All faults, one after another"), "")
+        self.fault.addItem(self.tr("All, one after another"), "")
         for fault in FAULTS:
             self.fault.addItem(_capital(FAULT_WORDS[fault]), fault)
         self.provider.addItem(self.tr("The first of the chain"), "")

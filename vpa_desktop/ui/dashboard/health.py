@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vpa_desktop.records import BreakerEvent, BreakerFacts, ProviderHealthFigures
 
 EVENTS_SHOWN = 3
-FIGURE_PX = 76
+FIGURE_PX = 60
 
 
 def tr(text: str) -> str:
@@ -143,7 +143,7 @@ def _figures(figures: ProviderHealthFigures) -> list[tuple[str, str]]:
         (tr("95 %"), milliseconds(figures.p95_ms)),
         (tr("first token"), milliseconds(figures.ttft_p50_ms)),
         (tr("tokens/s"), pace),
-        (tr("now under way"), whole(figures.in_flight)),
+        (tr("in flight"), whole(figures.in_flight)),
     ]
 
 

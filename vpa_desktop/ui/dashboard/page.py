@@ -86,6 +86,10 @@ class DashboardPage(QScrollArea):
         self.drill.open()
         self.verticalScrollBar().setValue(0)
 
+    def step_back(self) -> bool:
+        """Stops a drill under way, else leads back from it; False where none is open."""
+        return self.drill.isVisible() and self.drill.step_back()
+
     def _close_drill(self) -> None:
         self.drill.hide()
         self._figures.show()
