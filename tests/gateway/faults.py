@@ -90,6 +90,45 @@ def late(answer_bytes: bytes, after_s: float, head: bytes = STREAM_HEAD) -> Answ
 
 
 @dataclass
+class Dying:
+    """A server that keeps connections; once it ``dies``, each hangs up on its next request, and new ones are fine."""
+
+    url: str = ""
+    opened: int = 0
+    dies: bool = False
+
+
+@asynccontextmanager
+async def dying_connections() -> AsyncIterator[Dying]:
+    """Answer as GOOD does, and keep the connection."""
+    server = Dying()
+    head, body = GOOD.split(b"\r\n\r\n", 1)
+    head = head.replace(b"\r\nconnection: close", b"")
+    kept = head + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.opened += 1
+        was_dead = server.dies
+        try:
+            while True:
+                asked = (await reader.readuntil(b"\r\n\r\n")).decode("latin1").lower()
+                await reader.readexactly(int(asked.split("content-length:")[1].split("\r\n")[0]))
+                if server.dies and not was_dead:
+                    return
+                writer.write(kept)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return  # the client went away
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with listening:
+        yield server
+
+
+@dataclass
 class Outcome:
     """What a person saw of one request."""
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -22,6 +23,8 @@ from tests.gateway.faults import (
     WHOLE,
     WORDS,
     Rig,
+    drip,
+    dying_connections,
     refusal,
     rig,
     stream,
@@ -88,6 +91,23 @@ async def test_3_one_that_refuses_the_rest_gives_the_whole_instead() -> None:
         assert [seam.restarts for seam in seen.seams] == [True]
         assert seen.response is not None
         assert seen.response.content == WHOLE
+
+
+async def test_5_a_drip_that_never_ends_is_given_up_and_the_next_goes_on() -> None:
+    async with rig([drip(0.03)], [stream(WORDS)]) as it:
+        it.manager.routing = replace(it.manager.routing, slow_stream_s=0.4)
+        calm = asyncio.create_task(it.ask())
+        with pytest.raises(TimeoutError):  # 30 characters a second are slow, and no drip
+            await asyncio.wait_for(calm, 1.2)
+    async with rig([drip(0.9)], [stream(WORDS)], timeout=5) as it:
+        it.manager.routing = replace(it.manager.routing, slow_stream_s=4.4)
+        seen = await asyncio.wait_for(it.ask(), 9)
+        assert seen.text.strip("x") == WHOLE
+        assert len(seen.seams) == 1
+        assert "too slow" in seen.seams[0].reason
+        assert seen.response is not None
+        assert seen.response.attempts[0].outcome == "interrupted"
+        await asyncio.wait_for(it.a.hung_up.wait(), 1)
 
 
 async def test_6_a_dead_primary_is_asked_a_handful_of_times_and_comes_back() -> None:
@@ -204,6 +224,24 @@ async def test_9_the_only_provider_is_asked_again_even_after_a_refusal() -> None
         it.manager.remove_provider("b")
         assert (await it.ask()).error is not None
         assert (await it.ask()).text == WHOLE
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+async def test_10_connections_that_died_while_they_were_kept_are_no_failure_of_the_provider(at_once: int) -> None:
+    """The server takes the second request on each and hangs up before any byte, as after a laptop's sleep."""
+    async with dying_connections() as server, rig([GOOD]) as it:
+        provider = it.manager.route(QUESTION)[0]
+        provider.config = replace(provider.config, api_endpoint=server.url + "/v1")
+        assert {s.text for s in await asyncio.gather(*(it.ask() for _ in range(at_once)))} == {WHOLE}
+        assert {s.text for s in await asyncio.gather(*(it.ask() for _ in range(at_once)))} == {WHOLE}
+        assert server.opened == at_once  # they are kept
+        server.dies = True
+        answers = await asyncio.gather(*(it.ask() for _ in range(at_once)))
+        assert {s.text for s in answers} == {WHOLE}
+        assert {len(s.response.attempts) for s in answers if s.response is not None} == {1}
+        assert it.b.requests == []
+        assert it.manager.health["a"].success_rate == 1
+        assert server.opened <= 2 * at_once
 
 
 @pytest.mark.parametrize(

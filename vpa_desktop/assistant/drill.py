@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vpa_desktop.assistant.drill_server import SENTENCE, StandIn
 from vpa_desktop.assistant.drill_telling import Telling
@@ -23,8 +23,10 @@ from vpa_desktop.errors import AllProvidersFailed, ProviderError, UsageError, VP
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import Attempt, LLMRequest, LLMResponse, Message, RouteDone, RouteStarted, StreamEvent
 from vpa_desktop.providers import provider_class
-from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.base import BaseLLMProvider
+
+if TYPE_CHECKING:
+    from vpa_desktop.providers._http import HttpSession
 
 QUESTION: Final = LLMRequest((Message("user", "This is a fire drill. Answer with one sentence."),))
 FIRST_TOKEN_S: Final = 1.0
@@ -184,6 +186,8 @@ class Drill:
         self._telling = Telling(self)
 
     async def __aenter__(self) -> Drill:
+        from vpa_desktop.providers._http import HttpSession
+
         async with AsyncExitStack() as opening:  # a drill that is stopped while it opens closes what it had opened
             http = HttpSession(offline=True)  # nothing of a drill leaves this machine, whatever the settings say
             opening.push_async_callback(http.aclose)

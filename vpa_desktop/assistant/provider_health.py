@@ -57,7 +57,8 @@ class HealthDesk:
         for row in await self._manager.ledger.rows(since):
             rows[row.provider].append(row)
         events: dict[str, list[BreakerEvent]] = defaultdict(list)
-        for event in await self._store.events(since):
+        stored = await self._store.events(since)
+        for event in (*reversed(self._manager.breaker_events), *stored):  # the newest are not stored yet
             events[event.provider].append(event)
         known = self._manager.provider_ids
         gone = sorted(i for i in rows if i not in known)

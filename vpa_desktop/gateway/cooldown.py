@@ -65,6 +65,16 @@ class Cooldowns:
             return ""
         return f"{self._pauses[provider_id, model].reason}; asked again in {self.left_s(provider_id, model):.0f} s"
 
+    def asked_to_wait_s(self, provider_id: str, model: str) -> float:
+        """The same where the provider asked for patience; 0 where it is the key that was refused."""
+        pause = self._pauses.get((provider_id, model))
+        is_patience = pause is not None and pause.reason == REASONS["rate_limit"]
+        return self.left_s(provider_id, model) if is_patience else 0.0
+
+    def resume(self, provider_id: str, model: str, left_s: float) -> None:
+        """Go on with a wait that the provider had asked for in an earlier run."""
+        self._pauses[provider_id, model] = _Pause(self._clock() + left_s, REASONS["rate_limit"])
+
     def worked(self, provider_id: str, model: str) -> None:
         """It answered: the next refusal begins with a short wait again. A pause under way stays."""
         pause = self._pauses.get((provider_id, model))

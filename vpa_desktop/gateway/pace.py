@@ -33,6 +33,7 @@ class PaceGuard:
         """Note a piece; raises ProviderTimeout where a whole window brought next to nothing."""
         if not self._since:
             self._since = now
+            return
         self._characters += characters
         self._pieces += 1
         gone_s = now - self._since

@@ -1,6 +1,7 @@
 """The one door to HTTP: connections, and the requests that go over them. Addresses, TLS and replies have own files.
 
-The only file that imports httpx. It knows no vendor and no JSON field, and it never retries.
+The only file that imports httpx. It knows no vendor and no JSON field, and repeats a request
+only where a kept connection was dead.
 Requests go to httpx's transport directly and not through its client: there is then no redirect to follow, no cookie
 to keep and no file of passwords to read, and a request costs half. The transport is aiohttp's connection pool, because
 httpx's own collapses at a hundred parallel requests.
@@ -13,6 +14,8 @@ import json
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
@@ -39,6 +42,18 @@ Broken = (httpx.HTTPError, aiohttp.ClientError, OSError)
 ALWAYS: Final = {"User-Agent": f"vpa-desktop/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
+_WAS_KEPT: ContextVar[bool] = ContextVar("was_kept", default=False)
+"""Whether the request under way went out on a connection that was kept from an earlier one."""
+
+
+@dataclass(eq=False, slots=True)
+class _Pool:
+    """Kept connections of one kind, and how many requests are using it."""
+
+    transport: AiohttpTransport
+    users: int = 0
+
+
 class HttpSession:
     """One per process: the pools that every provider shares. Opens nothing before the first request.
 
@@ -48,7 +63,8 @@ class HttpSession:
     def __init__(self, *, offline: bool = False, ca_file: str | None = None) -> None:
         self.offline = offline or os.environ.get("VPA_OFFLINE", "") not in ("", "0")
         self._ca_file = ca_file
-        self._transports: dict[tuple[object, str], AiohttpTransport] = {}
+        self._pools: dict[tuple[object, str], _Pool] = {}
+        self._put_aside: set[_Pool] = set()
 
     @asynccontextmanager
     async def open(
@@ -61,14 +77,13 @@ class HttpSession:
         """
         check_address(peer, url, offline=self.offline)
         check_headers(peer, headers)
-        transport = self._transport(peer, url)
         # A list is small: it is there within the time of a first token, or not at all.
         total_s = min(peer.options.total_s, peer.timeout_s) if method == "GET" else peer.options.total_s
         deadline = asyncio.get_running_loop().time() + total_s
         try:
             request = _request(peer, method, url, headers, body)
             async with asyncio.timeout(min(peer.timeout_s, total_s)):
-                response = await _send(transport, request)
+                response, pool = await self._send(peer, url, request)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
             raise no_address(peer) from exc
         except TimeoutError as exc:
@@ -88,22 +103,60 @@ class HttpSession:
             )
         finally:
             await response.aclose()
+            await self._leave(pool)
+
+    async def _send(self, peer: Peer, url: str, request: httpx.Request) -> tuple[httpx.Response, _Pool]:
+        """Send, and once more on a new connection where a kept one turned out dead before it gave a byte.
+
+        Then every other kept one is taken for dead too (the machine slept, say): they are all put aside at once.
+        """
+        pool = self._pool(peer, url)
+        try:
+            return await self._over(pool, request), pool
+        except httpx.HTTPError as exc:
+            if not _was_stale(exc):
+                raise
+        self._pools = {key: each for key, each in self._pools.items() if each is not pool}
+        self._put_aside.add(pool)
+        await self._close_unused()
+        pool = self._pool(peer, url)
+        return await self._over(pool, request), pool
+
+    async def _over(self, pool: _Pool, request: httpx.Request) -> httpx.Response:
+        """Send over this pool; it is in use until ``_leave``, or until this fails."""
+        _WAS_KEPT.set(False)
+        pool.users += 1
+        try:
+            return await pool.transport.handle_async_request(request)
+        except BaseException:
+            await self._leave(pool)
+            raise
+
+    async def _leave(self, pool: _Pool) -> None:
+        pool.users -= 1
+        if self._put_aside:
+            await self._close_unused()
+
+    async def _close_unused(self) -> None:
+        for pool in [each for each in self._put_aside if not each.users]:
+            self._put_aside.discard(pool)
+            await pool.transport.aclose()
 
     async def aclose(self) -> None:
         """Close every connection, also those of streams that are still open. Safe to call twice."""
-        transports, self._transports = self._transports, {}
-        for transport in transports.values():
-            await transport.aclose()
+        pools, self._pools = [*self._pools.values(), *self._put_aside], {}
+        for pool in pools:
+            await pool.transport.aclose()
 
-    def _transport(self, peer: Peer, url: str) -> AiohttpTransport:
+    def _pool(self, peer: Peer, url: str) -> _Pool:
         """The pool for this address: one for each proxy and each set of trusted certificates."""
         proxy = proxy_for(peer, url)
         secure = not url.lower().startswith("http:") or proxy.startswith("https:")
         context = context_for(peer, peer.options.ca_file or self._ca_file) if secure else False
-        found = self._transports.get((context, proxy))
+        found = self._pools.get((context, proxy))
         if found is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=KEEP_ALIVE_S)
-            found = self._transports[context, proxy] = AiohttpTransport(
+            transport = AiohttpTransport(
                 verify=context,
                 trust_env=False,
                 proxy=_proxy(proxy) if proxy else None,
@@ -114,8 +167,10 @@ class HttpSession:
                     trust_env=False,  # aiohttp would read ~/.netrc too
                     max_line_size=HEADER_BYTES,
                     max_field_size=HEADER_BYTES,
+                    trace_configs=[_watch_connections()],
                 ),
             )
+            found = self._pools[context, proxy] = _Pool(transport)
         return found
 
 
@@ -163,15 +218,25 @@ def _check_status(peer: Peer, response: httpx.Response) -> None:
         raise malformed(peer, f"It answered {status}, which is no end of an exchange", status=status)
 
 
-async def _send(transport: AiohttpTransport, request: httpx.Request) -> httpx.Response:
-    """Send, and once more where a kept connection turned out closed while the request was written to it."""
-    try:
-        return await transport.handle_async_request(request)
-    except httpx.HTTPError as exc:
-        stale = (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
-        if not isinstance(exc.__cause__, stale) or isinstance(exc.__cause__, aiohttp.ClientConnectorError):
-            raise
-    return await transport.handle_async_request(request)
+def _watch_connections() -> aiohttp.TraceConfig:
+    """Note for each request whether its connection was a kept one."""
+
+    async def kept(*_: object) -> None:
+        _WAS_KEPT.set(True)
+
+    watch = aiohttp.TraceConfig()
+    watch.on_connection_reuseconn.append(kept)
+    return watch
+
+
+def _was_stale(exc: httpx.HTTPError) -> bool:
+    """True where a connection was closed by the other side before it gave a byte, as an old one may be."""
+    cause = exc.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return False
+    if isinstance(cause, aiohttp.ServerDisconnectedError):
+        return _WAS_KEPT.get()
+    return isinstance(cause, (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError))
 
 
 __all__ = ["LINE_BYTES", "HttpSession", "Reply"]

@@ -23,13 +23,13 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.ui.dashboard import charts
-from vpa_desktop.ui.dashboard.drill import DrillPanel
 from vpa_desktop.ui.dashboard.health import HealthPanel
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
 
 if TYPE_CHECKING:
     from vpa_desktop.analytics import Dashboard
+    from vpa_desktop.ui.dashboard.drill import DrillPanel
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
     from vpa_desktop.ui.theme import Theme
@@ -51,9 +51,7 @@ class DashboardPage(QScrollArea):
         self._shown: Dashboard | None = None
         self.health = HealthPanel()
         self.health.drill_wanted.connect(self.open_drill)
-        self.drill = DrillPanel(tasks)
-        self.drill.closed.connect(self._close_drill)
-        self.drill.hide()
+        self._drill: DrillPanel | None = None
         self._figures = QWidget()
         self._column = QVBoxLayout(self._figures)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -64,10 +62,9 @@ class DashboardPage(QScrollArea):
             self._column.addWidget(part)
         self._column.addStretch(1)
         body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(28, 20, 28, 20)
-        column.addWidget(self._figures)
-        column.addWidget(self.drill)
+        self._parts = QVBoxLayout(body)
+        self._parts.setContentsMargins(28, 20, 28, 20)
+        self._parts.addWidget(self._figures)
         self.setWidget(body)
         self._timer = QTimer(self)
         self._timer.setInterval(HEALTH_EVERY_MS)
@@ -77,8 +74,23 @@ class DashboardPage(QScrollArea):
     def attach(self, backend: Backend) -> None:
         """From now on figures can be loaded; the chart library follows when nothing else is to do."""
         self._backend = backend
-        self.drill.attach(backend.drills)
+        if self._drill is not None:
+            self._drill.attach(backend.drills)
         self._tasks.spawn("chart library", self._preload())
+
+    @property
+    def drill(self) -> DrillPanel:
+        """The fire drill, built when it is first asked for."""
+        if self._drill is None:
+            from vpa_desktop.ui.dashboard.drill import DrillPanel
+
+            self._drill = DrillPanel(self._tasks)
+            self._drill.closed.connect(self._close_drill)
+            self._drill.hide()
+            self._parts.addWidget(self._drill)
+            if self._backend is not None:
+                self._drill.attach(self._backend.drills)
+        return self._drill
 
     def open_drill(self) -> None:
         """Shows the fire drill in the place of the figures."""
@@ -88,7 +100,7 @@ class DashboardPage(QScrollArea):
 
     def step_back(self) -> bool:
         """Stops a drill under way, else leads back from it; False where none is open."""
-        return self.drill.isVisible() and self.drill.step_back()
+        return self._drill is not None and self._drill.isVisible() and self._drill.step_back()
 
     def _close_drill(self) -> None:
         self.drill.hide()

@@ -1,0 +1,97 @@
+"""A second provider asked beside a late one: who speaks first answers, the other is cut off, and it stays rare."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import replace
+
+from tests.gateway.faults import GOOD, QUESTION, WHOLE, Rig, late, refusal, rig
+from vpa_desktop.gateway.health import ProviderHealth
+from vpa_desktop.gateway.hedge import ENOUGH, SAVED_UP, HedgeBudget, late_after_s
+from vpa_desktop.messages import RouteDone, TextDelta
+
+USUAL = [GOOD] * ENOUGH
+
+
+async def used_to_speak_at_once(it: Rig) -> None:
+    """Give provider a a record of quick first words, and the router leave to hedge."""
+    for _ in USUAL:
+        assert (await it.ask()).text == WHOLE
+    it.manager.routing = replace(it.manager.routing, hedge_first_token=True)
+
+
+async def test_4_a_late_first_word_is_overtaken_and_the_late_one_cut_off_and_booked() -> None:
+    async with rig([*USUAL, late(GOOD, 8)]) as it:
+        await used_to_speak_at_once(it)
+        started = time.perf_counter()
+        first_at = 0.0
+        async with aclosing(it.manager.stream(QUESTION)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta) and not first_at:
+                    first_at = time.perf_counter()
+                if isinstance(event, RouteDone):
+                    answer = event.response
+        assert first_at - started < 2
+        await asyncio.wait_for(it.a.hung_up.wait(), 1)
+        assert (answer.content, answer.provider) == (WHOLE, "b")
+        assert [(a.provider, a.outcome) for a in answer.attempts] == [("a", "cancelled"), ("b", "ok")]
+        assert "sooner" in answer.attempts[0].reason
+        assert [r.outcome for r in await it.manager.ledger.rows() if r.provider == "a"][-1] == "cancelled"
+        assert it.manager.breaker("a", "model-a").state == "closed"
+
+
+async def test_the_late_one_that_still_speaks_first_answers_and_the_other_is_cut_off() -> None:
+    async with rig([*USUAL, late(GOOD, 0.6)], [late(GOOD, 8)]) as it:
+        await used_to_speak_at_once(it)
+        seen = await it.ask()
+        assert seen.text == WHOLE
+        assert seen.response is not None
+        assert seen.response.provider == "a"
+        assert len(it.b.requests) == 1
+        assert [(a.provider, a.outcome) for a in seen.response.attempts] == [("b", "cancelled"), ("a", "ok")]
+
+
+async def test_both_may_fail_and_the_next_is_asked_as_ever() -> None:
+    async with rig([*USUAL, late(b"", 0.5)], [refusal("500 Internal Server Error")], retries=0) as it:
+        await used_to_speak_at_once(it)
+        seen = await it.ask()
+        assert seen.error is not None
+        assert seen.text == ""
+        assert not await it.manager.ledger.spent_since((await it.manager.ledger.rows())[0].at)
+
+
+async def test_stop_cuts_off_both() -> None:
+    async with rig([*USUAL, late(GOOD, 8)], [late(GOOD, 8)]) as it:
+        await used_to_speak_at_once(it)
+        asking = asyncio.create_task(it.ask())
+        await asyncio.wait_for(it.b.asked.wait(), 3)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.wait_for(asyncio.gather(it.a.hung_up.wait(), it.b.hung_up.wait()), 1)
+        rows = (await it.manager.ledger.rows())[ENOUGH:]
+        assert [row.outcome for row in rows] == ["cancelled", "cancelled"]
+
+
+async def test_without_leave_nobody_is_asked_beside() -> None:
+    async with rig([late(GOOD, 0.4)]) as it:
+        assert (await it.ask()).text == WHOLE
+        assert it.b.requests == []
+
+
+async def test_a_second_request_is_rare() -> None:
+    budget = HedgeBudget()
+    spent = 0
+    for _ in range(1000):
+        budget.earn(0.05)
+        spent += budget.spend()
+    assert 45 <= spent <= 50 + SAVED_UP
+
+
+def test_late_is_later_than_usual_at_that_provider() -> None:
+    health = ProviderHealth()
+    unknown = late_after_s(health)
+    health.first_tokens_ms.extend([400.0] * 95 + [2000.0] * 5)
+    assert late_after_s(health) == 2
+    assert unknown > 2
