@@ -116,11 +116,16 @@ async def test_who_has_one_provider_gets_a_stand_in_and_is_told() -> None:
 
 async def test_an_order_that_is_drawn_is_replaced_by_the_chains_and_said() -> None:
     steps, report = await drilled(
-        config("openai", "a"), config("openai", "b"), failing="b", routing=RoutingSettings(strategy="cheapest")
+        config("openai", "a"),
+        config("openai", "b"),
+        failing="b",
+        fault="timeout",
+        routing=RoutingSettings(strategy="cheapest", hedge_first_token=True),
     )
     assert (report.passed, report.provider, report.answered_by) == (True, "b", "a")
     assert any("b is asked first in this drill" in step.text for step in steps)
     assert any("Your strategy is cheapest" in step.text for step in steps)
+    assert any("ask a second provider beside a slow one" in step.text for step in steps)
 
 
 async def test_one_that_is_not_in_the_chain_is_an_error_that_names_the_others() -> None:

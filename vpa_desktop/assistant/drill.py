@@ -126,6 +126,7 @@ def _rehearsed(routing: RoutingSettings, chain: Chain, failing: LLMProviderConfi
     return replace(
         routing,
         strategy=strategy,
+        hedge_first_token=False,
         default_provider=failing.provider_id,
         failover_chain=(failing.provider_id, *(i for i in ids if i != failing.provider_id)),
     )

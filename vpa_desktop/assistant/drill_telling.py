@@ -50,6 +50,8 @@ class Telling:
             yield self._say("note", f"{self._name} is asked first in this drill; in your chain it comes later.")
         if own.strategy in ("weighted", "fastest", "cheapest"):
             yield self._say("note", f"Your strategy is {own.strategy}; the drill asks in the order of the chain.")
+        if own.hedge_first_token:
+            yield self._say("note", "Your settings ask a second provider beside a slow one; the drill waits instead.")
         said = f"From now on {self._name} {COMMITS[self._drill.fault]}."
         if self._drill.fault == "timeout":
             said += f" The drill waits {self._drill.first_token_s:g} s for it; your limit is {self._own_limit()}."
