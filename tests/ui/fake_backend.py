@@ -60,6 +60,7 @@ class FakeBackend:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
+        self.said_too: dict[str, Any] = {}
         self.drills = FakeDrills()
         self.health = FakeHealth()
         self._numbers = count(1)
@@ -156,6 +157,7 @@ class FakeBackend:
                 message_id=answer_id,
                 citations=self.citations,
                 attempts=(Attempt("local", "smollm2-135m-instruct", "ok", "", 2400.0),),
+                **self.said_too,
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from PySide6.QtCore import Qt
@@ -130,3 +131,15 @@ async def test_every_control_has_a_name(window: MainWindow) -> None:
     names = [panel.fault.accessibleName(), panel.provider.accessibleName(), panel.steps.accessibleName()]
     assert names == ["Fault", "Provider that fails", "Steps of the drill"]
     assert {"Start", "Stop"} <= {button.text() for button in panel.findChildren(QPushButton)}
+
+
+async def test_the_receipt_of_a_new_answer_says_what_the_first_choice_would_have_cost(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.said_too = {"first_choice": "office", "first_choice_usd": Decimal("0.01")}
+    window.presenter.send("Hello")
+    await until(lambda: bool(window.chat.transcript.messages) and window.chat.transcript.messages[-1].first_choice)
+    window.chat.transcript.receipt_requested.emit(window.chat.transcript.messages[-1].id)
+    panel = window.chat.panel()
+    assert panel is not None
+    assert "Answered by local for $0.0031; office, your first choice, would have cost $0.0100." in words(panel)
