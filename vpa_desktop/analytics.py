@@ -9,9 +9,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from vpa_desktop.local_time import start_of_month, start_of_next_month
 from vpa_desktop.records import UsageRow
 
 
@@ -104,11 +105,22 @@ def _figures(provider: str, rows: list[UsageRow]) -> ProviderFigures:
     )
 
 
-def month_forecast(spent: Decimal, now: datetime) -> Decimal | None:
-    """What the month will cost at the pace so far; None in its first day, when there is no pace yet."""
-    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    length = ((start + timedelta(days=32)).replace(day=1) - start).total_seconds()
-    gone = (now - start).total_seconds()
-    if gone < 24 * 3600:
-        return None
-    return (spent * Decimal(length) / Decimal(gone)).quantize(Decimal("0.0001"))
+FORECAST_DAYS = 7
+"""Over how many days the pace is taken in a month's first days, also when some are the month's before."""
+
+
+def month_forecast(rows: Iterable[UsageRow], spent: Decimal, now: datetime) -> Decimal:
+    """What the month will cost: what is ``spent``, and the rest of its days at the pace so far.
+
+    In a month's first week the pace is that of the last seven days, as far back as there are rows; it is never
+    reckoned from less than a day, so that one early request does not make a fortune. ``now`` has the person's zone.
+    """
+    begins, ends, at = start_of_month(now), start_of_next_month(now), now.astimezone(UTC)
+    window = min(begins, at - timedelta(days=FORECAST_DAYS))
+    before = [row for row in rows if window <= row.at < begins]
+    first = min((row.at for row in before), default=begins)
+    paid = spent + sum((row.cost_usd for row in before if row.cost_usd is not None), Decimal())
+    day = Decimal(24 * 3600)
+    gone = max(Decimal((at - first).total_seconds()), day)
+    left = max(Decimal((ends - at).total_seconds()), Decimal())
+    return (spent + paid * left / gone).quantize(Decimal("0.0001"))

@@ -17,6 +17,7 @@ from vpa_desktop.errors import ConfigError
 
 Strategy = Literal["fixed", "failover", "weighted", "fastest", "cheapest"]
 OnLimit = Literal["block", "cheapest", "local"]
+UnknownPrice = Literal["block", "allow"]
 ThemeChoice = Literal["system", "light", "dark"]
 
 LOCAL_PROVIDER_ID: Final = "local"
@@ -54,11 +55,16 @@ class RoutingSettings:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:
-    """Limits in US dollars per local calendar day and month; None is no limit."""
+    """Limits in US dollars per local calendar day and month; None is no limit.
+
+    ``unknown_price`` counts where a limit is set: what an answer costs whose price nobody knows cannot be kept to it.
+    ``cost_tracking`` off keeps no costs, but where a limit is set they are kept all the same.
+    """
 
     daily_limit_usd: Decimal | None = None
     monthly_limit_usd: Decimal | None = None
     on_limit: OnLimit = "block"
+    unknown_price: UnknownPrice = "block"
     warn_at: tuple[float, ...] = (0.5, 0.8, 1.0)
     cost_tracking: bool = True
 
@@ -103,7 +109,10 @@ class WindowSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the person has chosen, with the defaults for the rest."""
+    """Everything the person has chosen, with the defaults for the rest.
+
+    ``fixed`` and ``bounded`` are the keys that a policy decides or limits, each with the sentence that says so.
+    """
 
     environment: str = "production"
     providers: Mapping[str, LLMProviderConfig] = field(default_factory=dict)
@@ -114,6 +123,9 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     window: WindowSettings = field(default_factory=WindowSettings)
     roles: Mapping[str, Any] = field(default_factory=dict)
+    roles_problem: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    bounded: Mapping[str, str] = field(default_factory=dict)
     default_model: str = ""
     offline: bool = False
     vault: str = "keyring"
@@ -132,6 +144,11 @@ class Paths:
 
     home: Path
     settings_file: Path
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy beside the settings; an administrator's own place wins over it."""
+        return self.settings_file.with_name("policy.toml")
 
     @property
     def database(self) -> Path:

@@ -220,17 +220,32 @@ class AllProvidersFailed(VPAError):
 
 
 class BudgetExceeded(VPAError):
-    """The request could pass the person's limit; amounts are in US dollars."""
+    """The request could pass the person's limit; amounts are in US dollars.
+
+    ``period`` is whose limit it is: daily or monthly. ``needed`` is the most the answer can cost, None where its price
+    is not known; ``reserved`` is set aside for other answers that are on their way.
+    """
 
     exit_code = 5
 
     def __init__(
-        self, what: str, why: str = "", next_step: str = "", *, limit: Decimal, spent: Decimal, needed: Decimal
+        self,
+        what: str,
+        why: str = "",
+        next_step: str = "",
+        *,
+        limit: Decimal,
+        spent: Decimal,
+        needed: Decimal | None,
+        reserved: Decimal | None = None,
+        period: str = "daily",
     ) -> None:
         super().__init__(what, why, next_step)
         self.limit = limit
         self.spent = spent
         self.needed = needed
+        self.reserved = reserved
+        self.period = period
 
 
 class PolicyRefused(VPAError):

@@ -234,7 +234,7 @@ async def test_what_was_masked_for_a_route_goes_along_that_route(bench: Bench) -
 
 async def test_a_ledger_that_refuses_loses_no_answer_and_lifts_no_limit(bench: Bench) -> None:
     class Full(MemoryLedger):
-        async def record(self, row: UsageRow) -> None:
+        def add(self, row: UsageRow) -> None:
             raise StorageError("Nothing more can be saved", "The disk is full")
 
     bench.manager = LLMProviderManager(budget=BudgetSettings(daily_limit_usd=Decimal("0.02")), ledger=Full())

@@ -279,3 +279,26 @@ async def test_the_quick_start_asks_by_provider_kind_and_says_when_it_is_not_the
     )
     assert response.content == "An answer."
     assert any("no provider openai" in w for w in response.warnings)
+
+
+def priced(provider_id: str, dollars_in: int, dollars_out: int, tokens_out: int) -> ScriptedProvider:
+    """A provider with prices per million tokens, whose answers have so many."""
+    answers = (TextDelta("fine"), StreamDone("stop", Usage(10, tokens_out)))
+    costs = {"input_cost_per_million": Decimal(dollars_in), "output_cost_per_million": Decimal(dollars_out)}
+    return scripted(provider_id, *answers, **costs)
+
+
+async def test_the_cheapest_is_the_one_whose_usual_answer_to_this_question_costs_least() -> None:
+    thinker, brief = priced("thinker", 1, 4, 2_000), priced("brief", 2, 8, 100)
+    made = manager(thinker, brief, strategy="cheapest")
+    assert (await answer(made)).provider == "thinker"  # half the price, and nothing is known of its answers
+    assert (await answer(made, provider="brief")).provider == "brief"
+    assert (await answer(made)).provider == "brief"  # twenty times as many tokens are not cheap at half the price
+    long = LLMRequest((Message("user", "word " * 40_000),))
+    assert (await answer(made, long)).provider == "thinker"  # here the question costs more than any answer
+
+
+async def test_what_an_unknown_provider_answers_is_taken_to_be_as_long_as_elsewhere() -> None:
+    made = manager(priced("a", 1, 1, 5_000), priced("b", 3, 1, 5_000), strategy="cheapest")
+    await answer(made)
+    assert (await answer(made)).provider == "a"

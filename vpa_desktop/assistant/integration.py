@@ -25,6 +25,7 @@ from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -172,10 +173,13 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
+            over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
+        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
@@ -184,7 +188,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in route if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
@@ -207,6 +211,8 @@ class EnhancedLLMIntegration:
             wanted = self.manager.routing.default_provider
             if wanted and not self.manager.is_registered(wanted):
                 warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
+            elif (refusal := default_refused(self.manager, request.user_id)) is not None:
+                warnings.append(f"{refusal}")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model
@@ -287,6 +293,7 @@ class EnhancedLLMIntegration:
             latency_ms=0.0,
             conversation_id=prepared.asked.conversation_id,
             message_id=prepared.asked.metadata.get("message_id"),
+            user_id=self.manager.policy.user_of(prepared.asked.user_id),
             cached=True,
         )
         await self.manager.ledger.record(row)

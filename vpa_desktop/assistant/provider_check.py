@@ -110,7 +110,7 @@ async def _ask_within(
     most = Usage(QUESTION_TOKENS, ANSWER_TOKENS, estimated=True)
     cost = await asyncio.to_thread(cost_usd, config, str(config.model), most)
     try:
-        reservation = await budget.reserve(cost)
+        reservation = await budget.reserve(cost, provider=config.provider_id, model=str(config.model))
     except BudgetExceeded as exc:
         return Probe(models, exc)
     probe, started = None, time.perf_counter()
@@ -118,7 +118,7 @@ async def _ask_within(
         probe = await _ask(provider, config, models, failed)
     finally:
         if probe is not None and probe.error is not None:
-            budget.release(reservation)  # a refusal costs nothing
+            await budget.release(reservation)  # a refusal costs nothing
         else:
             await budget.settle(reservation, _row(config, most, cost, (time.perf_counter() - started) * 1000))
     return probe

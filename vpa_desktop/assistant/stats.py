@@ -8,17 +8,20 @@ from datetime import datetime, timedelta
 
 from vpa_desktop.analytics import Dashboard, costs_by_day, figures_by_provider, month_forecast
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.local_time import start_of_day, start_of_month
 
 DAYS_SHOWN = 30
 
 
 async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetime]) -> Dashboard:
-    """Return everything the dashboard draws, over the last thirty days."""
-    at = now()
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    since = min(midnight - timedelta(days=DAYS_SHOWN), midnight.replace(day=1))
-    rows = await manager.ledger.rows(since)
+    """Return everything the dashboard draws, over the last thirty days.
+
+    Where the clock was set back, today is the latest day that was reached: the one whose limit counts.
+    """
     state = await manager.budget.state()
+    at = max(now(), state.at, key=datetime.timestamp)
+    since = min(start_of_day(at - timedelta(days=DAYS_SHOWN)), start_of_month(at))
+    rows = await manager.ledger.rows(since)
     figures = []
     for record in figures_by_provider(rows):
         provider = manager.get_provider(record.provider)
@@ -31,7 +34,7 @@ async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetim
         spent_month_usd=state.spent_month_usd,
         daily_limit_usd=state.daily_limit_usd,
         monthly_limit_usd=state.monthly_limit_usd,
-        forecast_month_usd=month_forecast(state.spent_month_usd, at),
+        forecast_month_usd=month_forecast(rows, state.spent_month_usd, at),
         requests=len(rows),
         unpriced=sum(f.unpriced for f in figures),
         estimated=sum(f.estimated for f in figures),

@@ -14,7 +14,7 @@ from vpa_desktop.records import UsageRow
 
 
 async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Print what was spent, the limits, and rows by provider, model or day."""
+    """Print what was spent, the limits, the forecast, and rows by provider, model, key or day."""
     async with opened(paths, out) as system:
         dashboard = await system.dashboard()
         rows = await system.manager.ledger.rows()
@@ -23,6 +23,8 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
     limit = dashboard.monthly_limit_usd
     out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
+    if dashboard.forecast_month_usd is not None:
+        out.line(f"Forecast for this month ${dashboard.forecast_month_usd:.4f}")
     head = (options.by, "requests", "cost_usd", "input_tokens", "output_tokens", "price unknown", "estimated")
     out.table(head, [tuple(row.values()) for row in grouped])
     out.document(
@@ -41,9 +43,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
     groups: dict[str, list[UsageRow]] = defaultdict(list)
     for row in rows:
-        # One key per provider in this version: by key is by provider.
-        name = {"model": row.model, "day": row.at.astimezone().date().isoformat()}.get(by, row.provider)
-        groups[name].append(row)
+        groups[_name(row, by)].append(row)
     return [
         {
             by: name,
@@ -56,6 +56,16 @@ def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
         }
         for name, group in sorted(groups.items())
     ]
+
+
+def _name(row: UsageRow, by: str) -> str:
+    if by == "model":
+        return row.model
+    if by == "day":
+        return row.at.astimezone().date().isoformat()
+    if by == "key" and row.key_label:  # two providers may call their keys the same
+        return f"{row.provider}:{row.key_label}"
+    return row.provider
 
 
 async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:

@@ -85,10 +85,15 @@ class AttemptRun:
         if tokens_in is None:
             tokens_in = estimate_prompt_tokens(self.request.messages, self.model).tokens
         if tokens_out is None or not is_whole:
-            tokens_out = max(tokens_out or 0, estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens)
+            tokens_out = max(tokens_out or 0, self._estimated_out())
         if (tokens_in, tokens_out) == (counted.input_tokens, counted.output_tokens):
             return counted
         return replace(counted, input_tokens=tokens_in, output_tokens=tokens_out, estimated=True)
+
+    def _estimated_out(self) -> int:
+        """The tokens of the text so far; never more than were asked for, so that an estimate passes no limit."""
+        tokens = estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens
+        return tokens if self.request.max_tokens is None else min(tokens, self.request.max_tokens)
 
     async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
         """The attempt as booked, and its cost.
@@ -120,6 +125,7 @@ class AttemptRun:
             conversation_id=self.request.conversation_id,
             message_id=self.request.metadata.get("message_id"),
             estimated=usage.estimated,
+            user_id=self.request.user_id,
         )
         return row, cost
 

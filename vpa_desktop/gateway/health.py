@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -47,6 +47,7 @@ class ProviderHealth:
     outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     first_tokens_ms: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    answer_tokens: deque[int] = field(default_factory=lambda: deque(maxlen=WINDOW))
     first_token: PeakAverage = field(default_factory=PeakAverage)
     token: PeakAverage = field(default_factory=PeakAverage)
     requests: int = 0
@@ -101,6 +102,8 @@ class HealthBook:
         record, now = self[provider_id], self._clock()
         record.outcomes.append(True)
         record.latencies_ms.append(latency_ms)
+        if output_tokens:
+            record.answer_tokens.append(output_tokens)
         if ttft_ms is None:
             return
         record.first_tokens_ms.append(ttft_ms)
@@ -108,13 +111,27 @@ class HealthBook:
         if output_tokens is not None and output_tokens > 1:
             record.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
 
+    def usual_answer(self, provider_id: str) -> int:
+        """Return how many tokens an answer of this provider has as a rule: some think at length before they speak.
+
+        One that has not answered yet counts as the others do.
+        """
+        seen = self[provider_id].answer_tokens
+        if not seen:
+            seen = deque(tokens for record in self._records.values() for tokens in record.answer_tokens)
+        return int(median(seen)) if seen else ANSWER_TOKENS
+
     def was_slow(self, provider_id: str, waited_ms: float) -> None:
         """Its first word had not come after so long, and it was not waited for."""
         self[provider_id].first_token.add(waited_ms, self._clock())
 
-    def resume(self, provider_id: str, first_token_ms: float | None, token_ms: float | None) -> None:
+    def resume(
+        self, provider_id: str, first_token_ms: float | None, token_ms: float | None, answer_tokens: Iterable[int] = ()
+    ) -> None:
         """Begin with the speed an earlier run had seen; what is measured from now on takes its place soon."""
         record, now = self[provider_id], self._clock()
+        if not record.answer_tokens:
+            record.answer_tokens.extend(answer_tokens)
         if first_token_ms is not None:
             record.first_token.add(first_token_ms, now)
         if token_ms is not None:

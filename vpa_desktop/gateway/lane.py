@@ -64,7 +64,7 @@ class Lane:
         self.cost: Decimal | None = None
         self.was_sent = False
         self.was_turned_away = False
-        self.unbooked: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self._manager = manager
         self._info = info
         self._ended = ended
@@ -128,7 +128,7 @@ class Lane:
             return None
         self.run.request = request
         if not manager.breaker(stop.provider_id, stop.model).acquire(force=self._force):
-            manager.budget.release(reservation)
+            await manager.budget.release(reservation)
             self.was_turned_away = True
             self._pass_over("another request is already trying it after failures")
             return None
@@ -140,17 +140,16 @@ class Lane:
         self._manager.health.ended(self.stop.provider_id)
         row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
         self.was_sent = True
-        self.unbooked = await self._book(reservation, row)
+        self.notes = await self._book(reservation, row)
         if outcome == "cancelled":
             self._manager.breaker(self.stop.provider_id, self.stop.model).release()
 
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
         try:
-            await self._manager.budget.settle(reservation, row)
+            return await self._manager.budget.settle(reservation, row)
         except StorageError as exc:
             return (f"What this answer cost could not be booked. {exc}",)
-        return ()
 
     def _conclude(self, outcome: AttemptOutcome) -> None:
         """Tell breaker, pauses and health how it went, and the route that it is over."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
-from vpa_desktop.errors import BadReply, ConfigError, VPAError
+from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.concurrency import Line
@@ -28,7 +28,8 @@ from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.pace import PaceGuard
-from vpa_desktop.gateway.pricelist import PriceList
+from vpa_desktop.gateway.permission import identified, permitted, policy_limits
+from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
@@ -42,6 +43,8 @@ from vpa_desktop.messages import (
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import BreakerEvent
+from vpa_desktop.security.policy import PolicyBook
+from vpa_desktop.tokens import estimate_prompt_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,10 @@ class LLMProviderManager:
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
         self.health = HealthBook(clock=clock)
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
-        self.enable_cost_tracking = self.budget.settings.cost_tracking
         self.cooldowns = Cooldowns(clock=clock)
+        self.policy = PolicyBook()
+        self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id)
+        self.on_refusal: Callable[[PolicyRefused, LLMRequest], Awaitable[None]] | None = None
         self._prices = PriceList()
         self._clock = clock
         self._draw = draw or random.Random()
@@ -177,8 +182,19 @@ class LLMProviderManager:
         self.routing = replace(self.routing, circuit_breaker=breaker)
         self._breakers.clear()
 
-    def set_cost_limit(self, daily_limit: float | Decimal | None, monthly_limit: float | Decimal | None) -> None:
-        """Set the limits in US dollars; None is no limit."""
+    @property
+    def enable_cost_tracking(self) -> bool:
+        """True where costs are kept; where a limit is set they are kept in any case, or it could not hold."""
+        return self.budget.settings.cost_tracking
+
+    @enable_cost_tracking.setter
+    def enable_cost_tracking(self, enabled: bool) -> None:
+        self.budget.settings = replace(self.budget.settings, cost_tracking=enabled)
+
+    def set_cost_limit(
+        self, daily_limit: float | Decimal | None = None, monthly_limit: float | Decimal | None = None
+    ) -> None:
+        """Set the limits in US dollars; None is no limit. Raises ConfigError for what is no amount."""
         self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
@@ -237,13 +253,16 @@ class LLMProviderManager:
         pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
         if request.local_only or (provider_id is not None and self._providers[provider_id].is_local):
             pool = [p for p in pool if p.is_local]  # whoever names a local one does not mean to send anything out
+        if self.policy:
+            pool = permitted(self, pool, request, provider_id)
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
         owner = self.model_owner(provider_id, pool)
+        tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
         found = order(
             strategy,
-            [self._candidate(p, self._model_at(p, request, owner)) for p in pool],
+            [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool],
             preferred=wanted,
             sticky=self._sticky_id(request.conversation_id),
             draw=self._draw,
@@ -275,6 +294,12 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
+    def may_answer(self, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
+        """Return a route's providers, and those that a limit may send a request to in their place."""
+        if self.budget.settings.on_limit == "block" or not self.budget.is_limited:
+            return list(route)
+        return [*route, *(p for p in self._providers.values() if p.is_local and p not in route)]
+
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
         if self.routing.strategy == "cheapest":
@@ -282,19 +307,25 @@ class LLMProviderManager:
             owner = self.model_owner(None, every)
             await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
 
+    @property
+    def prices(self) -> PriceList:
+        """What providers charge, to compare by."""
+        return self._prices
+
     @staticmethod
     def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
         return (request.model if provider.provider_id == owner else None) or provider.model
 
-    def _candidate(self, provider: BaseLLMProvider, model: str) -> Candidate:
+    def _candidate(self, provider: BaseLLMProvider, model: str, tokens_in: int) -> Candidate:
         health = self.health[provider.provider_id]
+        lengths = (tokens_in, self.health.usual_answer(provider.provider_id)) if tokens_in else USUAL
         return Candidate(
             provider.provider_id,
             provider.is_local,
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            self._prices.price_usd(provider.config, model),
+            self._prices.price_usd(provider.config, model, lengths),
         )
 
     def _sticky_id(self, conversation_id: str | None) -> str:
@@ -318,16 +349,22 @@ class LLMProviderManager:
         ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
+        request = identified(self.policy, request)
         if route is None:
             await self.learn_prices(request)
             route = self.route(request, provider)
         owner = model_for or self.model_owner(provider, route)
         failover = Failover(self, route, request, ready_answers or {}, owner)
-        async with aclosing(failover.run()) as events:
-            async for event in events:
-                if isinstance(event, RouteDone) and request.conversation_id:
-                    self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
-                yield event
+        try:
+            async with aclosing(failover.run()) as events:
+                async for event in events:
+                    if isinstance(event, RouteDone) and request.conversation_id:
+                        self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
+                    yield event
+        except PolicyRefused as exc:
+            if self.on_refusal is not None:
+                await self.on_refusal(exc, request)
+            raise
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
@@ -346,6 +383,8 @@ class LLMProviderManager:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             local_only=request.local_only,
+            over_limit=request.over_limit,
+            user_id=request.user_id,
         )
         wanted = request.provider if request.provider in self._providers else None
         warnings = []
@@ -421,4 +460,7 @@ class LLMProviderManager:
 
 
 def _money(value: float | Decimal | None) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
+    amount = None if value is None else Decimal(str(value))
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
+    return amount

@@ -21,6 +21,8 @@ Place = tuple[str, str]
 STALE: Final = timedelta(hours=6)
 """Speeds and breakers older than this say nothing about now."""
 
+LENGTHS_KEPT: Final = 20
+
 
 def facts_of(manager: LLMProviderManager, now: datetime) -> dict[Place, dict[str, Any]]:
     """Return what is worth keeping; ``now`` is the time of day with its zone."""
@@ -53,7 +55,8 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
             )
         if (until := _time(each.get("paused_until"))) is not None and until > now:
             manager.cooldowns.resume(provider_id, model, (until - now).total_seconds())
-        manager.health.resume(provider_id, each.get("first_token_ms"), each.get("token_ms"))
+        lengths = [n for n in each.get("answer_tokens") or () if isinstance(n, int)]
+        manager.health.resume(provider_id, each.get("first_token_ms"), each.get("token_ms"), lengths)
 
 
 def _breaker(manager: LLMProviderManager, provider_id: str, model: str, now: datetime) -> dict[str, Any]:
@@ -73,7 +76,8 @@ def _pause(manager: LLMProviderManager, provider_id: str, model: str, now: datet
 
 def _speed(manager: LLMProviderManager, provider_id: str) -> dict[str, Any]:
     health = manager.health[provider_id]
-    return {"first_token_ms": health.first_token.value, "token_ms": health.token.value}
+    lengths = list(health.answer_tokens)[-LENGTHS_KEPT:]
+    return {"first_token_ms": health.first_token.value, "token_ms": health.token.value, "answer_tokens": lengths}
 
 
 def _is_the_same(provider: BaseLLMProvider, facts: Mapping[str, Any], now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 from vpa_desktop import prices
 from vpa_desktop.catalog import LLMProviderConfig
@@ -12,12 +13,18 @@ from vpa_desktop.catalog import LLMProviderConfig
 Priced = tuple[LLMProviderConfig, str]
 """A configuration and the model asked there."""
 
+Lengths = tuple[int, int]
+"""Tokens of a question, and of the answer that is expected."""
+
+USUAL: Final[Lengths] = (750_000, 250_000)
+"""Where nothing is known of the question: a million tokens of which a quarter are the answer's."""
+
 
 class PriceList:
     """Prices by configuration and model, each looked up once: reading the catalogue takes 0.4 s, off the event loop."""
 
     def __init__(self) -> None:
-        self._known: dict[Priced, Decimal | None] = {}
+        self._known: dict[Priced, tuple[Decimal, Decimal] | None] = {}
 
     async def learn(self, wanted: Iterable[Priced]) -> None:
         """Look up what is not known yet."""
@@ -25,20 +32,14 @@ class PriceList:
         if missing:
             self._known.update(await asyncio.to_thread(_looked_up, missing))
 
-    def price_usd(self, config: LLMProviderConfig, model: str) -> Decimal | None:
-        """Return a price to compare by; None where it is unknown, or would have to be learned.
-
-        It is dollars for a million tokens of which a quarter are the answer's.
-        """
+    def price_usd(self, config: LLMProviderConfig, model: str, lengths: Lengths = USUAL) -> Decimal | None:
+        """Return what a question and an answer of these lengths cost; None where it is unknown, or not learned yet."""
         priced = (config, model)
         if priced not in self._known and prices.is_at_hand(config):
             self._known.update(_looked_up([priced]))
-        return self._known.get(priced)
+        each = self._known.get(priced)
+        return None if each is None else (each[0] * lengths[0] + each[1] * lengths[1]) / 1_000_000
 
 
-def _looked_up(wanted: list[Priced]) -> dict[Priced, Decimal | None]:
-    return {(config, model): _blend(prices.price_per_million(config, model)) for config, model in wanted}
-
-
-def _blend(each: tuple[Decimal, Decimal] | None) -> Decimal | None:
-    return None if each is None else (each[0] * 3 + each[1]) / 4
+def _looked_up(wanted: list[Priced]) -> dict[Priced, tuple[Decimal, Decimal] | None]:
+    return {(config, model): prices.price_per_million(config, model) for config, model in wanted}

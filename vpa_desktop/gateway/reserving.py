@@ -35,16 +35,23 @@ async def set_aside(
     Where a fast estimate would pass the limit the tokens are counted, and then a shorter answer is asked for,
     before it is refused.
     """
-    if prices.is_free(provider.config) or not budget.is_limited:
-        return await budget.reserve(Decimal()), request
+    if not budget.limits(request.user_id) or prices.is_free(provider.config):
+        return Reservation(Decimal()), request
     tries = [(tokens, exact) for tokens in _lengths(provider, request, info) for exact in (False, True)]
     for position, (answer_tokens, exact) in enumerate(tries, 1):
         bounded = replace(request, max_tokens=answer_tokens)
         needed = await asyncio.to_thread(worst_case_usd, provider, bounded, answer_tokens, exact=exact)
         try:
-            return await budget.reserve(needed), request if needed is None else bounded
+            reservation = await budget.reserve(
+                needed,
+                provider=provider.provider_id,
+                model=request.model or provider.model,
+                user_id=request.user_id,
+                over_limit=request.over_limit,
+            )
+            return reservation, request if needed is None else bounded
         except BudgetExceeded:
-            if position == len(tries):
+            if needed is None or position == len(tries):
                 raise
     raise AssertionError("there is always a length to try")
 

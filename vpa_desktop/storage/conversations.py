@@ -31,7 +31,7 @@ from vpa_desktop.storage.rows import (
     to_json,
     utc_now,
 )
-from vpa_desktop.storage.usage import insert_usage
+from vpa_desktop.storage.usage_rows import insert_usage
 
 if TYPE_CHECKING:
     import sqlite_utils

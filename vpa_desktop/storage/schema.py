@@ -264,6 +264,8 @@ _RESERVATIONS = (
         id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
         user_id TEXT NOT NULL DEFAULT 'local',
+        provider TEXT NOT NULL DEFAULT '',
+        model TEXT NOT NULL DEFAULT '',
         needed_usd TEXT NOT NULL,
         at TEXT NOT NULL
     ) STRICT

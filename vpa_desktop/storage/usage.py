@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
+from vpa_desktop.errors import StorageError
 from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.rows import money_to_text, text_to_money, text_to_time, time_to_text
+from vpa_desktop.storage.reservations import ReservationBook, Tallies
+from vpa_desktop.storage.rows import time_to_text
+from vpa_desktop.storage.usage_rows import insert_usage, usage_from
 
-if TYPE_CHECKING:
-    import sqlite_utils
+T = TypeVar("T")
 
 
 class UsageLedger:
-    """The usage rows of one database."""
+    """The usage rows of one database, and the money set aside in it by any process."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._tallies: Tallies = {}
 
     async def record(self, row: UsageRow) -> None:
         """Books one attempt."""
         await self._db.write(lambda db: insert_usage(db, row))
+
+    async def change(self, work: Callable[[ReservationBook], T]) -> T:
+        """Runs ``work`` in one transaction that no other process comes between; nothing of it stays if it raises."""
+        try:
+            return await self._db.write(lambda db: work(ReservationBook(db, self._tallies)))
+        except StorageError:
+            self._tallies.clear()  # they may hold rows that were taken back
+            raise
+
+    async def look(self, work: Callable[[ReservationBook], T]) -> T:
+        """Runs ``work``, which only reads, on one moment of the database."""
+        return await self._db.read(lambda db: work(ReservationBook(db, {})))
 
     async def rows(self, since: datetime | None = None) -> list[UsageRow]:
         """The rows booked at or after ``since``, oldest first; all of them without it."""
         start = time_to_text(since) if since else ""
         return await self._db.read(
             lambda db: [
-                _from_row(row) for row in db.query("SELECT * FROM usage WHERE at >= ? ORDER BY at, id", [start])
+                usage_from(row) for row in db.query("SELECT * FROM usage WHERE at >= ? ORDER BY at, id", [start])
             ]
         )
 
@@ -38,41 +54,3 @@ class UsageLedger:
         query = "SELECT cost_usd FROM usage WHERE at >= ? AND cost_usd IS NOT NULL"
         costs = await self._db.read(lambda db: db.execute(query, [time_to_text(at)]).fetchall())
         return sum((Decimal(cost) for (cost,) in costs), Decimal())
-
-
-def insert_usage(db: sqlite_utils.Database, row: UsageRow) -> None:
-    """Adds one row inside a transaction of the caller's."""
-    db.table("usage").insert(
-        {
-            "at": time_to_text(row.at),
-            "provider": row.provider,
-            "model": row.model,
-            "outcome": row.outcome,
-            "input_tokens": row.input_tokens,
-            "output_tokens": row.output_tokens,
-            "cached_input_tokens": row.cached_input_tokens,
-            "cost_usd": money_to_text(row.cost_usd),
-            "ttft_ms": row.ttft_ms,
-            "latency_ms": row.latency_ms,
-            "error_class": row.error_class,
-            "conversation_id": row.conversation_id,
-            "message_id": row.message_id,
-            "estimated": int(row.estimated),
-            "cached": int(row.cached),
-            "cache_write_tokens": row.cache_write_tokens,
-            "user_id": row.user_id,
-            "key_label": row.key_label,
-            "saved_usd": money_to_text(row.saved_usd),
-            "saved_ms": row.saved_ms,
-        }
-    )
-
-
-def _from_row(row: dict[str, Any]) -> UsageRow:
-    values = {name: value for name, value in row.items() if name != "id"}
-    values["at"] = text_to_time(row["at"])
-    values["cost_usd"] = text_to_money(row["cost_usd"])
-    values["saved_usd"] = text_to_money(row["saved_usd"])
-    values["estimated"] = bool(row["estimated"])
-    values["cached"] = bool(row["cached"])
-    return UsageRow(**values)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QV
 from vpa_desktop.config import WindowSettings
 from vpa_desktop.ui.chat.attach_desk import AttachDesk
 from vpa_desktop.ui.chat.composer import shows_picture
+from vpa_desktop.ui.chat.limit_desk import LimitDesk
 from vpa_desktop.ui.chat.model_desk import ModelDesk
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
@@ -81,6 +82,7 @@ class MainWindow(QMainWindow):
         self.overlay = DropOverlay(self)
         self.presenter = ChatPresenter(self.chat, self.tasks)
         self.desk = ConversationDesk(self, self.sidebar, self.presenter, self.chat, self.tasks)
+        self.limits = LimitDesk(self)
         self.models = ModelDesk(self.chat.composer.picker, self.tasks)
         self.side_panels = SidePanels(self.chat, self.tasks)
         self.files = AttachDesk(
@@ -159,7 +161,7 @@ class MainWindow(QMainWindow):
         self.pages.settings_changed.connect(self._on_settings)
         self.pages.providers_changed.connect(self._refresh_choices)
         self.notice.retry_wanted.connect(self.retry_wanted)
-        QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _: self._follow_system())
+        QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _: self._apply(chosen_theme(self._look)))
 
     # Backend
 
@@ -168,7 +170,7 @@ class MainWindow(QMainWindow):
         self._backend = backend
         self.notice.hide()
         self._on_settings()
-        for part in (self.presenter, self.desk, self.models, self.side_panels, self.ingestion, self.pages):
+        for part in (self.presenter, self.desk, self.limits, self.models, self.side_panels, self.ingestion, self.pages):
             part.attach(backend)
         self._refresh_choices()
         self.refresh_status()
@@ -307,12 +309,9 @@ class MainWindow(QMainWindow):
         look, self._look = self._look, self._backend.settings.window
         self.chat.composer.edit.enter_sends = self._look.enter_sends
         if look.theme != self._look.theme:
-            self._follow_system()
+            self._apply(chosen_theme(self._look))
         self._set_scale(self._look.text_scale)
         self.refresh_status()
-
-    def _follow_system(self) -> None:
-        self._apply(chosen_theme(self._look))
 
     def _switch_theme(self) -> None:
         theme = LIGHT if theme_now().is_dark else DARK

@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from vpa_desktop.errors import VPAError
+from vpa_desktop.errors import BudgetExceeded, VPAError
 from vpa_desktop.ui.chat.attachments import images
 from vpa_desktop.ui.tasks import TaskOwner, unexpected
 from vpa_desktop.ui.wording import first_words
@@ -33,7 +33,11 @@ _numbers = count(1)
 
 @dataclass(eq=False)
 class Chat:
-    """One conversation as the window holds it: what was said, what is being written, what is being answered."""
+    """One conversation as the window holds it: what was said, what is being written, what is being answered.
+
+    ``sent`` came with the last message, ``composed`` where its turn began in the composer; ``unanswered`` is the
+    refused answer whose question is back there.
+    """
 
     id: str | None = None
     title: str = ""
@@ -43,6 +47,9 @@ class Chat:
     busy: bool = False
     draft: str = ""
     drafted: list[Attachment] = field(default_factory=list)
+    sent: list[Attachment] = field(default_factory=list)
+    composed: bool = False
+    unanswered: str = ""
     pictures: dict[str, tuple[ImageData, ...]] = field(default_factory=dict)
     named: bool = False
     parts: list[str] = field(default_factory=list)
@@ -71,6 +78,7 @@ class ChatPresenter(QObject):
     listed_changed = Signal()
     shown_changed = Signal(str)
     turn_ended = Signal()
+    limit_reached = Signal(str, object)
 
     def __init__(self, view: ChatView, tasks: TaskOwner) -> None:
         super().__init__(view)
@@ -154,6 +162,10 @@ class ChatPresenter(QObject):
         from vpa_desktop.records import MessageRecord
 
         pictures = images(attached)
+        chat.sent, chat.composed = list(attached), True
+        if self._is_unanswered(chat, text, pictures):
+            self.answer_again(chat.unanswered)
+            return
         names = tuple(picture.name for picture in pictures)
         said = MessageRecord(_local_id(), chat.id or "", "user", text, datetime.now(UTC), pictures=names)
         if pictures:
@@ -173,6 +185,29 @@ class ChatPresenter(QObject):
 
     def regenerate(self, message_id: str = "") -> None:
         """Gives an answer anew (the last one by default); the old one is kept aside by the store."""
+        self.chat.composed = False
+        self.answer_again(message_id)
+
+    def take_back(self, answer_id: str) -> None:
+        """Puts the question of a refused answer back into the composer, unless something else is written there."""
+        chat, composer = self.chat, self._view.composer
+        if not chat.composed or not chat.messages or chat.messages[-1].id != answer_id or composer.text().strip():
+            return
+        question = next((m for m in reversed(chat.messages) if m.role == "user"), None)
+        if question is not None:
+            chat.unanswered = answer_id
+            composer.set_text(question.content)
+            composer.pictures.show_all(chat.sent)
+
+    def _is_unanswered(self, chat: Chat, text: str, pictures: tuple[ImageData, ...]) -> bool:
+        """Whether this is the question that was taken back, unchanged: it is answered then, not asked a second time."""
+        if not chat.unanswered or not chat.messages or chat.messages[-1].id != chat.unanswered:
+            return False
+        question = next((m for m in reversed(chat.messages) if m.role == "user"), None)
+        return question is not None and question.content == text and chat.pictures.get(question.id, ()) == pictures
+
+    def answer_again(self, message_id: str, **changes: Any) -> None:
+        """Gives an answer anew, with changes to the request; its question leaves the composer if it was there."""
         chat = self.chat
         answers = [m for m in chat.messages if m.role == "assistant"]
         old = chat.message(message_id) if message_id else (answers[-1] if answers else None)
@@ -190,8 +225,12 @@ class ChatPresenter(QObject):
             conversation_id=chat.id or "new",
             regenerates=old.id if stored else None,
         )
+        if chat.unanswered == old.id and self._view.composer.text().strip() == question.content:
+            self._view.composer.set_text("")
+            self._view.composer.pictures.show_all([])
+        chat.unanswered = ""
         self._view.show_conversation(chat.title, chat.messages, None)
-        self._turn(self._backend, chat, replace(request, fresh=True))
+        self._turn(self._backend, chat, replace(request, **{"fresh": True, **changes}))
 
     def _request(self, text: str, pictures: tuple[ImageData, ...] = ()) -> EnhancedLLMRequest:
         from vpa_desktop.messages import EnhancedLLMRequest
@@ -217,7 +256,7 @@ class ChatPresenter(QObject):
 
         mine = asyncio.current_task()
         chat.busy = True
-        error = str(unexpected())
+        error, limit = str(unexpected()), None
         try:
             async with aclosing(backend.stream_turn(request)) as events:
                 async for event in events:
@@ -226,10 +265,12 @@ class ChatPresenter(QObject):
             error = ""
             raise
         except VPAError as failure:
-            error = str(failure)
+            error, limit = str(failure), failure if isinstance(failure, BudgetExceeded) else None
         finally:
             if chat.busy and mine is not None and not mine.cancelling():
-                self._end(chat, "failed", error)
+                ended = self._end(chat, "failed", error)
+                if limit is not None and chat is self.chat:
+                    self.limit_reached.emit(ended.id, limit)
             self.turn_ended.emit()
 
     def _take(self, chat: Chat, event: TurnEvent) -> None:
@@ -290,7 +331,7 @@ class ChatPresenter(QObject):
             if shown:
                 shown.add_seam(live.id, event)
 
-    def _end(self, chat: Chat, state: MessageState, error: str = "") -> None:
+    def _end(self, chat: Chat, state: MessageState, error: str = "") -> MessageRecord:
         from vpa_desktop.records import MessageRecord
 
         live = chat.live_now()
@@ -298,7 +339,9 @@ class ChatPresenter(QObject):
             live = MessageRecord(_local_id(), chat.id or "", "assistant", "", datetime.now(UTC))
             if chat is self.chat:
                 self._view.begin_answer(live)
-        self._finish(chat, replace(live, state=state, error=error))
+        ended = replace(live, state=state, error=error)
+        self._finish(chat, ended)
+        return ended
 
     def _finish(self, chat: Chat, answer: MessageRecord) -> None:
         chat.messages.append(answer)

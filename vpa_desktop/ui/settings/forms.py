@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vpa_desktop.ui.settings.form import FormPage, Saver
+from vpa_desktop.ui.settings.limits import LimitsPage
 
 
 class RoutingPage(FormPage):
@@ -45,47 +46,6 @@ class RoutingPage(FormPage):
             self.tr("Minutes; for the fastest, the cheapest and by weight."),
             (0, 1440),
             lambda s: int(s.routing.sticky_minutes),
-        )
-        self.end()
-
-
-class LimitsPage(FormPage):
-    """What may be spent."""
-
-    def __init__(self, save: Saver) -> None:
-        super().__init__(
-            self.tr("Limits"),
-            self.tr("A request that could pass a limit is not sent. Amounts are US dollars. Saved at once."),
-            save,
-        )
-        self.money(
-            "budget.daily_limit_usd",
-            self.tr("Limit per day"),
-            self.tr("Empty is no limit."),
-            lambda s: s.budget.daily_limit_usd,
-        )
-        self.money(
-            "budget.monthly_limit_usd",
-            self.tr("Limit per month"),
-            self.tr("Empty is no limit."),
-            lambda s: s.budget.monthly_limit_usd,
-        )
-        self.choice(
-            "budget.on_limit",
-            self.tr("When a limit is reached"),
-            "",
-            (
-                ("block", self.tr("Say so and send nothing")),
-                ("cheapest", self.tr("Use the cheapest provider that fits")),
-                ("local", self.tr("Use the local model")),
-            ),
-            lambda s: s.budget.on_limit,
-        )
-        self.switch(
-            "budget.cost_tracking",
-            self.tr("Count costs"),
-            self.tr("Off: limits cannot hold, and the dashboard shows no money."),
-            lambda s: s.budget.cost_tracking,
         )
         self.end()
 

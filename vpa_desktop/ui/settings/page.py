@@ -11,6 +11,7 @@ from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.nav import NavBar
 from vpa_desktop.ui.settings.forms import PAGES
 from vpa_desktop.ui.settings.keys import KeysPage
+from vpa_desktop.ui.settings.limits import LimitsPage
 from vpa_desktop.ui.settings.providers import ProvidersPage
 from vpa_desktop.ui.widgets import PlainLabel
 
@@ -35,6 +36,7 @@ class SettingsPage(QWidget):
         self.providers = ProvidersPage(tasks, self.save)
         self.keys = KeysPage(tasks, self.save)
         self.forms: list[FormPage] = [make(self.save) for make in PAGES]
+        self.limits = next(form for form in self.forms if isinstance(form, LimitsPage))
         entries = (
             ("globe", self.tr("Providers")),
             ("key", self.tr("Keys")),
@@ -69,6 +71,7 @@ class SettingsPage(QWidget):
     def attach(self, backend: Backend) -> None:
         """From now on settings can be shown and changed."""
         self._backend = backend
+        self.limits.attach(backend, self._tasks)
         self._fill(backend)
         self.providers.attach(backend)
         self.keys.attach(backend)
@@ -77,6 +80,11 @@ class SettingsPage(QWidget):
         """Opens the form for a new provider."""
         self.tabs.setCurrentIndex(0)
         self.providers.start_adding()
+
+    def show_limits(self) -> None:
+        """Shows the page Limits, ready to type the daily limit."""
+        self.tabs.setCurrentIndex(self.stack.indexOf(self.limits))
+        self.limits.daily.control.setFocus()
 
     def save(self, key: str, value: Any, told: Callable[[str], None] | None = None) -> None:
         """Stores one setting, and tells in words where that failed."""

@@ -1,0 +1,122 @@
+"""After a limit: say so, ask the cheapest that fits, or ask only this computer; the answer and its receipt tell."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes import ScriptedProvider
+from tests.gateway.test_manager import ASK, answer, good
+from vpa_desktop.catalog import LLMProviderConfig
+from vpa_desktop.config import BudgetSettings, RoutingSettings
+from vpa_desktop.errors import BudgetExceeded
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import LLMRequest, StreamDone, TextDelta, Usage
+
+FAR: dict[str, Any] = {"local_only": False, "max_tokens": 100}
+
+
+def priced(name: str, per_million: int, **more: Any) -> ScriptedProvider:
+    price = Decimal(per_million)
+    return good(name, **{**FAR, **more}, input_cost_per_million=price, output_cost_per_million=price)
+
+
+def limited(on_limit: str, *providers: ScriptedProvider, strategy: str = "failover", **more: Any) -> LLMProviderManager:
+    """A manager with a limit of one cent; a token may cost a hundredth of that."""
+    made = LLMProviderManager(
+        RoutingSettings(strategy=strategy),  # type: ignore[arg-type]
+        BudgetSettings(daily_limit_usd=Decimal("0.01"), on_limit=on_limit, **more),  # type: ignore[arg-type]
+    )
+    for provider in providers:
+        made.register_provider(provider.provider_id, provider)
+    return made
+
+
+async def test_the_cheapest_that_fits_goes_on_and_says_why() -> None:
+    dear, middle, cheap = priced("dear", 1000), priced("middle", 500), priced("cheap", 10)
+    response = await answer(limited("cheapest", dear, middle, cheap, good("here", local_only=True)))
+    assert response.provider == "here"  # free
+    assert [(a.provider, a.outcome) for a in response.attempts] == [("dear", "skipped"), ("here", "ok")]
+    assert response.warnings == ("The daily limit of $0.01 would be passed: the cheapest that fits was asked instead",)
+    response = await answer(limited("cheapest", dear, middle, cheap))
+    assert response.provider == "cheap"
+    assert (dear.requests, middle.requests) == ([], [])
+
+
+async def test_block_asks_nobody_though_a_free_one_is_there() -> None:
+    dear, here = priced("dear", 1000), good("here", local_only=True)
+    with pytest.raises(BudgetExceeded) as refused:
+        await answer(limited("block", dear, here))
+    assert refused.value.exit_code == 5
+    assert (dear.requests, here.requests) == ([], [])
+
+
+async def test_local_asks_only_this_computer() -> None:
+    dear, cheap, here = priced("dear", 1000), priced("cheap", 10), good("here", local_only=True)
+    response = await answer(limited("local", dear, cheap, here))
+    assert response.provider == "here"
+    assert cheap.requests == []
+    assert [(a.provider, a.outcome) for a in response.attempts] == [
+        ("dear", "skipped"),
+        ("cheap", "skipped"),
+        ("here", "ok"),
+    ]
+    assert response.attempts[1].reason == "only models on this computer are asked after the limit"
+    assert response.warnings == (
+        "The daily limit of $0.01 would be passed: a model on this computer was asked instead",
+    )
+
+
+@pytest.mark.parametrize("on_limit", ["local", "cheapest"])
+async def test_a_route_of_one_still_finds_the_local_model(on_limit: str) -> None:
+    made = limited(on_limit, priced("dear", 1000), good("here", local_only=True), strategy="fixed")
+    assert (await answer(made)).provider == "here"
+
+
+async def test_without_a_local_model_the_limit_is_what_is_said() -> None:
+    for on_limit in ("local", "cheapest"):
+        with pytest.raises(BudgetExceeded):
+            await answer(limited(on_limit, priced("dear", 1000), priced("dearer", 2000)))
+
+
+async def test_the_providers_own_cheaper_model_is_tried_where_another_was_named() -> None:
+    config = LLMProviderConfig("openai", "gpt-4o-mini", provider_id="p", max_tokens=400)
+    provider = ScriptedProvider(config, [TextDelta("fine"), StreamDone("stop", Usage(10, 2))])
+    response = await answer(limited("cheapest", provider), LLMRequest(ASK.messages, model="gpt-4"))
+    assert [request.model for request in provider.requests] == [None]
+    assert [(a.model, a.outcome) for a in response.attempts] == [("gpt-4", "skipped"), ("gpt-4o-mini", "ok")]
+
+
+async def test_an_unknown_price_is_no_way_round_a_limit() -> None:
+    config = LLMProviderConfig("openai_compatible", "nobody-knows", provider_id="riddle", max_tokens=100)
+    riddle = ScriptedProvider(config, [TextDelta("fine"), StreamDone("stop", Usage(10, 2))])
+    with pytest.raises(BudgetExceeded, match="price of nobody-knows at riddle is not known"):
+        await answer(limited("block", riddle))
+    response = await answer(limited("cheapest", riddle, good("here", local_only=True)))
+    assert response.provider == "here"
+    assert riddle.requests == []
+    response = await answer(limited("block", riddle, unknown_price="allow"))
+    assert response.provider == "riddle"
+    assert response.cost_usd is None
+    assert response.warnings == (
+        "The price of nobody-knows at riddle is not known: what this answer costs does not count towards your limit",
+    )
+
+
+async def test_leave_to_pass_the_limit_asks_the_first() -> None:
+    dear = priced("dear", 1000)
+    made = limited("block", dear)
+    response = await answer(made, LLMRequest(ASK.messages, over_limit=True))
+    assert response.provider == "dear"
+    assert response.warnings[0] == "This answer was sent past your daily limit of $0.01, as you asked"
+    with pytest.raises(BudgetExceeded):
+        await answer(made)
+
+
+async def test_a_share_that_was_reached_is_said_on_the_answer() -> None:
+    made = LLMProviderManager(budget=BudgetSettings(daily_limit_usd=Decimal(1), warn_at=(0.00001,)))
+    made.register_provider("p", priced("p", 10))
+    assert (await answer(made)).warnings == ("$0.00012 of your daily limit of $1.00 is spent (0 %)",)
+    assert (await answer(made)).warnings == ()

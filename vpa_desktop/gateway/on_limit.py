@@ -1,0 +1,58 @@
+"""Who is asked in the place of a provider whose answer could pass a limit: the cheapest that fits, or a local one.
+
+Only those who could have been asked anyway: the rest of the route, and the local ones that rules allow this request.
+What was made ready for the route (secrets masked, say) meets nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from vpa_desktop.gateway.admission import Stop
+from vpa_desktop.messages import Attempt, LLMRequest
+
+if TYPE_CHECKING:
+    from vpa_desktop.gateway.manager import LLMProviderManager
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """Who is asked instead, in order; the receipt's lines for those who are not; and half a sentence about it."""
+
+    stops: tuple[Stop, ...]
+    passed_over: tuple[Attempt, ...] = ()
+    note: str = ""
+
+
+async def after_limit(
+    manager: LLMProviderManager, request: LLMRequest, route: Sequence[Stop], refused: Stop, rest: Sequence[Stop]
+) -> Instead:
+    """Return who goes on after ``refused``; each of them is checked against the limit again when it is asked."""
+    on_limit = manager.budget.settings.on_limit
+    if on_limit == "block":
+        return Instead(tuple(rest))
+    here = _local(manager, request, {stop.provider_id for stop in route})
+    if on_limit == "local":
+        local = [stop for stop in rest if stop.provider.is_local]
+        left_out = [stop for stop in rest if not stop.provider.is_local]
+        why = "only models on this computer are asked after the limit"
+        note = "a model on this computer was asked instead"
+        return Instead((*local, *here), tuple(stop.passed_over(why) for stop in left_out), note)
+    own = [Stop(refused.provider)] if refused.named_model not in (None, refused.provider.model) else []
+    every = [*rest, *own, *here]
+    await manager.prices.learn([(stop.provider.config, stop.model) for stop in every])
+    every.sort(key=lambda stop: _price(manager, stop))
+    return Instead(tuple(every), (), "the cheapest that fits was asked instead")
+
+
+def _local(manager: LLMProviderManager, request: LLMRequest, known: set[str]) -> list[Stop]:
+    found = manager.route(replace(request, local_only=True, model=None))
+    return [Stop(provider) for provider in found if provider.provider_id not in known]
+
+
+def _price(manager: LLMProviderManager, stop: Stop) -> tuple[bool, Decimal]:
+    price = manager.prices.price_usd(stop.provider.config, stop.model)
+    return price is None, price or Decimal()
