@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.policy_desk import PolicyDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
@@ -40,7 +42,6 @@ from vpa_desktop.records import (
     DocumentRecord,
     IngestProgress,
     IngestReport,
-    KeyInfo,
     MessageRecord,
     ModelList,
     ProviderDraft,
@@ -56,7 +57,7 @@ from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.health import HealthStore
-from vpa_desktop.storage.usage import UsageLedger
+from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
 
 class System:
@@ -83,6 +84,8 @@ class System:
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
+        self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
@@ -242,20 +245,6 @@ class System:
         order = self.setup.set_order(provider_ids)
         await self._reload()
         return order
-
-    async def list_keys(self) -> list[KeyInfo]:
-        """Return where keys are, never a key."""
-        return await self.setup.list_keys()
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        """Store a key; it counts at once."""
-        await self.setup.set_key(provider_id, key)
-        await self._reload()
-
-    async def delete_key(self, provider_id: str) -> None:
-        """Remove a key; the provider is out of the route at once."""
-        await self.setup.delete_key(provider_id)
-        await self._reload()
 
     # Documents
 

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.ui.fake_keys import FakeKeyDesk
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
 from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
@@ -36,7 +37,6 @@ from vpa_desktop.records import (
     IngestFailure,
     IngestProgress,
     IngestReport,
-    KeyInfo,
     MessageRecord,
     ModelList,
     ProviderDraft,
@@ -75,6 +75,7 @@ class FakeBackend:
         self.forbidden: dict[str, str] = {}
         self.saved: dict[str, Any] = {}
         self.verdict = ProviderVerdict("", True, "It answered in 0.4 s.", 400.0, ("gpt-6-luna",))
+        self.key_desk = FakeKeyDesk(self.keys, lambda: self.verdict)
         self.tested: list[ProviderDraft] = []
         self.model_lists: dict[str, ModelList] = {}
         self.asked_models: list[str] = []
@@ -226,6 +227,8 @@ class FakeBackend:
             weight=config.weight,
             note=self.forbidden.get(provider_id, "Demonstration model" if provider_id == "local" else ""),
             forbidden=self.forbidden.get(provider_id, ""),
+            keys=self.key_desk.count(provider_id),
+            keys_refused=self.key_desk.count(provider_id, "refused"),
             options={k: v for k, v in provider_table(config).items() if k not in ("kind", "model", "api_endpoint")},
             facts=next((m for m in self.verdict.model_facts if m.id == config.model), None),
         )
@@ -257,15 +260,6 @@ class FakeBackend:
         self.asked.append(ask)
         await self.may_answer.wait()
         return replace(self.verdict, provider=draft.id)
-
-    async def list_keys(self) -> list[KeyInfo]:
-        return [KeyInfo(name, "system keyring", key[-4:]) for name, key in self.keys.items()]
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        self.keys[provider_id] = key
-
-    async def delete_key(self, provider_id: str) -> None:
-        self.keys.pop(provider_id, None)
 
     async def add_documents(
         self, paths: Sequence[Path], collection: str = ""

@@ -11,7 +11,7 @@ from vpa_desktop.errors import StorageError
 from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.reservations import ReservationBook, Tallies
-from vpa_desktop.storage.rows import time_to_text
+from vpa_desktop.storage.rows import text_to_time, time_to_text
 from vpa_desktop.storage.usage_rows import insert_usage, usage_from
 
 T = TypeVar("T")
@@ -54,3 +54,10 @@ class UsageLedger:
         query = "SELECT cost_usd FROM usage WHERE at >= ? AND cost_usd IS NOT NULL"
         costs = await self._db.read(lambda db: db.execute(query, [time_to_text(at)]).fetchall())
         return sum((Decimal(cost) for (cost,) in costs), Decimal())
+
+
+async def last_used_keys(db: Database) -> dict[tuple[str, str], datetime]:
+    """When each provider was last asked with a key, by its id and the key's label."""
+    query = "SELECT provider, key_label, max(at) FROM usage WHERE key_label != '' GROUP BY provider, key_label"
+    rows = await db.read(lambda each: each.execute(query).fetchall())
+    return {(provider, label): text_to_time(at) for provider, label, at in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -74,6 +74,15 @@ class Row(QFrame):
         self.control.setAccessibleDescription(" ".join(part for part in (self._hint, reason) if part))
 
 
+class _Body(QWidget):
+    """As high as its words need at its width: the least height of labels that break counts for a narrow column."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Returns the least width, and the height at the width it has."""
+        least, needed = super().minimumSizeHint(), self.heightForWidth(self.width())
+        return QSize(least.width(), min(least.height(), needed) if needed > 0 else least.height())
+
+
 class FormPage(QScrollArea):
     """A heading, a lead, and rows. Subclasses add rows in their constructor and fill them in ``show_settings``."""
 
@@ -86,7 +95,7 @@ class FormPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(heading)
-        body = QWidget()
+        body = _Body()
         side = QHBoxLayout(body)
         side.setContentsMargins(32, 22, 32, 22)
         middle = QWidget()
