@@ -361,7 +361,7 @@ class KeyInfo:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """What the status line says. Money in US dollars; ``limit_usd`` None where no limit is set."""
+    """What the status line says. Money in US dollars; a limit is None where none is set."""
 
     route: str
     key_place: str
@@ -370,3 +370,5 @@ class SystemStatus:
     limit_usd: Decimal | None
     offline: bool
     notices: tuple[str, ...] = ()
+    spent_month_usd: Decimal = Decimal()
+    monthly_limit_usd: Decimal | None = None

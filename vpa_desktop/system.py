@@ -29,6 +29,7 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -89,11 +90,14 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
+        self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
+        self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(
             self.manager,
             lambda: self._settings,
             conversations=None if db.read_only else self.conversations,
             knowledge=self.knowledge,
+            desk=self.desk,
             ready=self.keys_ready,
         )
         self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
@@ -133,9 +137,14 @@ class System:
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
+                asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
+
+    def watch_health(self) -> None:
+        """Look after providers that are left alone, for a program that stays open without being the window."""
+        self._chores.append(asyncio.create_task(self._keeper.run(), name="providers' health"))
 
     async def _look_for_vault(self) -> None:
         """Find out whether there is a place for keys, before the person relies on it."""
@@ -287,16 +296,17 @@ class System:
         if self._vault_look is not None:
             await asyncio.wait({self._vault_look}, timeout=1.0)
         state = await self.manager.budget.state()
-        limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
         notices = (*self.problems, *self.db.notices, *self.setup.notices.values(), *self.manager.budget.notices)
         return SystemStatus(
             route=self._route_in_words(),
             key_place="none" if "vault" in self.setup.notices else self.vault.name,
             passages=await self.knowledge.count(),
             spent_today_usd=state.spent_today_usd,
-            limit_usd=limits[0] if limits else None,
+            limit_usd=state.daily_limit_usd,
             offline=self._settings.offline,
             notices=tuple(dict.fromkeys(notices)),
+            spent_month_usd=state.spent_month_usd,
+            monthly_limit_usd=state.monthly_limit_usd,
         )
 
     def _route_in_words(self) -> str:
@@ -342,6 +352,7 @@ class System:
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
             last_to_first.push_async_callback(self._keeper.aclose)
+            last_to_first.push_async_callback(self.desk.aclose)
 
 
 async def build_system(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ui.fake_keys import FakeKeyDesk
-from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
+from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures, Savings
 from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
@@ -49,6 +49,19 @@ from vpa_desktop.records import (
     SystemStatus,
 )
 from vpa_desktop.settings_file import provider_table
+
+
+class FakeKeptAnswers:
+    """A cache of which only the number is known."""
+
+    number = 1_234
+
+    async def count(self) -> int:
+        return self.number
+
+    async def forget(self) -> int:
+        forgotten, self.number = self.number, 0
+        return forgotten
 
 
 class FakeBackend:
@@ -88,6 +101,7 @@ class FakeBackend:
         self.turns_closed = 0
         self.board = Dashboard((), (), Decimal(), Decimal(), None, None, None, 0, 0)
         self.report_status = SystemStatus("Local model", "system keyring", 0, Decimal(), None, False)
+        self.kept_answers = FakeKeptAnswers()
 
     @property
     def settings(self) -> Settings:
@@ -345,5 +359,6 @@ def busy_month(today: date) -> Dashboard:
         ProviderFigures("openai_main", 310, 0.962, 1210.0, 3900.0, 380.0, Decimal("8.42"), 2, "half-open"),
     )
     return Dashboard(
-        days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46
-    )
+        days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46,
+        savings=Savings(61, 340, Decimal("1.87"), 214_000.0, Decimal("0.94")),
+    )  # fmt: skip

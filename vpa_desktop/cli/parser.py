@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _providers(commands)
     _keys(commands)
     _figures(commands)
+    _serve(commands)
     return parser
 
 
@@ -166,6 +167,15 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
 
 
+def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    p = _command(commands, "serve", "A local endpoint that speaks OpenAI's chat completions.", "serve:serve")
+    p.add_argument("--port", type=_port, default=8642, metavar="N", help="the port (8642; 0 takes a free one)")
+    p.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="127.0.0.1, ::1 or localhost; no other")
+    p.add_argument("--show-token", action="store_true", help="print the token that clients need, and end")
+    p.add_argument("--new-token", action="store_true", help="make another token; the old one is worth nothing")
+    p.add_argument("--user", default="local", metavar="NAME", help="whose token: its rules and limits count")
+
+
 def _folder(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("the folder has no name")
@@ -175,6 +185,12 @@ def _folder(text: str) -> Path:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 

@@ -137,6 +137,8 @@ class AttemptRun:
             estimated=usage.estimated,
             user_id=self.request.user_id,
             key_label=self.provider.key_label,
+            cache_write_tokens=usage.cache_write_tokens,
+            saved_usd=prices.prompt_cache_saving_usd(config, self.model, usage, cost),
         )
         return row, cost
 

@@ -11,9 +11,9 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from vpa_desktop.config import BudgetSettings
 from vpa_desktop.errors import BudgetExceeded
@@ -24,6 +24,9 @@ from vpa_desktop.messages import LOCAL_USER
 from vpa_desktop.records import Hold, UsageRow
 
 T = TypeVar("T")
+
+CLOCK_SLACK: Final = timedelta(minutes=1)
+"""A clock that is corrected by less was not set back, as far as a person is concerned."""
 
 
 @dataclass(eq=False, slots=True)
@@ -203,7 +206,8 @@ class Budget:
         at = self._reached(book)
         start = _start(limit, at)
         spent = book.spent_since(start, limit.user_id)
-        clock_was_at = at if at.astimezone(UTC) > self._now().astimezone(UTC) else None
+        ahead = at.astimezone(UTC) - self._now().astimezone(UTC)
+        clock_was_at = at if ahead > CLOCK_SLACK else None
         return Standing(limit, start, spent, book.reserved_usd(limit.user_id), clock_was_at)
 
     def _refusal(self, book: Book, limits: tuple[Limit, ...], needed: Decimal | None) -> BudgetExceeded | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -25,8 +26,8 @@ class UsageLedger:
         self._tallies: Tallies = {}
 
     async def record(self, row: UsageRow) -> None:
-        """Books one attempt."""
-        await self._db.write(lambda db: insert_usage(db, row))
+        """Books one attempt, also where the caller is cancelled meanwhile: the money is spent."""
+        await asyncio.shield(self._db.write(lambda db: insert_usage(db, row)))
 
     async def change(self, work: Callable[[ReservationBook], T]) -> T:
         """Runs ``work`` in one transaction that no other process comes between; nothing of it stays if it raises."""

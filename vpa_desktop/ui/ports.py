@@ -51,6 +51,13 @@ class KeyBackend(Protocol):
     async def test_keys(self, provider_id: str, label: str | None = None) -> list[ProviderVerdict]: ...
 
 
+class KeptAnswers(Protocol):
+    """The answers that are given again without asking anybody. Both raise StorageError."""
+
+    async def count(self) -> int: ...
+    async def forget(self) -> int: ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
 
@@ -59,6 +66,9 @@ class Backend(Protocol):
 
     @property
     def provider_kinds(self) -> tuple[str, ...]: ...
+
+    @property
+    def kept_answers(self) -> KeptAnswers: ...
 
     def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]: ...
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vpa_desktop.errors import BudgetExceeded
 
 
+WIDTH_PX = 560
+
+
 class LimitChoice(IntEnum):
     """What the person chose; closing the dialog is CANCEL."""
 
@@ -34,16 +37,19 @@ class LimitDialog(QDialog):
         self.setWindowTitle(self.tr("Spending limit"))
         self.setAccessibleName(self.tr("Spending limit"))
         self.setAccessibleDescription(str(error))
-        self.setFixedWidth(560)
         head = QHBoxLayout()
         head.setSpacing(12)
         head.addWidget(IconLabel("coins", 22, "warn"))
-        head.addWidget(PlainLabel(self._heading(error), "heading", wraps=True), 1)
+        head.addWidget(PlainLabel(self._heading(error), "heading"), 1)
+        lead = PlainLabel(self._lead(error), wraps=True)
+        lead.setMinimumWidth(WIDTH_PX)
+        lead.setMinimumHeight(lead.heightForWidth(WIDTH_PX))
         column = QVBoxLayout(self)
+        column.setSizeConstraint(QVBoxLayout.SizeConstraint.SetFixedSize)
         column.setContentsMargins(24, 22, 24, 20)
         column.setSpacing(14)
         column.addLayout(head)
-        column.addWidget(PlainLabel(self._lead(error), wraps=True))
+        column.addWidget(lead)
         column.addWidget(self._figures(error))
         column.addSpacing(2)
         column.addLayout(self._buttons(has_local, is_own=not error.whose))

@@ -44,8 +44,9 @@ class Row(QFrame):
         label = PlainLabel(name, "strong", wraps=True)
         label.setBuddy(control)
         words.addWidget(label)
+        self._hint_label = PlainLabel(hint, "dim", wraps=True)
         if hint:
-            words.addWidget(PlainLabel(hint, "dim", wraps=True))
+            words.addWidget(self._hint_label)
         line = QHBoxLayout()
         line.setSpacing(24)
         line.addLayout(words, 1)
@@ -60,6 +61,12 @@ class Row(QFrame):
         column.addLayout(line)
         column.addWidget(self._rule)
         column.addWidget(self._said)
+
+    def set_hint(self, hint: str) -> None:
+        """Changes the hint of a row that has one."""
+        self._hint = hint
+        self._hint_label.setText(hint)
+        self.control.setAccessibleDescription(hint)
 
     def tell(self, error: str) -> None:
         """Shows what went wrong, or that nothing did."""
