@@ -186,6 +186,7 @@ class EnhancedLLMIntegration:
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
             over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
