@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vpa_desktop.config import find_paths
-from vpa_desktop.errors import ConfigError
-from vpa_desktop.messages import EnhancedLLMRequest
+from vpa_desktop.errors import BudgetExceeded, ConfigError
+from vpa_desktop.messages import EnhancedLLMRequest, TurnStarted
 from vpa_desktop.records import ProviderDraft
 from vpa_desktop.security.vault import MemoryVault
 from vpa_desktop.system import System, build_system
@@ -49,10 +50,10 @@ async def test_a_provider_added_in_the_window_answers_the_next_message(system: S
 async def test_a_key_counts_at_once_and_deleting_it_takes_the_provider_out(system: System) -> None:
     await system.save_provider(ProviderDraft("cloud", "openai"))
     assert system.manager.get_provider("cloud") is None
-    await system.set_key("cloud", KEY)
+    await system.key_desk.set_key("cloud", KEY)
     assert system.manager.get_provider("cloud") is not None
-    assert [(k.provider, k.hint) for k in await system.list_keys()] == [("cloud", "…cdef")]
-    await system.delete_key("cloud")
+    assert [(k.provider, k.hint) for k in await system.key_desk.list_keys()] == [("cloud", "…cdef")]
+    await system.key_desk.delete_key("cloud")
     assert system.manager.get_provider("cloud") is None
 
 
@@ -64,3 +65,27 @@ async def test_a_limit_set_in_the_window_is_in_force_and_shown(system: System) -
     with pytest.raises(ConfigError, match="allowed"):
         await system.save_settings({"budget.on_limit": "explode"})
     assert (await system.status()).notices == ()
+
+
+async def _to_the_end(events: AsyncIterator[object]) -> None:
+    async for _ in events:
+        pass
+
+
+async def test_a_refused_question_is_answered_in_its_place_once_it_may_pass_the_limit(system: System) -> None:
+    prices = {"input_cost_per_million": 1, "output_cost_per_million": 1}
+    await system.save_provider(ProviderDraft("mine", "mock", make_default=True, options=prices))
+    await system.save_settings({"budget.daily_limit_usd": 0})
+    events = system.stream_turn(EnhancedLLMRequest("Echo this", conversation_id="new"))
+    turn = await anext(events)
+    assert isinstance(turn, TurnStarted)
+    with pytest.raises(BudgetExceeded):
+        await _to_the_end(events)
+    again = EnhancedLLMRequest("Echo this", conversation_id=turn.conversation_id, regenerates=turn.message_id)
+    answer = await system.integration.generate_enhanced_response(replace(again, over_limit=True, fresh=True))
+    assert "past your daily limit" in answer.warnings[0]
+    kept = await system.messages(str(turn.conversation_id))
+    assert [(m.role, m.content, m.state) for m in kept] == [
+        ("user", "Echo this", "done"),
+        ("assistant", "Echo this", "done"),
+    ]

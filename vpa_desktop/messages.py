@@ -164,10 +164,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RouteStarted:
-    """The gateway sends the request to this provider now."""
+    """The gateway sends the request to this provider now; with ``cached`` it gives an answer of it that was kept."""
 
     provider: str
     model: str
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

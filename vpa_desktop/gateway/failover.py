@@ -200,7 +200,8 @@ class Failover:
         """Take in how one try ended."""
         assert lane.receipt is not None
         is_late = bool(self._attempts) and self._attempts[-1].outcome == "ok"  # cut off beside the one that answered
-        self._attempts.insert(len(self._attempts) - is_late, lane.receipt)
+        place = len(self._attempts) - is_late
+        self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
         if lane.was_sent:
             self._costs.append(lane.cost)
             self._notes += lane.notes
@@ -226,7 +227,7 @@ class Failover:
         """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
         instead = await after_limit(self._manager, self._request, self._route, refused, rest)
         self._attempts += instead.passed_over
-        if instead.note and instead.note not in self._notes:
+        if instead.note:
             self._notes.append(f"{error.what}: {instead.note}")
         self._error = None
         return list(instead.stops)

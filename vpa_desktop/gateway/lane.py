@@ -57,7 +57,7 @@ class Lane:
         anew: bool = False,
     ) -> None:
         self.stop = stop
-        self.run = AttemptRun(stop.provider, request)
+        self.run = AttemptRun(stop.provider, request, force=force)
         self.anew = anew
         self.error: VPAError | None = None
         self.receipt: Attempt | None = None
@@ -90,7 +90,7 @@ class Lane:
             if reservation is None:
                 return
             yield RouteStarted(self.stop.provider_id, self.run.model)
-            async with aclosing(self.stop.provider.stream(self.run.request)) as events:
+            async with aclosing(self.run.provider.stream(self.run.request)) as events:
                 guard = self._manager.pace_guard(self.stop.provider)
                 async for event in events:
                     if isinstance(event, StreamDone):
@@ -145,7 +145,10 @@ class Lane:
             self._manager.breaker(self.stop.provider_id, self.stop.model).release()
 
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
-        """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
+        """Book an attempt; return what the answer is to say about it.
+
+        A disk that refuses is a warning: what was answered, and paid for, is not lost by it.
+        """
         try:
             return await self._manager.budget.settle(reservation, row)
         except StorageError as exc:

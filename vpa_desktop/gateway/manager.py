@@ -28,6 +28,7 @@ from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
+from vpa_desktop.gateway.limits import usable_amount
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
@@ -196,7 +197,7 @@ class LLMProviderManager:
         self, daily_limit: float | Decimal | None = None, monthly_limit: float | Decimal | None = None
     ) -> None:
         """Set the limits in US dollars; None is no limit. Raises ConfigError for what is no amount."""
-        self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
+        self.budget.set_limits(usable_amount(daily_limit), usable_amount(monthly_limit))
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
         """Return the breaker of one provider and model."""
@@ -294,12 +295,6 @@ class LLMProviderManager:
             return wanted
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
-
-    def may_answer(self, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
-        """Return a route's providers, and those that a limit may send a request to in their place."""
-        if self.budget.settings.on_limit == "block" or not self.budget.is_limited:
-            return list(route)
-        return [*route, *(p for p in self._providers.values() if p.is_local and p not in route)]
 
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
@@ -462,10 +457,3 @@ class LLMProviderManager:
                     f"Known and with a key where one is needed: {known}",
                     "Add it in Settings, Providers, or with: vpa-desktop providers add",
                 )
-
-
-def _money(value: float | Decimal | None) -> Decimal | None:
-    amount = None if value is None else Decimal(str(value))
-    if amount is not None and not (amount.is_finite() and amount >= 0):
-        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
-    return amount
