@@ -26,7 +26,8 @@ from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
+from vpa_desktop.gateway.on_limit import may_answer
+from vpa_desktop.gateway.permission import default_refused
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -185,12 +186,10 @@ class EnhancedLLMIntegration:
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
             over_limit=request.over_limit,
-            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
-        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
@@ -199,7 +198,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
@@ -335,9 +334,11 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         context_used=bool(prepared.citations),
         citations=prepared.citations,
         attempts=answer.attempts,
+        first_choice=answer.first_choice,
+        first_choice_usd=answer.first_choice_usd,
+        saved_usd=answer.saved_usd,
+        saved_ms=answer.saved_ms,
         redactions=tuple(prepared.guard.kinds),
         warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,
-        saved_usd=answer.saved_usd,
-        saved_ms=answer.saved_ms,
     )

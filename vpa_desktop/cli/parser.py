@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
+from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, fields_of
 
 
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _providers(commands)
     _keys(commands)
     _figures(commands)
+    _serve(commands)
     return parser
 
 
@@ -164,7 +166,19 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "costs", "What was spent, and the limits.", "figures:costs")
     p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
     _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
+    p = _command(commands, "drill", "Let a provider fail on purpose, with no key and no cost.", "drill:drill")
+    p.add_argument("id", nargs="?", metavar="ID", help="which one fails; without it the first of the chain")
+    p.add_argument("--fault", choices=FAULTS, default=None, help="one fault; without it all of them")
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
+
+
+def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    p = _command(commands, "serve", "A local endpoint that speaks OpenAI's chat completions.", "serve:serve")
+    p.add_argument("--port", type=_port, default=8642, metavar="N", help="the port (8642; 0 takes a free one)")
+    p.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="127.0.0.1, ::1 or localhost; no other")
+    p.add_argument("--show-token", action="store_true", help="print the token that clients need, and end")
+    p.add_argument("--new-token", action="store_true", help="make another token; the old one is worth nothing")
+    p.add_argument("--user", default="local", metavar="NAME", help="whose token: its rules and limits count")
 
 
 def _folder(text: str) -> Path:
@@ -176,6 +190,12 @@ def _folder(text: str) -> Path:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 
