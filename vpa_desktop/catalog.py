@@ -132,11 +132,15 @@ def split_address(url: str) -> SplitResult:
     return parts
 
 
+_LOOPBACK: Final = re.compile(r"127(?:\.(?:25[0-5]|2[0-4]\d|[01]?\d?\d)){3}", re.ASCII)
+"""Four whole numbers: anything else is a name, and somebody's resolver says where it leads."""
+
+
 @lru_cache(maxsize=256)
 def is_loopback(url: str) -> bool:
     """True only where the URL's host is literally this machine: 127/8 in full form, ::1 or localhost."""
     host = (split_address(url).hostname or "").lower()
-    return host in ("localhost", "::1") or re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host) is not None
+    return host in ("localhost", "::1") or _LOOPBACK.fullmatch(host) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,10 @@ class WindowSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the person has chosen, with the defaults for the rest."""
+    """Everything the person has chosen, with the defaults for the rest.
+
+    ``fixed`` and ``bounded`` are the keys that a policy decides or limits, each with the sentence that says so.
+    """
 
     environment: str = "production"
     providers: Mapping[str, LLMProviderConfig] = field(default_factory=dict)
@@ -120,6 +123,9 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     window: WindowSettings = field(default_factory=WindowSettings)
     roles: Mapping[str, Any] = field(default_factory=dict)
+    roles_problem: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    bounded: Mapping[str, str] = field(default_factory=dict)
     default_model: str = ""
     offline: bool = False
     vault: str = "keyring"
@@ -138,6 +144,11 @@ class Paths:
 
     home: Path
     settings_file: Path
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy beside the settings; an administrator's own place wins over it."""
+        return self.settings_file.with_name("policy.toml")
 
     @property
     def database(self) -> Path:

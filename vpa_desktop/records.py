@@ -182,18 +182,6 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Money set aside for one attempt that is on its way, in US dollars: the most it can cost."""
-
-    id: str
-    at: datetime
-    needed_usd: Decimal
-    provider: str = ""
-    model: str = ""
-    user_id: str = "local"
-
-
-@dataclass(frozen=True, slots=True)
 class BreakerEvent:
     """One change of a breaker: ``state`` is closed, open or half_open, ``reason`` why, in words."""
 
@@ -239,6 +227,18 @@ class ProviderHealthFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Money set aside for one attempt that is on its way, in US dollars: the most it can cost."""
+
+    id: str
+    at: datetime
+    needed_usd: Decimal
+    provider: str = ""
+    model: str = ""
+    user_id: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
 class RouteChoice:
     """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
 
@@ -275,7 +275,8 @@ class ProviderStatus:
     """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set.
 
     ``options`` are what stands in settings.toml beside kind, model, endpoint, enabled and weight. ``facts`` are what
-    is known of its model. Statuses come in the order in which providers are asked.
+    is known of its model. ``forbidden`` is the sentence why a policy does not allow it. Statuses come in the order in
+    which providers are asked.
     """
 
     id: str
@@ -293,6 +294,7 @@ class ProviderStatus:
     note: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: ModelInfo | None = None
+    forbidden: str = ""
 
 
 @dataclass(frozen=True, slots=True)

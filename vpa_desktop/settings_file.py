@@ -21,7 +21,7 @@ from vpa_desktop.config import (
     Settings,
 )
 from vpa_desktop.errors import ConfigError, StorageError
-from vpa_desktop.settings_rules import BREAKER_RULES, PROVIDER_FIELDS, PROVIDER_RULES, SECTIONS, Rule
+from vpa_desktop.settings_rules import BREAKER_RULES, PROVIDER_FIELDS, PROVIDER_RULES, ROLE_RULES, SECTIONS, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def load_settings(path: Path) -> LoadedSettings:
 def parse_settings(text: str, name: str = "settings.toml") -> LoadedSettings:
     """Return the settings in ``text``; problems name the line, the key, what was found and what is allowed."""
     tables, problems = _parse_toml(text, name)
-    return _Reader(name, _key_lines(text), problems).read(tables)
+    return _Reader(name, key_lines(text), problems).read(tables)
 
 
 class _Reader:
@@ -71,7 +71,7 @@ class _Reader:
                 else:
                     self._problem("routing.circuit_breaker", breaker, "a table")
             settings = replace(settings, **{attribute: kind(**values)})
-        settings = replace(settings, roles=dict(self._table(tables, "roles")))
+        settings = replace(settings, **self._roles(self._table(tables, "roles")))
         for key in tables:
             if key not in SECTIONS and key not in ("providers", "roles"):
                 self._problem(key, None, "providers, roles, " + ", ".join(SECTIONS))
@@ -123,6 +123,27 @@ class _Reader:
                 self._problem(f"{prefix}.{key}", value, rule.allowed)
         return values
 
+    def _roles(self, tables: Mapping[str, Any]) -> dict[str, Any]:
+        """Roles limit what may be sent: with a mistake in one of them nothing leaves the machine until it is mended."""
+        before = len(self.problems)
+        roles: dict[str, Any] = {}
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                self._problem(f"roles.{name}", table, "a table")
+            elif name == "users":
+                roles[name] = {user: role for user, role in table.items() if self._is_role(user, role, tables)}
+            else:
+                roles[name] = self._values(table, ROLE_RULES, f"roles.{name}")
+        mistakes = self.problems[before:]
+        return {"roles": roles, "roles_problem": mistakes[0] if mistakes else ""}
+
+    def _is_role(self, user: str, role: Any, tables: Mapping[str, Any]) -> bool:
+        known = [name for name in tables if name != "users"]
+        if role in known:
+            return True
+        self._problem(f"roles.users.{user}", role, ", ".join(known) or "a role of this file")
+        return False
+
     def _known_ids(self, settings: Settings) -> Settings:
         known = {*settings.providers, "local", "openai", "anthropic", "google", "azure"}
         routing = settings.routing
@@ -150,13 +171,13 @@ class _Reader:
         return self.lines.get(key, "?")
 
     def _problem(self, key: str, found: Any, allowed: str) -> None:
-        said = f"{key} is not a setting" if found is None else f"{key} is {_shown(found)}"
+        said = f"{key} is not a setting" if found is None else f"{key} is {shown(found)}"
         self.problems.append(
             f"{self.name} line {self._line(key)}: {said}; allowed: {allowed}. The rest of the file is used"
         )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -173,7 +194,7 @@ def _parse_toml(text: str, name: str) -> tuple[dict[str, Any], list[str]]:
             at = min(int(match[1]), len(lines)) if match else len(lines)
             reason = str(exc).split(" (at ")[0]
             problems.append(
-                f"{name} line {at}: {reason}; found: {_shown(lines[at - 1].strip())}; allowed: key = value, "
+                f"{name} line {at}: {reason}; found: {shown(lines[at - 1].strip())}; allowed: key = value, "
                 "text in quotes. The rest of the file is used"
             )
             _leave_out(lines, at - 1)
@@ -191,7 +212,7 @@ def _leave_out(lines: list[str], at: int) -> None:
         lines[at] = ""
 
 
-def _key_lines(text: str) -> dict[str, int]:
+def key_lines(text: str) -> dict[str, int]:
     """Return the line (from 1) of every dotted key and table, by a plain scan."""
     found: dict[str, int] = {}
     table = ""

@@ -190,3 +190,13 @@ BREAKER_RULES: Final = {
     "failure_threshold": _number(1, 1_000, whole=True),
     "recovery_timeout_s": _number(1, 86_400),
 }
+ROLE_RULES: Final[dict[str, Rule]] = {
+    "providers": TEXTS,
+    "models": TEXTS,
+    "denied_models": TEXTS,
+    "daily_limit_usd": MONEY,
+    "monthly_limit_usd": MONEY,
+    "max_tokens": PROVIDER_RULES["max_tokens"],
+    "local_only": SWITCH,
+}
+"""What a role may say, in settings.toml and in an administrator's policy."""

@@ -16,9 +16,11 @@ from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
+from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
+from vpa_desktop.assistant.policy_desk import PolicyDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
@@ -61,20 +63,26 @@ class System:
     """The program without a window. Made by ``build_system``; ``aclose`` gives everything back."""
 
     def __init__(
-        self, paths: Paths, loaded: LoadedSettings, environ: Mapping[str, str], db: Database, vault: KeyVault
+        self,
+        paths: Paths,
+        loaded: LoadedSettings,
+        environ: Mapping[str, str],
+        db: Database,
+        vault: KeyVault,
+        policy: PolicyDesk,
     ) -> None:
         self.paths = paths
         self.db = db
         self.vault = vault
-        self.problems = loaded.problems
+        self.policy = policy
         self._environ = environ
-        self._settings = apply_environment(loaded.settings, environ)
+        self._settings = self._in_force(loaded)
         self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
-        self.setup = ProviderSetup(
-            self.manager, vault, lambda: self._settings, paths.settings_file, environ, self._session.build
-        )
+        self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
+        build = guarded(self._session.build, lambda: policy.book)
+        self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
@@ -89,6 +97,12 @@ class System:
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
+
+    def _in_force(self, loaded: LoadedSettings) -> Settings:
+        """The settings with what the environment and then what the policies say over them."""
+        settings = self.policy.applied(apply_environment(loaded.settings, self._environ))
+        self.problems = (*loaded.problems, *self.policy.problems)
+        return settings
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
@@ -181,7 +195,7 @@ class System:
             ready = status.enabled and self.manager.get_provider(status.id) is not None
             listed = (await self.catalogue.known(status.id)).models
             choices += route_choices_of(self.setup.configs()[status.id], status, listed, ready)
-        return choices
+        return self.policy.marked_choices(choices, self.setup.configs())
 
     def _first_asked(self, provider: BaseLLMProvider) -> ModelInfo:
         return self.catalogue.info(provider.config, self._settings.default_model or provider.model)
@@ -199,7 +213,7 @@ class System:
         """Return every provider as settings show it."""
         await self.keys_ready()
         configs = self.setup.configs()
-        found = await self.setup.list_providers()
+        found = self.policy.marked_providers(await self.setup.list_providers(), configs)
         return [
             s if s.facts or not s.model else replace(s, facts=await self.catalogue.own(configs[s.id])) for s in found
         ]
@@ -316,13 +330,15 @@ class System:
         }
 
     async def _reload(self) -> None:
-        loaded = load_settings(self.paths.settings_file)
-        self.problems = loaded.problems
-        self._settings = apply_environment(loaded.settings, self._environ)
+        before = self.policy.book
+        self._settings = self._in_force(load_settings(self.paths.settings_file))
+        self.manager.policy = self.policy.book
         self.manager.routing = self._settings.routing
         self.manager.budget.settings = self._settings.budget
         await self.keys_ready()
         await self.setup.refresh()
+        if self.policy.book != before:
+            self.setup.rebuild()
 
     async def aclose(self) -> None:
         """Close providers, index and database; safe to call twice."""
@@ -344,8 +360,12 @@ async def build_system(
     environ: Mapping[str, str] | None = None,
     vault: KeyVault | None = None,
     background: bool = False,
+    system_policy: Path | None = None,
 ) -> System:
-    """Open everything and return it; raises ConfigError, SecretError, StorageError with what to do next."""
+    """Open everything and return it; raises ConfigError, SecretError, StorageError with what to do next.
+
+    ``system_policy`` stands in the place of the administrator's policy file.
+    """
     environ = os.environ if environ is None else environ
     paths = paths or find_paths(environ=environ)
     paths.make()
@@ -356,7 +376,7 @@ async def build_system(
         chosen = vault or open_vault(
             settings.vault, file=paths.key_file, passphrase=environ.get("VPA_VAULT_PASSPHRASE")
         )
-        system = System(paths, loaded, environ, db, chosen)
+        system = System(paths, loaded, environ, db, chosen, PolicyDesk(paths, db, system_policy))
         await system.start(background=background)
     except BaseException:
         await db.aclose()
@@ -369,21 +389,17 @@ def create_llm_provider_manager(settings: Settings | None = None) -> LLMProvider
 
     Keys of the vault are not read here: ``create_complete_vpa_system`` does that.
     """
-    chosen = settings or apply_environment(load_settings(find_paths().settings_file).settings)
+    policy = PolicyDesk(find_paths())
+    chosen = policy.applied(settings or apply_environment(load_settings(find_paths().settings_file).settings))
     manager = LLMProviderManager(chosen.routing, chosen.budget, ledger=MemoryLedger())
+    manager.policy = policy.book
     session = SharedSession(chosen.offline)
     manager.closes_with = session.aclose
-    setup = ProviderSetup(
-        manager,
-        MemoryVault(),
-        lambda: chosen,
-        find_paths().settings_file,
-        os.environ,
-        session.build,
-    )
+    build = guarded(session.build, lambda: policy.book)
+    setup = ProviderSetup(manager, MemoryVault(), lambda: chosen, find_paths().settings_file, os.environ, build)
     for config in setup.register_at_once():
         if not KINDS[config.kind].needs_key:
-            manager.register_provider(config.provider_id, session.build(config))
+            manager.register_provider(config.provider_id, build(config))
     return manager
 
 

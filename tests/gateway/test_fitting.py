@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,17 @@ from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import BudgetSettings, RoutingSettings
 from vpa_desktop.errors import BudgetExceeded, ProviderUnavailable, RequestRejected
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.messages import ImageData, LLMRequest, LLMResponse, Message, StreamDone, TextDelta, ToolCall, Usage
+from vpa_desktop.messages import (
+    ImageData,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    StreamDone,
+    TextDelta,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
 
 PICTURE = ImageData("image/png", b"\x89PNG")
 
@@ -128,3 +139,61 @@ async def test_half_a_count_is_completed_with_an_estimate_that_says_so() -> None
     usage = (await answered(LLMProviderManager(), LLMRequest((Message("user", "Hi there"),)), to)).usage
     assert (usage.output_tokens, usage.estimated) == (9, True)
     assert usage.input_tokens
+
+
+async def test_functions_are_not_offered_to_a_model_that_cannot_call_them() -> None:
+    manager = LLMProviderManager(RoutingSettings(failover_chain=("p", "q")))
+    manager.model_info = lambda config, model: ModelInfo(model, tools=model != "plain" and None)
+    plain, able = provider("openai", "plain"), provider("openai", "who-knows", "q")
+    question = LLMRequest((Message("user", "What time is it?"),), tools=(ToolSpec("clock", "The time", {}),))
+    with pytest.raises(RequestRejected, match="plain cannot call functions"):
+        await answered(manager, question, plain)
+    response = await answered(manager, question, able)
+    assert [(a.provider, a.outcome) for a in response.attempts] == [("p", "skipped"), ("q", "ok")]
+    assert response.attempts[0].reason == "plain cannot call functions"
+    assert plain.requests == []
+    assert (await answered(manager, LLMRequest((Message("user", "Hi"),)))).provider == "p"
+
+
+def small_and_large(
+    small: str = "gpt-4", **large: Any
+) -> tuple[LLMProviderManager, ScriptedProvider, ScriptedProvider]:
+    """A model with a small window, asked first, and another after it."""
+    manager = LLMProviderManager(RoutingSettings(failover_chain=("p", "q")))
+    return (
+        manager,
+        provider("openai", small),
+        provider("openai_compatible", "big", "q", api_endpoint="http://h", **large),
+    )
+
+
+async def test_a_question_that_cannot_fit_the_first_model_goes_to_a_larger_window() -> None:
+    manager, small, large = small_and_large(context_tokens=100_000)
+    asked = LLMRequest((*turns(4, 50), Message("user", "Sum this up:" + " word" * 9_000)))  # gpt-4 reads 8,192
+    response = await answered(manager, asked, small, large)
+    assert [(a.provider, a.outcome) for a in response.attempts] == [("p", "skipped"), ("q", "ok")]
+    assert "more than gpt-4 reads at once" in response.attempts[0].reason
+    assert small.requests == []
+
+
+async def test_old_turns_are_left_out_before_another_model_is_asked() -> None:
+    manager, small, large = small_and_large(context_tokens=100_000)
+    response = await answered(manager, LLMRequest(turns(21, 800)), small, large)
+    assert [(a.provider, a.outcome) for a in response.attempts] == [("p", "ok")]
+    assert large.requests == []
+
+
+async def test_a_question_that_nobody_on_the_route_is_known_to_take_is_asked_where_it_was_meant_for() -> None:
+    question = LLMRequest((Message("user", "Sum this up:" + " word" * 9_000),))
+    for window in (None, 4_000):
+        manager, small, large = small_and_large(context_tokens=window)
+        assert (await answered(manager, question, small, large)).provider == "p"
+
+
+async def test_an_estimate_that_may_be_wrong_turns_nobody_away() -> None:
+    manager, small, large = small_and_large("who-knows", context_tokens=100_000)
+    small.config = replace(small.config, context_tokens=8_000)
+    near = LLMRequest((Message("user", "Sum this up:" + " word" * 6_000),))  # some 8,500 by the estimate
+    assert (await answered(manager, near, small, large)).provider == "p"
+    far = LLMRequest((Message("user", "Sum this up:" + " word" * 12_000),))
+    assert (await answered(manager, far, small, large)).provider == "q"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vpa_desktop.errors import PolicyRefused, StorageError
+from vpa_desktop.errors import StorageError
 from vpa_desktop.security.audit import AuditLog, AuditVerdict
-from vpa_desktop.security.policy import check_local_only
 from vpa_desktop.storage.database import Database
 
 KEY = "sk-" + "proj-" + "A1b2C3d4E5f6G7h8I9j0"
@@ -88,11 +87,3 @@ async def test_keys_do_not_enter(db: Database) -> None:
     assert entry.facts["nested"]["list"][1] == 1
     await db.aclose()
     assert KEY.encode() not in db.path.read_bytes()
-
-
-def test_local_only_refuses_what_is_not_local() -> None:
-    check_local_only(local_only=True, provider="llama", is_local=True)
-    check_local_only(local_only=False, provider="openai", is_local=False)
-    with pytest.raises(PolicyRefused, match="openai") as refused:
-        check_local_only(local_only=True, provider="openai", is_local=False)
-    assert refused.value.rule == "local_only"

@@ -72,6 +72,7 @@ class FakeBackend:
         self.documents: dict[str, DocumentRecord] = {}
         self.bad_files: dict[str, str] = {}
         self.keys: dict[str, str] = {}
+        self.forbidden: dict[str, str] = {}
         self.saved: dict[str, Any] = {}
         self.verdict = ProviderVerdict("", True, "It answered in 0.4 s.", 400.0, ("gpt-6-luna",))
         self.tested: list[ProviderDraft] = []
@@ -174,8 +175,9 @@ class FakeBackend:
     async def route_choices(self) -> list[RouteChoice]:
         choices = [RouteChoice("", "", "Choose for me", False, True)]
         for provider_id, config in self._settings.providers.items():
-            ready = config.is_local or provider_id in self.keys
-            label, note = f"{config.model} · {provider_id}", "" if ready else "no key yet"
+            said = self.forbidden.get(provider_id, "")
+            ready = not said and (config.is_local or provider_id in self.keys)
+            label, note = f"{config.model} · {provider_id}", said or ("" if ready else "no key yet")
             listed = self.model_lists.get(provider_id, ModelList(provider_id, ())).models
             own = next((m for m in listed if m.id == config.model), None)
             choices.append(RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own))
@@ -222,7 +224,8 @@ class FakeBackend:
             needs_key=kind.needs_key,
             key_source="vault" if provider_id in self.keys else "",
             weight=config.weight,
-            note="Demonstration model" if provider_id == "local" else "",
+            note=self.forbidden.get(provider_id, "Demonstration model" if provider_id == "local" else ""),
+            forbidden=self.forbidden.get(provider_id, ""),
             options={k: v for k, v in provider_table(config).items() if k not in ("kind", "model", "api_endpoint")},
             facts=next((m for m in self.verdict.model_facts if m.id == config.model), None),
         )

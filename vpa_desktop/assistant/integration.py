@@ -26,6 +26,7 @@ from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, Str
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.gateway.on_limit import may_answer
+from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -174,10 +175,12 @@ class EnhancedLLMIntegration:
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
             over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
+        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
@@ -186,7 +189,8 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
+            may = may_answer(self.manager, route, asked.user_id)
+            ready = {p.provider_id: extract for p in may if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
@@ -209,6 +213,8 @@ class EnhancedLLMIntegration:
             wanted = self.manager.routing.default_provider
             if wanted and not self.manager.is_registered(wanted):
                 warnings.append(f"{wanted}, your default provider, has no key that can be read; another one was asked")
+            elif (refusal := default_refused(self.manager, request.user_id)) is not None:
+                warnings.append(f"{refusal}")
             return None, request.model or self._settings().default_model or None
         if self.manager.get_provider(request.provider) is not None:
             return request.provider, request.model
@@ -289,6 +295,7 @@ class EnhancedLLMIntegration:
             latency_ms=0.0,
             conversation_id=prepared.asked.conversation_id,
             message_id=prepared.asked.metadata.get("message_id"),
+            user_id=self.manager.policy.user_of(prepared.asked.user_id),
             cached=True,
         )
         await self.manager.ledger.record(row)

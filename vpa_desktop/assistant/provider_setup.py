@@ -138,6 +138,11 @@ class ProviderSetup:
             self._manager.register_provider(config.provider_id, self._build(config))
             self._registered[config.provider_id] = config
 
+    def rebuild(self) -> None:
+        """Make every provider anew: what may be asked has changed, though no configuration has."""
+        for provider_id, config in self._registered.items():
+            self._manager.register_provider(provider_id, self._build(config))
+
     # Keys
 
     async def find_key(self, config: LLMProviderConfig) -> FoundKey:

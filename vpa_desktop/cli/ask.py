@@ -16,6 +16,7 @@ from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import AuthenticationFailed, UsageError
 from vpa_desktop.messages import (
+    LOCAL_USER,
     Citation,
     EnhancedLLMRequest,
     EnhancedLLMResponse,
@@ -60,8 +61,10 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         local_only=options.local_only,
         fresh=options.fresh,
         over_limit=options.over_limit,
+        user_id=options.user or LOCAL_USER,
     )
     async with opened(paths, out) as system:
+        system.policy.must_be_chosen_freely(options.user)
         _must_be_known(options.provider, system)
         await system.keys_ready()
         _must_be_ready(options.provider, system)

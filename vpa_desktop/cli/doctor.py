@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from vpa_desktop import __version__
 from vpa_desktop.cli.output import Output
+from vpa_desktop.cli.policy_remarks import policy_remarks
 from vpa_desktop.config import Paths, apply_environment, resource_path
 from vpa_desktop.errors import VPAError
 from vpa_desktop.security.vault import open_vault
@@ -39,7 +40,7 @@ Check = Callable[[Paths], Awaitable[list[Finding]]]
 async def doctor(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print every finding; exit code 1 when something that is needed is not right."""
     findings: list[Finding] = []
-    for check in (_python, _settings, _folders, _database, _keys, _local_model, _documents, _window):
+    for check in (_python, _settings, _policy, _folders, _database, _keys, _local_model, _documents, _window):
         findings += await check(paths)
     for finding in findings:
         mark = "ok  " if finding.ok else ("FAIL" if finding.needed else "note")
@@ -61,6 +62,12 @@ async def _settings(paths: Paths) -> list[Finding]:
     if not loaded.problems:
         return [Finding("Settings", True, str(paths.settings_file))]
     return [Finding("Settings", False, problem, "Mend that line.") for problem in loaded.problems]
+
+
+async def _policy(paths: Paths) -> list[Finding]:
+    return [
+        Finding("Policy", remark.ok, remark.text, remark.fix, needed=remark.needed) for remark in policy_remarks(paths)
+    ]
 
 
 async def _folders(paths: Paths) -> list[Finding]:

@@ -37,6 +37,8 @@ async def list_providers(options: argparse.Namespace, paths: Paths, out: Output)
 
 
 def _state(status: ProviderStatus) -> str:
+    if status.forbidden:
+        return "not allowed"
     if not status.enabled:
         return "off"
     if status.needs_key and not status.key_source:

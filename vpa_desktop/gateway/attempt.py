@@ -125,6 +125,7 @@ class AttemptRun:
             conversation_id=self.request.conversation_id,
             message_id=self.request.metadata.get("message_id"),
             estimated=usage.estimated,
+            user_id=self.request.user_id,
         )
         return row, cost
 

@@ -77,10 +77,14 @@ class Budget:
 
     def limits(self, user_id: str = LOCAL_USER) -> tuple[Limit, ...]:
         """Return the limits that count for this user; none is the usual case, and costs nothing."""
-        daily, monthly, more = self.settings.daily_limit_usd, self.settings.monthly_limit_usd, self.more_limits(user_id)
-        if monthly is not None:
-            more = (Limit("monthly", monthly), *more)
-        return more if daily is None else (Limit("daily", daily), *more)
+        daily, monthly, limits = (
+            self.settings.daily_limit_usd,
+            self.settings.monthly_limit_usd,
+            self.more_limits(user_id),
+        )
+        if daily is not None:
+            limits = (*limits, Limit("daily", daily))
+        return limits if monthly is None else (*limits, Limit("monthly", monthly))
 
     def set_limits(self, daily_usd: Decimal | None, monthly_usd: Decimal | None) -> None:
         """Change the limits from now on; None is no limit."""
@@ -122,23 +126,26 @@ class Budget:
         """Set money aside for one attempt, at its worst case; raises BudgetExceeded where it could pass a limit.
 
         None is an unknown price: refused where a limit is set, unless the settings allow it; nothing can be set aside
-        then, but a limit that is used up still refuses. ``over_limit`` is leave to pass every limit this once.
+        then, but a limit that is used up still refuses. ``over_limit`` is leave to pass the person's own limits this
+        once, never those of a policy; nor does a setting make an unknown price count for nothing there.
         """
         limits = self.limits(user_id)
         if not limits or needed_usd == 0:
             return Reservation(needed_usd or Decimal())
         hold = Hold(secrets.token_hex(12), self._now(), needed_usd or Decimal(), provider, model, user_id)
         name = " ".join(part for part in (model, f"at {provider}" if provider else "") if part)
-        if needed_usd is None and self.settings.unknown_price == "block" and not over_limit:
-            standing = await self._ledger.look(lambda book: self._standing(book, limits[0]))
+        fixed = tuple(limit for limit in limits if limit.whose)
+        if needed_usd is None and (fixed or (self.settings.unknown_price == "block" and not over_limit)):
+            standing = await self._ledger.look(lambda book: self._standing(book, (fixed or limits)[0]))
             raise unpriced(standing, name)
 
         def reserve(book: Book) -> tuple[str, ...] | BudgetExceeded:
             book.sweep()
             notes = _uncounted(name) if needed_usd is None else ()
             refused = self._refusal(book, limits, needed_usd)
-            if refused is not None and not over_limit:
-                return refused  # not raised in there: what was swept stays booked
+            kept = refused if not over_limit else self._refusal(book, fixed, needed_usd)
+            if kept is not None:
+                return kept  # not raised in there: what was swept stays booked
             if refused is not None:
                 limit = f"{refused.period} limit of {dollars(refused.limit)}"
                 notes = (*notes, f"This answer was sent past your {limit}, as you asked")

@@ -17,10 +17,11 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import blind, fitted, is_blind_to, window_of
+from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import Lane
 from vpa_desktop.gateway.on_limit import after_limit
+from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
@@ -82,12 +83,15 @@ class Failover:
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer."""
         if not self._route:
-            raise nobody_to_ask(local_only=self._request.local_only)
+            raise none_permitted(self._manager, self._request) or nobody_to_ask(local_only=self._request.local_only)
+        self._attempts += left_out(self._manager, self._route, self._request)
         admission = admit(self._manager, self._route)
         self._attempts += admission.skipped
         stops, force = list(admission.stops), admission.is_forced
         while stops:
             stop = stops.pop(0)
+            if self._is_forbidden(stop):
+                continue
             if (ready := self._ready.get(stop.provider_id)) is not None:
                 async for event in self._give(stop.provider, ready):
                     yield event
@@ -108,7 +112,7 @@ class Failover:
 
     async def _lanes(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[Lane, None]:
         """Yield one try after another at one stop, as many as make sense; raises where the next must not be asked."""
-        if self._is_too_small(stop) or self._cannot_see(stop):
+        if self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop):
             return
         for retry in range(1 + (stop.provider.config.max_retries if is_last else 0)):
             if retry:
@@ -172,7 +176,9 @@ class Failover:
             yield self._done(winner)
 
     def _lacks(self, stop: Stop) -> bool:
-        return self._too_small_tokens is not None or is_blind_to(self._request, self._info(stop))
+        if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
+            return True
+        return unfit(self._request, stop.provider, self._info(stop)) is not None
 
     def _done(self, lane: Lane) -> RouteDone:
         return RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes)))
@@ -245,7 +251,8 @@ class Failover:
 
     async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        request = self._request
+        must_be_permitted(self._manager.policy, stop, self._request)
+        request = bounded(self._manager.policy, self._request, stop)
         if request.model != stop.named_model:
             request = replace(request, model=stop.named_model)
         if self._kept and not anew:
@@ -265,14 +272,32 @@ class Failover:
             return 0
         return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
 
-    def _cannot_see(self, stop: Stop) -> bool:
-        """True for one that does not see the images of the request: the next is asked instead."""
-        info = self._info(stop)
-        if not is_blind_to(self._request, info):
+    def _is_forbidden(self, stop: Stop) -> bool:
+        """True for one that a rule forbids: looked at here once more, whoever made the route."""
+        if (refusal := refusal_at(self._manager.policy, stop, self._request)) is None:
             return False
-        refusal = blind(stop.provider, info)
         self._attempts.append(stop.passed_over(refusal.why))
         self._refused.append(refusal)
+        return True
+
+    def _cannot_do(self, stop: Stop) -> bool:
+        """True for one that is known not to see images or call functions the request has: the next is asked instead."""
+        refusal = unfit(self._request, stop.provider, self._info(stop))
+        if refusal is None:
+            return False
+        self._attempts.append(stop.passed_over(refusal.why))
+        self._refused.append(refusal)
+        return True
+
+    async def _is_left_to_a_larger(self, stop: Stop) -> bool:
+        """True where the question alone does not fit this model, and one that it does fit comes after it."""
+        later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
+        if not later or (needed := await least_tokens(self._request, stop.provider, self._info(stop))) is None:
+            return False
+        if not any((window_of(other.provider, self._info(other)) or 0) > needed for other in later):
+            return False
+        said = f"the question takes {needed:,} tokens, more than {stop.model} reads at once"
+        self._attempts.append(stop.passed_over(said))
         return True
 
     def _stop_if_final(self) -> None:

@@ -1,4 +1,4 @@
-"""What of a request fits one model: its window, the length of its answer, whether it can see. Sends nothing."""
+"""What of a request fits one model: its window, the length of its answer, what it can do. Sends nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import RequestRejected
 from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens
+from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_tokenizer
 
 ANSWER_TOKENS = 1_024
 """Room kept for the answer where nobody has said how long it may be."""
@@ -59,17 +59,36 @@ def _counts(messages: Sequence[Message], model: str) -> list[int]:
     return [count_prompt_tokens([message], model).tokens for message in messages]
 
 
-def is_blind_to(request: LLMRequest, info: ModelInfo) -> bool:
-    """True where the request has images and the model is known not to see them."""
-    return info.images is False and any(message.images for message in request.messages)
+async def least_tokens(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> int | None:
+    """Return what the prompt takes without its oldest turns where that is known not to fit the model's window.
+
+    None where it fits or nobody knows. Without the model's own tokenizer only what is far too long is known.
+    """
+    window, model = window_of(provider, info), info.id
+    if window is None or 4 * sum(len(message.content) for message in request.messages) <= window:
+        return None
+    kept = fit_to_window(request.messages, [1] * len(request.messages), 0)
+    estimate = estimate_prompt_tokens(kept, model).tokens
+    if 2 * estimate <= window:
+        return None
+    if not has_tokenizer(model):
+        return estimate if 2 * estimate > 3 * window else None
+    counted = (await asyncio.to_thread(count_prompt_tokens, kept, model)).tokens
+    return counted if counted > window else None
 
 
-def blind(provider: BaseLLMProvider, info: ModelInfo) -> RequestRejected:
-    """The refusal of images by us, before anything is sent."""
+def unfit(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> RequestRejected | None:
+    """The refusal by us, before anything is sent, of what the model is known not to be able to do."""
+    if info.images is False and any(message.images for message in request.messages):
+        why, advice = f"{info.id} cannot see images", "or ask without the image"
+    elif info.tools is False and request.tools:
+        why, advice = f"{info.id} cannot call functions", "or ask without functions"
+    else:
+        return None
     return RequestRejected(
         "The question was not sent",
-        f"{info.id} cannot see images",
-        "Choose a model that can (Ctrl+Shift+M), or ask without the image",
+        why,
+        f"Choose a model that can (Ctrl+Shift+M), {advice}",
         provider=provider.provider_id,
         model=info.id,
     )

@@ -14,16 +14,25 @@ NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass i
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What may be spent in a local calendar day or month; ``user_id`` None is by everybody together."""
+    """What may be spent in a local calendar day or month; ``user_id`` None is by everybody together.
+
+    ``whose`` names the policy that set it, which nobody may pass this once; empty for the person's own.
+    """
 
     period: Literal["daily", "monthly"]
     usd: Decimal
     user_id: str | None = None
+    whose: str = ""
 
     @property
     def name(self) -> str:
         """What tells it apart from the others."""
-        return f"{self.period} {self.user_id}" if self.user_id else self.period
+        return " ".join(part for part in (self.period, self.user_id, self.whose) if part)
+
+    @property
+    def next_step(self) -> str:
+        """What to do where it refuses."""
+        return "Ask the local model, or whoever keeps the policy" if self.whose else NEXT_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +103,31 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
-        why + _clock(standing),
-        NEXT_STEP,
+        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=needed,
         reserved=standing.reserved_usd,
         period=limit.period,
+        may_be_passed=not limit.whose,
     )
 
 
 def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     """The error where nobody knows what an answer costs, and a limit is to be kept."""
     limit = standing.limit
+    otherwise = "ask whoever keeps the policy" if limit.whose else "allow unknown prices in Settings, Limits"
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
         f"The price of {name or 'this model'} is not known",
-        "Set its prices in Settings, Providers (0 where it is free), or allow unknown prices in Settings, Limits",
+        f"Set its prices in Settings, Providers (0 where it is free), or {otherwise}",
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=None,
         reserved=standing.reserved_usd,
         period=limit.period,
+        may_be_passed=not limit.whose,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
-from vpa_desktop.errors import BadReply, ConfigError, VPAError
+from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.concurrency import Line
@@ -29,6 +29,7 @@ from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.limits import usable_amount
 from vpa_desktop.gateway.pace import PaceGuard
+from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.messages import (
@@ -43,6 +44,7 @@ from vpa_desktop.messages import (
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import BreakerEvent
+from vpa_desktop.security.policy import PolicyBook
 from vpa_desktop.tokens import estimate_prompt_tokens
 
 
@@ -75,6 +77,9 @@ class LLMProviderManager:
         self.health = HealthBook(clock=clock)
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
         self.cooldowns = Cooldowns(clock=clock)
+        self.policy = PolicyBook()
+        self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id)
+        self.on_refusal: Callable[[PolicyRefused, LLMRequest], Awaitable[None]] | None = None
         self._prices = PriceList()
         self._clock = clock
         self._draw = draw or random.Random()
@@ -249,6 +254,8 @@ class LLMProviderManager:
         pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
         if request.local_only or (provider_id is not None and self._providers[provider_id].is_local):
             pool = [p for p in pool if p.is_local]  # whoever names a local one does not mean to send anything out
+        if self.policy:
+            pool = permitted(self, pool, request, provider_id)
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
@@ -337,16 +344,22 @@ class LLMProviderManager:
         ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
+        request = identified(self.policy, request)
         if route is None:
             await self.learn_prices(request)
             route = self.route(request, provider)
         owner = model_for or self.model_owner(provider, route)
         failover = Failover(self, route, request, ready_answers or {}, owner)
-        async with aclosing(failover.run()) as events:
-            async for event in events:
-                if isinstance(event, RouteDone) and request.conversation_id:
-                    self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
-                yield event
+        try:
+            async with aclosing(failover.run()) as events:
+                async for event in events:
+                    if isinstance(event, RouteDone) and request.conversation_id:
+                        self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
+                    yield event
+        except PolicyRefused as exc:
+            if self.on_refusal is not None:
+                await self.on_refusal(exc, request)
+            raise
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
@@ -366,6 +379,7 @@ class LLMProviderManager:
             temperature=request.temperature,
             local_only=request.local_only,
             over_limit=request.over_limit,
+            user_id=request.user_id,
         )
         wanted = request.provider if request.provider in self._providers else None
         warnings = []

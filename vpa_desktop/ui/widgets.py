@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
 from PySide6.QtWidgets import (
@@ -234,6 +236,10 @@ class ChoiceBox(QComboBox):
         event.ignore()
 
 
+DISABLED: Final = 0.45
+"""How much of a control shows that can only be read."""
+
+
 class Switch(QCheckBox):
     """A check box that looks like a switch; its name is the accessible one."""
 
@@ -254,6 +260,7 @@ class Switch(QCheckBox):
         if self.hasFocus():
             painter.setPen(QPen(QColor(theme.accent), 2))
             painter.drawRoundedRect(track.adjusted(-3, -3, 3, 3), 13, 13)
+        painter.setOpacity(1 if self.isEnabled() else DISABLED)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.accent if self.isChecked() else theme.edge))
         painter.drawRoundedRect(track, 10, 10)

@@ -50,17 +50,28 @@ class Row(QFrame):
         line.setSpacing(24)
         line.addLayout(words, 1)
         line.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._hint = hint
         self._said = PlainLabel("", "error", wraps=True)
         self._said.hide()
+        self._rule = PlainLabel("", "warn", wraps=True)
+        self._rule.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 8)
         column.addLayout(line)
+        column.addWidget(self._rule)
         column.addWidget(self._said)
 
     def tell(self, error: str) -> None:
         """Shows what went wrong, or that nothing did."""
         self._said.setText(error)
         self._said.setVisible(bool(error))
+
+    def rule(self, reason: str, *, is_fixed: bool) -> None:
+        """Says what a policy has to do with it; where that decides the value, the control can only be read."""
+        self._rule.setText(reason)
+        self._rule.setVisible(bool(reason))
+        self.control.setEnabled(not is_fixed)
+        self.control.setAccessibleDescription(" ".join(part for part in (self._hint, reason) if part))
 
 
 class FormPage(QScrollArea):
@@ -70,6 +81,7 @@ class FormPage(QScrollArea):
         super().__init__()
         self._save = save
         self._readers: list[Callable[[Settings], None]] = []
+        self.rows: dict[str, Row] = {}
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -97,6 +109,9 @@ class FormPage(QScrollArea):
         """Fills the rows."""
         for read in self._readers:
             read(settings)
+        for key, row in self.rows.items():
+            fixed = settings.fixed.get(key, "")
+            row.rule(fixed or settings.bounded.get(key, ""), is_fixed=bool(fixed))
 
     def _put(self, row: Row, key: str, value: Any) -> None:
         self._save(key, value, row.tell)
@@ -104,7 +119,7 @@ class FormPage(QScrollArea):
     def switch(self, key: str, name: str, hint: str, read: Callable[[Settings], bool]) -> Row:
         """Adds a switch."""
         box = Switch()
-        row = self._add(Row(name, hint, box))
+        row = self._add(key, Row(name, hint, box))
         box.clicked.connect(lambda on: self._put(row, key, on))
         self._readers.append(lambda settings: box.setChecked(read(settings)))
         return row
@@ -117,7 +132,7 @@ class FormPage(QScrollArea):
         box.setMinimumWidth(220)
         for value, words in options:
             box.addItem(words, value)
-        row = self._add(Row(name, hint, box))
+        row = self._add(key, Row(name, hint, box))
         box.activated.connect(lambda _: self._put(row, key, box.currentData()))
 
         def fill(settings: Settings) -> None:
@@ -135,7 +150,7 @@ class FormPage(QScrollArea):
         box.setSingleStep(step)
         box.setFixedWidth(120)
         box.lineEdit().setTextMargins(8, 0, 8, 0)
-        row = self._add(Row(name, hint, box))
+        row = self._add(key, Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
         return row
@@ -150,7 +165,7 @@ class FormPage(QScrollArea):
         box.setDecimals(2)
         box.setFixedWidth(120)
         box.lineEdit().setTextMargins(8, 0, 8, 0)
-        row = self._add(Row(name, hint, box))
+        row = self._add(key, Row(name, hint, box))
         box.editingFinished.connect(lambda: self._put_changed(row, key, box.value(), read))
         self._readers.append(lambda settings: box.setValue(read(settings)))
         return row
@@ -161,7 +176,7 @@ class FormPage(QScrollArea):
         line.setPlaceholderText(self.tr("no limit"))
         line.setFixedWidth(120)
         line.setAlignment(Qt.AlignmentFlag.AlignRight)
-        row = self._add(Row(name, hint, line))
+        row = self._add(key, Row(name, hint, line))
 
         def take() -> None:
             text = line.text().strip().lstrip("$").strip().replace(",", ".")
@@ -187,7 +202,7 @@ class FormPage(QScrollArea):
         """Adds names separated by commas."""
         line = QLineEdit()
         line.setMinimumWidth(260)
-        row = self._add(Row(name, hint, line))
+        row = self._add(key, Row(name, hint, line))
 
         def take() -> None:
             names = tuple(part.strip() for part in line.text().split(",") if part.strip())
@@ -208,7 +223,8 @@ class FormPage(QScrollArea):
         self._current = settings
         self.show_settings(settings)
 
-    def _add(self, row: Row) -> Row:
+    def _add(self, key: str, row: Row) -> Row:
+        self.rows[key] = row
         self.column.addWidget(row)
         line = QFrame()
         line.setFixedHeight(1)

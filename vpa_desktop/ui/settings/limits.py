@@ -142,7 +142,7 @@ class LimitsPage(FormPage):
         line = QLineEdit()
         line.setFixedWidth(160)
         hint = self.tr("Percent of a limit, separated by commas; each is said once. Empty is no warning.")
-        row = self._add(Row(self.tr("Warn at"), hint, line))
+        row = self._add("budget.warn_at", Row(self.tr("Warn at"), hint, line))
 
         def take() -> None:
             try:

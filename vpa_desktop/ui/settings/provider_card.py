@@ -154,6 +154,8 @@ class ProviderCard(Card):
 
     def _state(self) -> tuple[str, str]:
         status = self.status
+        if status.forbidden:
+            return status.forbidden, "warn"
         if not status.enabled:
             return self.tr("Not in use."), "dim"
         if status.needs_key and not status.key_source:
