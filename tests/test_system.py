@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.providers.rawserver import GOOD, reply, serving
 from vpa_desktop.config import find_paths
 from vpa_desktop.errors import BudgetExceeded, ConfigError
 from vpa_desktop.messages import EnhancedLLMRequest, TurnStarted
@@ -50,10 +51,10 @@ async def test_a_provider_added_in_the_window_answers_the_next_message(system: S
 async def test_a_key_counts_at_once_and_deleting_it_takes_the_provider_out(system: System) -> None:
     await system.save_provider(ProviderDraft("cloud", "openai"))
     assert system.manager.get_provider("cloud") is None
-    await system.set_key("cloud", KEY)
+    await system.key_desk.set_key("cloud", KEY)
     assert system.manager.get_provider("cloud") is not None
-    assert [(k.provider, k.hint) for k in await system.list_keys()] == [("cloud", "…cdef")]
-    await system.delete_key("cloud")
+    assert [(k.provider, k.hint) for k in await system.key_desk.list_keys()] == [("cloud", "…cdef")]
+    await system.key_desk.delete_key("cloud")
     assert system.manager.get_provider("cloud") is None
 
 
@@ -89,3 +90,30 @@ async def test_a_refused_question_is_answered_in_its_place_once_it_may_pass_the_
         ("user", "Echo this", "done"),
         ("assistant", "Echo this", "done"),
     ]
+
+
+async def test_a_refused_key_of_several_is_known_to_the_next_run_and_a_test_frees_it(tmp_path: Path) -> None:
+    refused = reply("401 Unauthorized", "application/json", b'{"error":{"message":"no","code":"invalid_api_key"}}')
+    vault, paths = MemoryVault(), find_paths(tmp_path / "home")
+    paths.make()
+    async with serving(refused, GOOD) as server:
+        paths.settings_file.write_text(
+            f'[providers.work]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "{server.url}/v1"\n'
+        )
+        for run in range(3):
+            system = await build_system(paths, environ={}, vault=vault)
+            if run == 0:
+                await system.key_desk.set_key("work", KEY)
+                await system.key_desk.set_key("work", KEY + "-2", "team")
+            await system.keys_ready()
+            answer = await system.integration.generate_enhanced_response(EnhancedLLMRequest(f"Hi {run}"))
+            assert (answer.provider, answer.content) == ("work", "Hello")
+            states = [(k.label, k.state) for k in await system.key_desk.list_keys()]
+            if run < 2:
+                assert states == [("", "refused"), ("team", "in use")]
+                assert len(server.requests) == 2 + run
+            else:
+                assert states == [("", "in use"), ("team", "in use")]
+            if run == 1:
+                assert [v.ok for v in await system.key_desk.test_keys("work", "default")] == [True]
+            await system.aclose()

@@ -223,8 +223,8 @@ class BudgetExceeded(VPAError):
     """The request could pass the person's limit; amounts are in US dollars.
 
     ``period`` is whose limit it is: daily or monthly. ``needed`` is the most the answer can cost, None where its price
-    is not known; ``reserved`` is set aside for other answers that are on their way. ``may_be_passed`` is False for a
-    policy's limit, which the person can neither change nor pass this once.
+    is not known; ``reserved`` is set aside for other answers that are on their way. ``whose`` is the policy that set
+    the limit, empty for the person's own: only that one may be passed once or changed.
     """
 
     exit_code = 5
@@ -240,15 +240,15 @@ class BudgetExceeded(VPAError):
         needed: Decimal | None,
         reserved: Decimal | None = None,
         period: str = "daily",
-        may_be_passed: bool = True,
+        whose: str = "",
     ) -> None:
         super().__init__(what, why, next_step)
-        self.may_be_passed = may_be_passed
         self.limit = limit
         self.spent = spent
         self.needed = needed
         self.reserved = reserved
         self.period = period
+        self.whose = whose
 
 
 class PolicyRefused(VPAError):

@@ -32,8 +32,8 @@ print("END OF SNIPPETS")
 
 
 def snippets(text: str) -> list[str]:
-    """The Python blocks of a Markdown text, with this package's imports."""
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    """The Python blocks of a Markdown text, with this package's imports; a client's run in test_serve.py."""
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "from openai import" not in b]
     return [re.sub(r"from src\.vpa\.[\w.]+ import", "from vpa_desktop import", block) for block in blocks]
 
 

@@ -163,14 +163,6 @@ async def test_an_unknown_price_is_said_as_such(window: MainWindow, backend: Fak
     assert "unknown" in words(shown)
 
 
-async def test_a_limit_of_a_policy_cannot_be_passed_here(window: MainWindow, backend: FakeBackend) -> None:
-    error = refused()
-    error.may_be_passed, error.next_step = False, "Ask the local model, or whoever keeps the policy"
-    shown = await asked(window, backend, error)
-    assert [b.accessibleName() for b in shown.findChildren(QPushButton)] == ["Ask the local model", "Cancel"]
-    assert "whoever keeps the policy" in words(shown)
-
-
 async def test_what_was_typed_meanwhile_is_not_overwritten(window: MainWindow, backend: FakeBackend) -> None:
     backend.refuses = refused()
     QTest.keyClicks(window.chat.composer.edit, QUESTION)

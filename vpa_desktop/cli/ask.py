@@ -96,7 +96,9 @@ def _must_be_ready(provider: str | None, system: System) -> None:
         return
     raise AuthenticationFailed(
         f"{provider} was not asked",
-        system.setup.notices.get("vault") or "It has no key that can be read",
+        system.setup.notices.get("vault")
+        or system.setup.notices.get(config.provider_id)
+        or "It has no key that can be read",
         f"Store one with: vpa-desktop keys set {provider}",
         provider=config.provider_id,
     )
@@ -127,6 +129,8 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
     for warning in response.warnings:
         if warning != said:
             out.note(f"warning: {warning}")
+    if response.cached:
+        out.note(f"[{response.attempts[0].reason}; --fresh asks anew]" if response.attempts else "[from the cache]")
     failed = [
         a for a in response.attempts if a.outcome in ("failed", "interrupted") and a.provider != response.provider
     ]

@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _providers(commands)
     _keys(commands)
     _figures(commands)
+    _serve(commands)
     return parser
 
 
@@ -143,13 +144,20 @@ def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "keys", "API keys: set, list, test, rotate, delete. A key is never an argument.")
     p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "keys:set_key")
     p.add_argument("id", metavar="ID")
-    _command(group, "list", "Say where keys are, never a key.", "keys:list_keys")
+    p.add_argument("--label", metavar="NAME", help="one of several keys; without it the first, named default")
+    _command(group, "list", "Say where keys are and how they stand, never a key.", "keys:list_keys")
     p = _command(group, "test", "Say in words whether keys are accepted.", "keys:test_keys")
     p.add_argument("id", nargs="?", metavar="ID")
-    p = _command(group, "rotate", "Test a new key, and keep the old one if it fails.", "keys:rotate_key")
+    p.add_argument("--label", metavar="NAME", help="only this one of several keys")
+    p = _command(group, "rotate", "Test a new key and put it in front; the old one helps out for ten minutes.",
+                 "keys:rotate_key")  # fmt: skip
     p.add_argument("id", metavar="ID")
+    p.add_argument("--label", metavar="NAME", help="which of several keys it replaces")
     p = _command(group, "delete", "Delete a key.", "keys:delete_key")
     p.add_argument("id", metavar="ID")
+    which = p.add_mutually_exclusive_group()
+    which.add_argument("--label", metavar="NAME", help="which of several keys")
+    which.add_argument("--all", action="store_true", help="every key of this provider")
 
 
 def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -157,6 +165,15 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
     _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
+
+
+def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    p = _command(commands, "serve", "A local endpoint that speaks OpenAI's chat completions.", "serve:serve")
+    p.add_argument("--port", type=_port, default=8642, metavar="N", help="the port (8642; 0 takes a free one)")
+    p.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="127.0.0.1, ::1 or localhost; no other")
+    p.add_argument("--show-token", action="store_true", help="print the token that clients need, and end")
+    p.add_argument("--new-token", action="store_true", help="make another token; the old one is worth nothing")
+    p.add_argument("--user", default="local", metavar="NAME", help="whose token: its rules and limits count")
 
 
 def _folder(text: str) -> Path:
@@ -168,6 +185,12 @@ def _folder(text: str) -> Path:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from vpa_desktop.errors import BudgetExceeded, ConfigError
 
+ALLOW_STEP = ", or allow unknown prices in Settings, Limits"
 NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass it this once (--over-limit)"
 
 
@@ -23,6 +24,7 @@ class Limit:
     usd: Decimal
     user_id: str | None = None
     whose: str = ""
+    allows_unknown_prices: bool = False
 
     @property
     def name(self) -> str:
@@ -103,32 +105,36 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
-        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        why + _clock(standing) + _whose(limit),
         limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=needed,
         reserved=standing.reserved_usd,
         period=limit.period,
-        may_be_passed=not limit.whose,
+        whose=limit.whose,
     )
 
 
 def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     """The error where nobody knows what an answer costs, and a limit is to be kept."""
     limit = standing.limit
-    otherwise = "ask whoever keeps the policy" if limit.whose else "allow unknown prices in Settings, Limits"
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
-        f"The price of {name or 'this model'} is not known",
-        f"Set its prices in Settings, Providers (0 where it is free), or {otherwise}",
+        f"The price of {name or 'this model'} is not known"
+        + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        "Set its prices in Settings, Providers (0 where it is free)" + ("" if limit.whose else ALLOW_STEP),
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=None,
         reserved=standing.reserved_usd,
         period=limit.period,
-        may_be_passed=not limit.whose,
+        whose=limit.whose,
     )
+
+
+def _whose(limit: Limit) -> str:
+    return f". {limit.whose} sets this limit" if limit.whose else ""
 
 
 def _would(standing: Standing) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,17 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditNote:
+    """An entry to be; ``at`` None is the time of writing."""
+
+    action: str
+    target: str
+    result: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditVerdict:
     """Whether the chain holds; ``first_bad`` is the number of the first entry that does not fit."""
 
@@ -53,18 +64,31 @@ class AuditLog:
 
     async def append(self, action: str, target: str, result: str, **facts: object) -> None:
         """Adds an entry; keys that stand in the words or facts are taken out first."""
-        columns = {
-            "at": time_to_text(self._now()),
-            "action": action,
-            "target": redact(target),
-            "result": redact(result),
-            "facts": json.dumps(_clean(facts), sort_keys=True),
-        }
+        await self.append_all([AuditNote(action, target, result, facts, self._now())])
+
+    async def append_all(self, notes: Sequence[AuditNote]) -> None:
+        """Adds several entries in one step, in this order."""
+        every = [
+            {
+                "at": time_to_text(note.at or self._now()),
+                "action": note.action,
+                "target": redact(note.target),
+                "result": redact(note.result),
+                "facts": json.dumps(_clean(note.facts), sort_keys=True),
+            }
+            for note in notes
+        ]
 
         def work(db: sqlite_utils.Database) -> None:
-            last = db.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone() or (0, _START)
-            row = {"seq": last[0] + 1, **columns, "previous": last[1]}
-            db.table("audit").insert({**row, "hash": _hash(row)})
+            seq, previous = db.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone() or (
+                0,
+                _START,
+            )
+            for columns in every:
+                seq += 1
+                row = {"seq": seq, **columns, "previous": previous}
+                previous = _hash(row)
+                db.table("audit").insert({**row, "hash": previous})
 
         await self._db.write(work)
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vpa_desktop.errors import VaultLocked, VaultUnavailable
+from vpa_desktop.errors import SecretError, VaultLocked, VaultUnavailable
 from vpa_desktop.security.redaction import register_secret
 from vpa_desktop.storage.files import make_private, write_private
 
 T = TypeVar("T")
+
+UNLOCK = "Unlock it in Settings, Keys, or set VPA_VAULT_PASSPHRASE"
 
 _MAGIC = b"VPA Desktop keys 1\n"
 _NONCE_BYTES = 12
@@ -86,6 +88,20 @@ class FileVault:
         """The providers that have a key here, sorted."""
         return sorted(await self._run(self._read))
 
+    @property
+    def needs_passphrase(self) -> bool:
+        """True until a passphrase was given."""
+        return not self._passphrase
+
+    async def unlock(self, passphrase: str) -> None:
+        """Takes the passphrase if it opens the file, or for a file that is not there yet; raises VaultLocked."""
+        before, self._passphrase, self._lock = self._passphrase, passphrase, None
+        try:
+            await self._run(self._read)
+        except SecretError:
+            self._passphrase = before
+            raise
+
     async def _run(self, work: Callable[[], T]) -> T:
         def alone() -> T:
             with self._one_at_a_time:
@@ -127,7 +143,7 @@ class FileVault:
 
     def _needed_passphrase(self) -> str:
         if not self._passphrase:
-            raise VaultLocked("The key file is locked", "Its passphrase was not given", "Set VPA_VAULT_PASSPHRASE")
+            raise VaultLocked("The key file is locked", "Its passphrase was not given", UNLOCK)
         return self._passphrase
 
 

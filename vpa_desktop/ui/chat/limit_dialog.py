@@ -52,23 +52,21 @@ class LimitDialog(QDialog):
         column.addWidget(lead)
         column.addWidget(self._figures(error))
         column.addSpacing(2)
-        column.addLayout(self._buttons(has_local, error.may_be_passed))
+        column.addLayout(self._buttons(has_local, is_own=not error.whose))
 
     def _heading(self, error: BudgetExceeded) -> str:
         day = error.period == "daily"
-        if error.needed is None and error.spent < error.limit:
+        if error.needed is None:
             return self.tr("The price of this answer is not known")
-        if not error.may_be_passed:
-            return self.tr("A limit of your policy is reached")
         if error.spent >= error.limit:
             return self.tr("Your daily limit is used up") if day else self.tr("Your monthly limit is used up")
         return self.tr("Your daily limit could be passed") if day else self.tr("Your monthly limit could be passed")
 
     def _lead(self, error: BudgetExceeded) -> str:
         kept = self.tr("Nothing was sent, and your question is kept.")
-        if not error.may_be_passed:
-            return f"{error.next_step}. {kept}"
-        if error.needed is None and error.spent < error.limit:
+        if error.whose:
+            kept = f"{self.tr('{0} sets this limit.').format(error.whose)} {kept}"
+        if error.needed is None:
             return self.tr("{0}, so your limit could not be kept. {1}").format(error.why, kept)
         return kept
 
@@ -96,17 +94,17 @@ class LimitDialog(QDialog):
             column.addLayout(line)
         return card
 
-    def _buttons(self, has_local: bool, may_be_passed: bool) -> QHBoxLayout:
+    def _buttons(self, has_local: bool, *, is_own: bool) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        if may_be_passed:
+        if is_own:
             anyway = self._button(self.tr("&Send once anyway"), LimitChoice.SEND_ANYWAY)
             anyway.setProperty("danger", True)
             row.addWidget(anyway)
         row.addStretch()
         if has_local:
             row.addWidget(self._button(self.tr("Ask the l&ocal model"), LimitChoice.ASK_LOCAL))
-        if may_be_passed:
+        if is_own:
             row.addWidget(self._button(self.tr("Change the &limit"), LimitChoice.CHANGE_LIMIT))
         cancel = self._button(self.tr("Cancel"), LimitChoice.CANCEL)
         cancel.setDefault(True)

@@ -1,0 +1,48 @@
+"""The one place where a request goes to the gateway: masked as in the window, answered by the same router.
+
+Knows nothing of HTTP. What is asked is never written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+from vpa_desktop.assistant.outgoing import OutgoingGuard
+from vpa_desktop.config import Settings
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import GatewayEvent, LLMRequest, RouteDone, Seam, TextDelta
+from vpa_desktop.serve.names import Choice
+
+
+class Desk:
+    """Answers requests of the endpoint. ``settings`` is asked each time, so that a change counts at once."""
+
+    def __init__(self, manager: LLMProviderManager, settings: Callable[[], Settings]) -> None:
+        self._manager = manager
+        self._settings = settings
+
+    async def stream(self, request: LLMRequest, choice: Choice) -> AsyncGenerator[GatewayEvent, None]:
+        """Yield the gateway's events with the person's secrets back in; raises VPAError."""
+        manager, guard = self._manager, OutgoingGuard()
+        request = replace(request, model=choice.model)
+        await manager.learn_prices(request)
+        route = manager.route(request, choice.provider)
+        if self._settings().privacy.redact_outgoing and any(not p.is_local for p in route):
+            request = replace(request, messages=guard.mask(request.messages))
+        owner = manager.model_owner(choice.provider, route)
+        async with aclosing(manager.stream(request, route=route, model_for=owner)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    if text := guard.restore(event.text):
+                        yield TextDelta(text)
+                    continue
+                if isinstance(event, RouteDone):
+                    if rest := guard.rest():
+                        yield TextDelta(rest)
+                    yield RouteDone(guard.restored_answer(event.response))
+                    continue
+                if isinstance(event, Seam) and event.restarts:
+                    guard.rest()  # half a placeholder of the text that is given up
+                yield event
