@@ -36,6 +36,7 @@ class MessageRecord:
     """One stored message. ``error`` is the sentence shown when ``state`` is failed.
 
     ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
+    ``first_choice`` would have answered for ``first_choice_usd``; ``saved_usd`` is what the cache has spared.
     """
 
     id: str
@@ -57,6 +58,9 @@ class MessageRecord:
     reasoning: str = ""
     error: str = ""
     pictures: tuple[str, ...] = ()
+    first_choice: str = ""
+    first_choice_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

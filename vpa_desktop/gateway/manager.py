@@ -22,6 +22,7 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
@@ -353,6 +354,8 @@ class LLMProviderManager:
         try:
             async with aclosing(failover.run()) as events:
                 async for event in events:
+                    if isinstance(event, RouteDone) and event.response.provider != route[0].provider_id:
+                        event = await compared(event, route[0], self._model_at(route[0], request, owner))
                     if isinstance(event, RouteDone) and request.conversation_id:
                         self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
                     yield event
@@ -399,6 +402,8 @@ class LLMProviderManager:
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.latency_ms,
             attempts=answer.attempts,
+            first_choice=answer.first_choice,
+            first_choice_usd=answer.first_choice_usd,
             warnings=(*warnings, *answer.warnings),
             reasoning=answer.reasoning,
         )
