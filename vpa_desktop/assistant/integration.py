@@ -199,7 +199,8 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
+            may = may_answer(self.manager, route, asked.user_id)
+            ready = {p.provider_id: extract for p in may if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
