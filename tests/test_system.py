@@ -49,10 +49,10 @@ async def test_a_provider_added_in_the_window_answers_the_next_message(system: S
 async def test_a_key_counts_at_once_and_deleting_it_takes_the_provider_out(system: System) -> None:
     await system.save_provider(ProviderDraft("cloud", "openai"))
     assert system.manager.get_provider("cloud") is None
-    await system.set_key("cloud", KEY)
+    await system.key_desk.set_key("cloud", KEY)
     assert system.manager.get_provider("cloud") is not None
-    assert [(k.provider, k.hint) for k in await system.list_keys()] == [("cloud", "…cdef")]
-    await system.delete_key("cloud")
+    assert [(k.provider, k.hint) for k in await system.key_desk.list_keys()] == [("cloud", "…cdef")]
+    await system.key_desk.delete_key("cloud")
     assert system.manager.get_provider("cloud") is None
 
 

@@ -42,6 +42,31 @@ class ProviderFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Savings:
+    """What caches have spared: ``hits`` answers were given again or shared, ``misses`` had to be bought.
+
+    ``saved_usd`` and ``saved_ms`` are the kept answers'; ``prompt_cache_saved_usd`` is what providers charged less
+    for prompts they still knew, less what writing them there cost more: it can be below zero at first.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    saved_usd: Decimal = Decimal()
+    saved_ms: float = 0.0
+    prompt_cache_saved_usd: Decimal = Decimal()
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of answers that were not bought, 0 before the first."""
+        return self.hits / (self.hits + self.misses) if self.hits else 0.0
+
+    @property
+    def total_usd(self) -> Decimal:
+        """What all caches have spared together."""
+        return self.saved_usd + self.prompt_cache_saved_usd
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
     """Everything the dashboard tab draws. ``estimated`` are requests whose tokens the provider did not count."""
 
@@ -55,6 +80,7 @@ class Dashboard:
     requests: int
     unpriced: int
     estimated: int = 0
+    savings: Savings = Savings()
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -103,6 +129,21 @@ def _figures(provider: str, rows: list[UsageRow]) -> ProviderFigures:
         unpriced=sum(1 for r in good if r.cost_usd is None),
         estimated=sum(1 for r in rows if r.estimated),
     )
+
+
+def savings_of(rows: Iterable[UsageRow]) -> Savings:
+    """What the rows say was spared, by our cache and by the providers' own."""
+    hits = misses = 0
+    saved_usd, prompts_usd, saved_ms = Decimal(), Decimal(), 0.0
+    for row in rows:
+        if row.cached:
+            hits += 1
+            saved_usd += row.saved_usd or Decimal()
+            saved_ms += row.saved_ms or 0.0
+        else:
+            misses += row.outcome == "ok"
+            prompts_usd += row.saved_usd or Decimal()
+    return Savings(hits, misses, saved_usd, saved_ms, prompts_usd)
 
 
 FORECAST_DAYS = 7

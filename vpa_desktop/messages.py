@@ -146,7 +146,7 @@ class StreamDone:
 StreamEvent = TextDelta | ReasoningDelta | StreamDone
 """What ``BaseLLMProvider.stream`` yields: deltas, then exactly one StreamDone, or an exception."""
 
-AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled"]
+AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled", "cached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,10 @@ class Seam:
 
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
-    """A whole answer. ``cost_usd`` None means the price is unknown, never that it was free."""
+    """A whole answer. ``cost_usd`` None means the price is unknown, never that it was free.
+
+    Of a ``cached`` one ``saved_usd`` and ``saved_ms`` are what it has spared.
+    """
 
     content: str
     provider: str
@@ -201,6 +204,8 @@ class LLMResponse:
     cached: bool = False
     warnings: tuple[str, ...] = ()
     carry: Carry | None = None
+    saved_usd: Decimal | None = None
+    saved_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +288,8 @@ class EnhancedLLMResponse:
     redactions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     reasoning: str = ""
+    saved_usd: Decimal | None = None
+    saved_ms: float | None = None
 
     @property
     def rag_context(self) -> tuple[Citation, ...]:

@@ -6,7 +6,7 @@ The person's own prices win over the catalogue (genai-prices, offline data). Loc
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -57,6 +57,19 @@ def cost_usd(config: LLMProviderConfig, model: str, usage: Usage | None, at: dat
     if own is not None:
         return own.cost(usage)
     return _catalogue_cost(config, model, usage, at)
+
+
+def prompt_cache_saving_usd(
+    config: LLMProviderConfig, model: str, usage: Usage, cost: Decimal | None
+) -> Decimal | None:
+    """Return how much less ``cost`` is than without the provider's own prompt cache; None where it played no part.
+
+    Below zero where more was written to that cache, at a higher price, than was read from it.
+    """
+    if cost is None or not (usage.cached_input_tokens or usage.cache_write_tokens):
+        return None
+    plain = cost_usd(config, model, replace(usage, cached_input_tokens=None, cache_write_tokens=None))
+    return None if plain is None else plain - cost
 
 
 def price_per_million(

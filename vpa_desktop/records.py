@@ -16,6 +16,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.messages import Attempt, Citation, Usage
 
 MessageState = Literal["done", "streaming", "interrupted", "stopped", "failed"]
+KeyStanding = Literal["in use", "waiting", "refused", "old", "held back"]
 DocumentState = Literal["pending", "indexing", "ready", "image_only", "failed"]
 
 
@@ -275,8 +276,8 @@ class ProviderStatus:
     """One configured provider as settings show it. ``key_source`` is "environment", "vault" or "" where none is set.
 
     ``options`` are what stands in settings.toml beside kind, model, endpoint, enabled and weight. ``facts`` are what
-    is known of its model. ``forbidden`` is the sentence why a policy does not allow it. Statuses come in the order in
-    which providers are asked.
+    is known of its model. ``forbidden`` is the sentence why a policy does not allow it; ``keys_refused`` are those of
+    its ``keys`` that cannot be used now. Statuses come in the order in which providers are asked.
     """
 
     id: str
@@ -295,6 +296,8 @@ class ProviderStatus:
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: ModelInfo | None = None
     forbidden: str = ""
+    keys: int = 0
+    keys_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +324,7 @@ class ProviderVerdict:
     """The result of Test, in words. ``models`` are the names the provider offers, where it says.
 
     ``headline`` is what happened and ``advice`` why and what to do next; ``sentence`` is both. ``reason`` is ok or
-    the kind of failure: wrong_key, wrong_model, dead_host and so on.
+    the kind of failure: wrong_key, wrong_model, dead_host and so on. ``key`` names which of several keys was tested.
     """
 
     provider: str
@@ -334,15 +337,26 @@ class ProviderVerdict:
     headline: str = ""
     advice: str = ""
     model_facts: tuple[ModelInfo, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """Where a provider's key is, never the key. ``hint`` is at most its last four characters."""
+    """Where one of a provider's keys is and how it stands, never the key. ``hint`` is at most its last four characters.
+
+    ``label`` is the person's name for it, empty for the one without. ``state`` is in use, waiting (it has reached its
+    limit), refused, old (of a rotation: it only helps out) or held back (it was stored for another host); ``until`` is
+    when that ends, ``reason`` why, as a sentence.
+    """
 
     provider: str
     source: str
     hint: str
+    label: str = ""
+    state: KeyStanding = "in use"
+    reason: str = ""
+    until: datetime | None = None
+    last_used: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.policy_desk import PolicyDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
@@ -27,6 +29,7 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import MemoryLedger, local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
@@ -40,7 +43,6 @@ from vpa_desktop.records import (
     DocumentRecord,
     IngestProgress,
     IngestReport,
-    KeyInfo,
     MessageRecord,
     ModelList,
     ProviderDraft,
@@ -56,7 +58,7 @@ from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.health import HealthStore
-from vpa_desktop.storage.usage import UsageLedger
+from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
 
 class System:
@@ -83,14 +85,19 @@ class System:
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
+        self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
+        self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
+        self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(
             self.manager,
             lambda: self._settings,
             conversations=None if db.read_only else self.conversations,
             knowledge=self.knowledge,
+            desk=self.desk,
             ready=self.keys_ready,
         )
         self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
@@ -128,6 +135,7 @@ class System:
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
+                asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
@@ -247,20 +255,6 @@ class System:
         await self._reload()
         return order
 
-    async def list_keys(self) -> list[KeyInfo]:
-        """Return where keys are, never a key."""
-        return await self.setup.list_keys()
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        """Store a key; it counts at once."""
-        await self.setup.set_key(provider_id, key)
-        await self._reload()
-
-    async def delete_key(self, provider_id: str) -> None:
-        """Remove a key; the provider is out of the route at once."""
-        await self.setup.delete_key(provider_id)
-        await self._reload()
-
     # Documents
 
     def add_documents(
@@ -355,6 +349,7 @@ class System:
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
             last_to_first.push_async_callback(self._keeper.aclose)
+            last_to_first.push_async_callback(self.desk.aclose)
 
 
 async def build_system(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.keys import clean_key, environment_key, missing_key
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.catalog import LLMProviderConfig
@@ -29,6 +30,7 @@ class Bench:
         self.manager = LLMProviderManager()
         self.built: list[LLMProviderConfig] = []
         self.setup = ProviderSetup(self.manager, self.vault, self.settings, self.file, environ or {}, self.build)
+        self.desk = KeyDesk(self.setup)
 
     def settings(self) -> Settings:
         return load_settings(self.file).settings
@@ -64,10 +66,10 @@ async def test_keys_of_the_environment_make_their_provider_at_once_and_win(tmp_p
     bench = Bench(tmp_path, {"ANTHROPIC_API_KEY": KEY})
     assert bench.setup.register_at_once() == []
     assert set(bench.manager.provider_ids) == {"anthropic", "local"}
-    keys = await bench.setup.list_keys()
+    keys = await bench.desk.list_keys()
     assert [(k.provider, k.source, k.hint) for k in keys] == [("anthropic", "environment", "…cdef")]
     with pytest.raises(ConfigError, match="environment"):
-        await bench.setup.delete_key("anthropic")
+        await bench.desk.delete_key("anthropic")
 
 
 async def test_the_general_key_does_not_go_to_a_custom_endpoint(tmp_path: Path) -> None:
@@ -121,9 +123,9 @@ async def test_an_endpoint_that_is_no_address_gets_its_sentence(tmp_path: Path, 
 async def test_a_key_that_is_not_there_is_not_said_to_be_deleted(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     with pytest.raises(ConfigError, match="no key of work"):
-        await bench.setup.delete_key("work")
+        await bench.desk.delete_key("work")
     await bench.vault.set("work", KEY)
-    await bench.setup.delete_key("work")
+    await bench.desk.delete_key("work")
     assert await bench.vault.get("work") is None
 
 

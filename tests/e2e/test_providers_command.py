@@ -141,3 +141,59 @@ def test_providers_are_asked_in_the_order_shown(program: Program, llmock: LLMock
     assert program("ask", "Ping", "--json").json["attempts"][0]["provider"] == shown[0] == "first"
     assert {row["provider"] for row in program("providers", "models", "--json").json["providers"]} == {*shown}
     assert "first" in program("providers", "health", "--json").json["providers"]
+
+
+def test_several_keys_are_set_listed_tested_and_deleted_by_name(program: Program, llmock: LLMock) -> None:
+    program.settings(f'[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n')
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    second = program("keys", "set", "main", "--label", "team", "--json", stdin=NEW_KEY, **VAULT)
+    assert (second.code, second.json["label"]) == (0, "team")
+    listed = program("keys", "list", "--json", **VAULT)
+    assert [(k["label"], k["hint"], k["state"]) for k in listed.json["keys"]] == [
+        ("", f"…{KEY[-4:]}", "in use"),
+        ("team", f"…{NEW_KEY[-4:]}", "in use"),
+    ]
+    table = program("keys", "list", **VAULT)
+    assert "team" in table.out
+    assert "ready, 2 keys" in program("providers", "list", **VAULT).out
+    tested = program("keys", "test", "main", "--json", **VAULT)
+    assert [(v["key"], v["ok"]) for v in tested.json["providers"]] == [(f"…{KEY[-4:]}", True), ("team", True)]
+    answers = [program("ask", "Ping", "--json", **VAULT) for _ in range(2)]
+    assert [a.json["provider"] for a in answers] == ["main", "main"]
+    assert [row["key"] for row in program("costs", "--by", "key", "--json", **VAULT).json["rows"]] == [
+        "main:team",
+        "main:…cdef",
+    ]
+    assert program("keys", "list", "--json", **VAULT).json["keys"][0]["last_used"]
+    unclear = program("keys", "delete", "main", **VAULT)
+    assert (unclear.code, "default, team" in unclear.err) == (2, True)
+    assert program("keys", "delete", "main", "--label", "team", **VAULT).code == 0
+    assert [k["label"] for k in program("keys", "list", "--json", **VAULT).json["keys"]] == [""]
+    for ran in (second, listed, table, tested, *answers, unclear):
+        assert KEY not in ran.out + ran.err
+        assert NEW_KEY not in ran.out + ran.err
+
+
+def test_the_old_key_of_a_rotation_is_listed_with_its_end(program: Program, llmock: LLMock) -> None:
+    program.settings(f'[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n')
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    rotated = program("keys", "rotate", "main", stdin=NEW_KEY, **VAULT)
+    assert rotated.code == 0, rotated.err
+    assert f"The old one (…{KEY[-4:]}) helps out until" in rotated.out
+    keys = program("keys", "list", "--json", **VAULT).json["keys"]
+    assert [(k["label"], k["state"], bool(k["until"])) for k in keys] == [("", "in use", False), ("old", "old", True)]
+    assert program("keys", "delete", "main", "--label", "old", **VAULT).code == 0
+    assert len(program("keys", "list", "--json", **VAULT).json["keys"]) == 1
+
+
+def test_a_hand_edited_address_gets_no_key_until_it_is_confirmed(program: Program, llmock: LLMock) -> None:
+    program.settings('[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\n')
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    program.settings(f'[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n')
+    refused = program("ask", "Ping", "--provider", "main", **VAULT)
+    assert refused.code == 4
+    listed = program("keys", "list", **VAULT)
+    assert "held back" in listed.out
+    assert "was stored for https://api.openai.com; settings now say http://127.0.0.1" in listed.err
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    assert program("ask", "Ping", "--provider", "main", "--json", **VAULT).json["provider"] == "main"

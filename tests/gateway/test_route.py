@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
 from tests.fakes import FakeClock, ScriptedProvider
 from tests.gateway.test_manager import ASK, answer, collect, config, good, manager, scripted
-from vpa_desktop.assistant.cache import AnswerCache
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import BreakerSettings, CacheSettings, RoutingSettings, Settings
@@ -19,6 +19,8 @@ from vpa_desktop.errors import (
     RateLimited,
     RequestRejected,
 )
+from vpa_desktop.gateway.answer_cache import AnswerCache
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
     Carry,
@@ -27,6 +29,7 @@ from vpa_desktop.messages import (
     ImageData,
     LLMRequest,
     Message,
+    RouteDone,
     StreamDone,
     StreamEvent,
     TextDelta,
@@ -205,12 +208,15 @@ async def test_where_all_refuse_the_request_the_first_refusal_is_shown() -> None
 
 @pytest.mark.parametrize("finish", ["pause", "continue"])
 async def test_an_answer_that_stopped_before_its_end_says_so_and_is_not_kept(finish: FinishReason) -> None:
-    response = await answer(manager(scripted("a", TextDelta("The first part"), StreamDone(finish, Usage(3, 3)))))
-    assert response.content == "The first part"
-    assert "may not be whole" in " ".join(response.warnings)
-    cache = AnswerCache(CacheSettings())
-    cache.put("key", response)
-    assert len(cache) == 0
+    provider = scripted("a", TextDelta("The first part"), StreamDone(finish, Usage(3, 3)))
+    desk = AnswerDesk(manager(provider), AnswerCache(CacheSettings))
+    for _ in range(2):
+        async with aclosing(desk.stream(ASK)) as events:
+            last = [event async for event in events][-1]
+        assert isinstance(last, RouteDone)
+        assert last.response.content == "The first part"
+        assert "may not be whole" in " ".join(last.response.warnings)
+    assert len(provider.requests) == 2
 
 
 async def test_what_the_provider_wants_back_is_handed_on() -> None:

@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures
+from tests.ui.fake_keys import FakeKeyDesk
+from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures, Savings
 from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
@@ -36,7 +37,6 @@ from vpa_desktop.records import (
     IngestFailure,
     IngestProgress,
     IngestReport,
-    KeyInfo,
     MessageRecord,
     ModelList,
     ProviderDraft,
@@ -49,6 +49,19 @@ from vpa_desktop.records import (
     SystemStatus,
 )
 from vpa_desktop.settings_file import provider_table
+
+
+class FakeKeptAnswers:
+    """A cache of which only the number is known."""
+
+    number = 1_234
+
+    async def count(self) -> int:
+        return self.number
+
+    async def forget(self) -> int:
+        forgotten, self.number = self.number, 0
+        return forgotten
 
 
 class FakeBackend:
@@ -75,6 +88,7 @@ class FakeBackend:
         self.forbidden: dict[str, str] = {}
         self.saved: dict[str, Any] = {}
         self.verdict = ProviderVerdict("", True, "It answered in 0.4 s.", 400.0, ("gpt-6-luna",))
+        self.key_desk = FakeKeyDesk(self.keys, lambda: self.verdict)
         self.tested: list[ProviderDraft] = []
         self.model_lists: dict[str, ModelList] = {}
         self.asked_models: list[str] = []
@@ -87,6 +101,7 @@ class FakeBackend:
         self.turns_closed = 0
         self.board = Dashboard((), (), Decimal(), Decimal(), None, None, None, 0, 0)
         self.report_status = SystemStatus("Local model", "system keyring", 0, Decimal(), None, False)
+        self.kept_answers = FakeKeptAnswers()
 
     @property
     def settings(self) -> Settings:
@@ -226,6 +241,8 @@ class FakeBackend:
             weight=config.weight,
             note=self.forbidden.get(provider_id, "Demonstration model" if provider_id == "local" else ""),
             forbidden=self.forbidden.get(provider_id, ""),
+            keys=self.key_desk.count(provider_id),
+            keys_refused=self.key_desk.count(provider_id, "refused"),
             options={k: v for k, v in provider_table(config).items() if k not in ("kind", "model", "api_endpoint")},
             facts=next((m for m in self.verdict.model_facts if m.id == config.model), None),
         )
@@ -257,15 +274,6 @@ class FakeBackend:
         self.asked.append(ask)
         await self.may_answer.wait()
         return replace(self.verdict, provider=draft.id)
-
-    async def list_keys(self) -> list[KeyInfo]:
-        return [KeyInfo(name, "system keyring", key[-4:]) for name, key in self.keys.items()]
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        self.keys[provider_id] = key
-
-    async def delete_key(self, provider_id: str) -> None:
-        self.keys.pop(provider_id, None)
 
     async def add_documents(
         self, paths: Sequence[Path], collection: str = ""
@@ -351,5 +359,6 @@ def busy_month(today: date) -> Dashboard:
         ProviderFigures("openai_main", 310, 0.962, 1210.0, 3900.0, 380.0, Decimal("8.42"), 2, "half-open"),
     )
     return Dashboard(
-        days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46
-    )
+        days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46,
+        savings=Savings(61, 340, Decimal("1.87"), 214_000.0, Decimal("0.94")),
+    )  # fmt: skip

@@ -11,7 +11,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QToolButton, QTreeWidget, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QTreeWidget,
+    QWidget,
+)
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend, busy_month
@@ -184,14 +193,15 @@ async def test_keys_are_stored_and_deleted_without_being_shown(window: MainWindo
     await until(lambda: "openai_main" in backend.keys)
     window.go(SETTINGS)
     window.settings.tabs.setCurrentIndex(1)
-    await until(lambda: "system keyring, ends in 9876" in words(window.settings.keys))
+    await until(lambda: "system keyring, ends in …9876" in words(window.settings.keys))
+    press(window.settings.keys, "Replace the key for openai_main")
     field = named(window.settings.keys, QLineEdit, "New key for openai_main")
     assert isinstance(field, QLineEdit)
     QTest.keyClicks(field, "sk-second-key-5432")
     press(window.settings.keys, "Store the key for openai_main")
     await until(lambda: backend.keys["openai_main"] == "sk-second-key-5432")
-    await until(lambda: "ends in 5432" in words(window.settings.keys))
-    press(window.settings.keys, "Delete the key for openai_main")
+    await until(lambda: "ends in …5432" in words(window.settings.keys))
+    press(window.settings.keys, "Delete the key default for openai_main")
     await until(lambda: window.findChild(QPushButton, "confirm"))
     window.findChild(QPushButton, "confirm").click()  # type: ignore[union-attr]
     await until(lambda: backend.keys == {})
@@ -216,6 +226,27 @@ async def test_a_limit_is_saved_at_once_and_a_wrong_one_is_said_beside_it(
     await until(lambda: "settings.toml cannot be written." in words(window.settings.forms[1]))
 
 
+async def test_kept_answers_are_counted_limited_and_forgotten(window: MainWindow, backend: FakeBackend) -> None:
+    window.go(SETTINGS)
+    window.settings.tabs.setCurrentIndex(2)
+    page = window.settings.forms[0]
+    await until(lambda: "1,234 are kept." in words(page))
+    most = named(page, QSpinBox, "At most")
+    assert isinstance(most, QSpinBox)
+    most.setValue(100)
+    most.editingFinished.emit()
+    await until(lambda: backend.settings.cache.max_entries == 100)
+    how_long = named(page, QComboBox, "Keep for")
+    assert isinstance(how_long, QComboBox)
+    assert how_long.currentText() == "A day"
+    QTest.keyClick(how_long, Qt.Key.Key_Down)
+    how_long.activated.emit(how_long.currentIndex())
+    await until(lambda: backend.settings.cache.ttl_s == 7 * 24 * 3600)
+    press(page, "Forget kept answers")
+    await until(lambda: "None is kept." in words(page))
+    assert not named(page, QPushButton, "Forget kept answers").isEnabled()
+
+
 async def test_dark_and_text_size_are_remembered(window: MainWindow, backend: FakeBackend) -> None:
     window.sidebar.theme_button.click()
     assert theme_now().is_dark
@@ -238,6 +269,8 @@ async def test_the_dashboard_says_there_is_nothing_then_shows_figures(window: Ma
     window.dashboard.refresh()
     await until(lambda: "$11.52" in words(window.dashboard), 20)
     await until(lambda: "46 without a known price" in words(window.dashboard), 20)
+    saved = "61 of 401 answers from the cache · 3 min 34 s of waiting · $0.94 by providers' own caches"
+    assert {"$2.81", saved} <= set(words(window.dashboard).split("\n"))
     table = window.dashboard.findChild(QTreeWidget)
     assert table is not None
     first = table.topLevelItem(0)

@@ -105,7 +105,7 @@ async def test_pressing_a_tab_through_the_tree_shows_its_page(window: MainWindow
 
 async def test_every_control_that_takes_the_focus_has_a_name(window: MainWindow, backend: FakeBackend) -> None:
     backend.add_document("a.pdf")
-    await backend.set_key("x", "y")
+    await backend.key_desk.set_key("x", "y")
     window.settings.start_adding()
     nameless = []
     for page in (CHAT, DOCUMENTS, DASHBOARD, SETTINGS):

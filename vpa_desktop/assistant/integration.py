@@ -1,6 +1,6 @@
 """EnhancedLLMIntegration: one turn of a conversation, from the question to the stored answer.
 
-store the question -> retrieve -> mask -> cache -> route and stream -> settle. Nothing about Qt or HTTP.
+store the question -> retrieve -> route -> mask -> a kept or a new answer -> settle. Nothing about Qt or HTTP.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any
 
-from vpa_desktop.analytics import figures_by_provider
-from vpa_desktop.assistant.cache import AnswerCache
+from vpa_desktop.analytics import figures_by_provider, savings_of
 from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer
 from vpa_desktop.assistant.outgoing import OutgoingGuard
-from vpa_desktop.assistant.prompt import build_messages
+from vpa_desktop.assistant.prompt import build_messages, new_fence
+from vpa_desktop.assistant.stats import caching_stats
 from vpa_desktop.assistant.turn import Turn
 from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
+from vpa_desktop.gateway.answer_cache import AnswerCache
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.gateway.permission import default_refused, must_lead_somewhere
+from vpa_desktop.gateway.permission import default_refused
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -34,9 +35,9 @@ from vpa_desktop.messages import (
     GatewayEvent,
     LLMRequest,
     LLMResponse,
+    Message,
     ReasoningDelta,
     RouteDone,
-    RouteStarted,
     Seam,
     TextDelta,
     TurnDone,
@@ -45,7 +46,6 @@ from vpa_desktop.messages import (
 from vpa_desktop.model_facts import ending_sentence
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
-from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.conversations import ConversationStore
 
 
@@ -64,6 +64,7 @@ class _Prepared:
     citations: tuple[Citation, ...]
     guard: OutgoingGuard
     ready: dict[str, ReadyAnswer]
+    keyed: tuple[Message, ...]
     warnings: list[str] = field(default_factory=list)
 
 
@@ -81,14 +82,14 @@ class EnhancedLLMIntegration:
         *,
         conversations: ConversationStore | None = None,
         knowledge: KnowledgeBase | None = None,
-        cache: AnswerCache | None = None,
+        desk: AnswerDesk | None = None,
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.manager = manager
         self._settings = settings
         self._conversations = conversations
         self._knowledge = knowledge
-        self._cache = cache or AnswerCache(settings().cache)
+        self.desk = desk or AnswerDesk(manager, AnswerCache(lambda: settings().cache))
         self._ready = ready
         self.closes_with: Callable[[], Awaitable[None]] | None = None
 
@@ -162,8 +163,18 @@ class EnhancedLLMIntegration:
         provider, model = self._named(request, warnings)
         citations = await self._context(request, turn.question, warnings)
         local_only = request.local_only or await self._must_stay(request, settings)
+        fence = new_fence()
         messages = build_messages(
-            turn.question, history=turn.history, citations=citations, images=request.images, system=request.system
+            turn.question,
+            history=turn.history,
+            citations=citations,
+            images=request.images,
+            system=request.system,
+            fence=lambda: fence,
+        )
+        last = messages[-1]
+        keyed = (
+            (*messages[:-1], replace(last, content=last.content.replace(fence, "SOURCE"))) if citations else messages
         )
         guard = OutgoingGuard()
         asked = LLMRequest(
@@ -173,13 +184,12 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
-            over_limit=request.over_limit,
             user_id=request.user_id,
+            over_limit=request.over_limit,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
-        await must_lead_somewhere(self.manager, route, asked, self.manager.model_owner(provider, route))
         warnings += self._endings(route, model, provider)
         if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
             asked = replace(asked, messages=guard.mask(messages))
@@ -189,7 +199,7 @@ class EnhancedLLMIntegration:
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
             ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
-        return _Prepared(asked, provider, route, citations, guard, ready, warnings)
+        return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
         """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""
@@ -249,18 +259,16 @@ class EnhancedLLMIntegration:
         return bool(private & set(request.collections or await self._knowledge.collections()))
 
     async def _answer(self, request: EnhancedLLMRequest, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
-        """The gateway's events, or a kept answer as the same events."""
-        key = self._cache.key(prepared.asked, prepared.provider or self.manager.routing.default_provider)
-        fresh = request.fresh or request.regenerates is not None
-        if not fresh and not prepared.ready and not prepared.guard.kinds and (kept := self._cache.get(key)) is not None:
-            async for event in self._from_cache(kept, prepared):
-                yield event
-            return
-        stream = self.manager.stream(
+        """The gateway's events, with the secrets that were masked back in their place."""
+        stream = self.desk.stream(
             prepared.asked,
             route=prepared.route,
             ready_answers=prepared.ready,
             model_for=self.manager.model_owner(prepared.provider, prepared.route),
+            fresh=request.fresh or request.regenerates is not None,
+            keep=not request.temporary and not prepared.guard.kinds,
+            keyed=prepared.keyed,
+            passages=prepared.citations,
         )
         async with aclosing(stream) as events:
             async for event in events:
@@ -271,33 +279,11 @@ class EnhancedLLMIntegration:
                 if isinstance(event, RouteDone):
                     if rest := prepared.guard.rest():
                         yield TextDelta(rest)
-                    whole = replace(event.response, content=prepared.guard.whole(event.response.content))
-                    # Two secrets have the same placeholder: an answer with one in it must not answer the other.
-                    if len(whole.attempts) == 1 and not prepared.guard.kinds:
-                        self._cache.put(key, replace(whole, warnings=()))
-                    yield RouteDone(whole)
+                    yield RouteDone(replace(event.response, content=prepared.guard.whole(event.response.content)))
                     continue
                 if isinstance(event, Seam) and event.restarts:
                     prepared.guard.rest()  # half a placeholder of the text that is given up
                 yield event
-
-    async def _from_cache(self, kept: LLMResponse, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
-        yield RouteStarted(kept.provider, kept.model)
-        yield TextDelta(kept.content)
-        row = UsageRow(
-            at=datetime.now(UTC),
-            provider=kept.provider,
-            model=kept.model,
-            outcome="ok",
-            cost_usd=Decimal(),
-            latency_ms=0.0,
-            conversation_id=prepared.asked.conversation_id,
-            message_id=prepared.asked.metadata.get("message_id"),
-            user_id=self.manager.policy.user_of(prepared.asked.user_id),
-            cached=True,
-        )
-        await self.manager.ledger.record(row)
-        yield RouteDone(replace(kept, cached=True, cost_usd=Decimal(), ttft_ms=0.0, latency_ms=0.0))
 
     # Figures
 
@@ -305,7 +291,6 @@ class EnhancedLLMIntegration:
         """Return performance, caching and per-provider figures under the source document's names."""
         rows = await self.manager.ledger.rows()
         good = [r.latency_ms for r in rows if r.outcome == "ok" and r.latency_ms is not None and not r.cached]
-        cached = sum(1 for r in rows if r.cached)
         providers = {}
         for figures in figures_by_provider(rows):
             provider = self.manager.get_provider(figures.provider)
@@ -326,16 +311,13 @@ class EnhancedLLMIntegration:
                 "failed_requests": failed,
                 "avg_response_time": sum(good) / len(good) / 1000 if good else 0.0,
             },
-            "caching": {
-                "cache_hit_rate": cached / len(rows) if rows else 0.0,
-                "cached_answers": len(self._cache),
-            },
+            "caching": caching_stats(savings_of(rows), await self.desk.cache.count()),
             "providers": providers,
         }
 
     async def clear_cache(self) -> int:
         """Forget every kept answer; returns how many there were."""
-        return self._cache.clear()
+        return await self.desk.cache.forget()
 
 
 def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
@@ -355,4 +337,6 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         redactions=tuple(prepared.guard.kinds),
         warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,
+        saved_usd=answer.saved_usd,
+        saved_ms=answer.saved_ms,
     )

@@ -1,10 +1,11 @@
-"""Where a provider's key comes from: the environment first, then the vault. Keys pass through, none is kept here."""
+"""Keys as they are found and typed: which variables may hold them, what is taken off, what may be shown of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, is_loopback, split_address
@@ -13,10 +14,24 @@ from vpa_desktop.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key and where it was found: "environment", "vault", or "" with no key."""
+    """A key and where it was found: "environment", "vault", or "" with no key.
+
+    ``id`` tells a provider's keys apart, ``label`` is the person's name for one. ``held_for`` is the host it was stored
+    for where that is another one than the settings say now: it is not sent. ``retires_at`` is set on the old key of a
+    rotation.
+    """
 
     key: str | None = field(repr=False)
     source: str
+    id: str = ""
+    label: str = ""
+    held_for: str = ""
+    retires_at: datetime | None = None
+
+    @property
+    def called(self) -> str:
+        """What rows and receipts call it: its label, or its last characters."""
+        return self.label or hint(self.key or "")
 
 
 NO_KEY = FoundKey(None, "")
@@ -63,12 +78,23 @@ def _is_vendors_host(config: LLMProviderConfig) -> bool:
     return host == split_address(KINDS[config.kind].default_endpoint).hostname
 
 
-def environment_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> FoundKey:
-    """Return the key the environment holds for this provider."""
+def environment_keys(config: LLMProviderConfig, environ: Mapping[str, str]) -> tuple[FoundKey, ...]:
+    """Return the keys the environment holds for this provider, of the first variable that is set.
+
+    ``VPA_KEY_<ID>`` may hold several, separated by commas; a vendor's own variable holds one.
+    """
+    own, *_ = environment_names(config)
     for name in environment_names(config):
         if value := environ.get(name, "").strip():
-            return FoundKey(clean_key(value), "environment")
-    return NO_KEY
+            parts = [part for part in value.split(",") if part.strip()] if name == own else [value]
+            keys = dict.fromkeys(clean_key(part) for part in parts or [value])
+            return tuple(FoundKey(key, "environment", f"environment-{n}") for n, key in enumerate(keys, 1))
+    return ()
+
+
+def environment_key(config: LLMProviderConfig, environ: Mapping[str, str]) -> FoundKey:
+    """Return the first key the environment holds for this provider."""
+    return next(iter(environment_keys(config, environ)), NO_KEY)
 
 
 def clean_key(text: str) -> str:

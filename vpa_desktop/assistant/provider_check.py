@@ -59,16 +59,19 @@ async def check_provider(
     *,
     ask: bool = True,
     budget: Budget | None = None,
+    key_label: str = "",
 ) -> ProviderVerdict:
     """Ask the provider and say what came of it; without ``ask`` only for its models. Raises nothing of the wire's.
 
-    What the one answer may cost is checked against the limits of ``budget`` before, and booked there.
+    What the one answer may cost is checked against the limits of ``budget`` before, and booked there for the key
+    that is called ``key_label``.
     """
     started = time.perf_counter()
     try:
         _check_files(config)
         patient = config.timeout if stays_here(config) else min(config.timeout, PATIENCE_S)
         provider = build(replace(config, timeout=patient, max_retries=0))
+        provider.key_label = key_label
         try:
             probe = await _probe(provider, config, budget, ask=ask)
         finally:
@@ -120,7 +123,8 @@ async def _ask_within(
         if probe is not None and probe.error is not None:
             await budget.release(reservation)  # a refusal costs nothing
         else:
-            await budget.settle(reservation, _row(config, most, cost, (time.perf_counter() - started) * 1000))
+            row = _row(config, most, cost, (time.perf_counter() - started) * 1000)
+            await budget.settle(reservation, replace(row, key_label=provider.key_label))
     return probe
 
 

@@ -75,3 +75,12 @@ def origin(config: LLMProviderConfig) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port: a key belongs to them."""
     parts = split_address(config.endpoint)
     return parts.scheme, parts.hostname, parts.port
+
+
+def home_of_key(config: LLMProviderConfig) -> str:
+    """Return where this provider's key may be sent, as it is kept beside the key: "https://api.openai.com"."""
+    scheme, host, port = origin(config)
+    if not host:
+        return ""
+    is_usual = port in (None, {"https": 443, "http": 80}.get(scheme))
+    return f"{scheme}://{host}" if is_usual else f"{scheme}://{host}:{port}"

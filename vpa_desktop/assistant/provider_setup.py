@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop import providers
-from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, hint, missing_key
+from vpa_desktop.assistant.key_desk import standing
+from vpa_desktop.assistant.key_finder import KeyFinder, in_pool
+from vpa_desktop.assistant.keys import NO_KEY, FoundKey, clean_key, environment_key, missing_key
 from vpa_desktop.assistant.provider_check import check_provider
 from vpa_desktop.assistant.provider_order import after_adding, asked_in_order, order_changes
-from vpa_desktop.assistant.provider_rules import check_addresses, check_name, origin
+from vpa_desktop.assistant.provider_rules import check_addresses, check_name, home_of_key, origin
 from vpa_desktop.catalog import (
     KINDS,
     LLMProvider,
@@ -25,9 +27,11 @@ from vpa_desktop.catalog import (
 )
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Settings
 from vpa_desktop.errors import ConfigError, SecretError, UsageError, VPAError
+from vpa_desktop.gateway.keypool import KeyPool
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.records import KeyInfo, ProviderDraft, ProviderStatus, ProviderVerdict
+from vpa_desktop.records import ProviderDraft, ProviderStatus, ProviderVerdict
+from vpa_desktop.security.key_store import KeyStore
 from vpa_desktop.security.vault import KeyVault
 from vpa_desktop.settings_file import provider_table, save_changes
 from vpa_desktop.settings_rules import PROVIDER_FIELDS, PROVIDER_RULES
@@ -49,13 +53,13 @@ class ProviderSetup:
         build: Callable[[LLMProviderConfig], BaseLLMProvider],
     ) -> None:
         self.notices: dict[str, str] = {}
-        self._manager = manager
-        self._vault = vault
+        self.manager = manager
+        self.finder = KeyFinder(KeyStore(vault), environ, self.notices)
         self._settings = settings
         self._file = settings_file
         self._environ = environ
         self._build = build
-        self._registered: dict[str, LLMProviderConfig] = {}
+        self._registered: dict[str, tuple[LLMProviderConfig, tuple[FoundKey, ...]]] = {}
         self._models: dict[str, tuple[ModelInfo, ...]] = {}
 
     def configs(self) -> dict[str, LLMProviderConfig]:
@@ -83,9 +87,9 @@ class ProviderSetup:
         """Register what needs no look into the vault; return the configurations that do."""
         waiting = []
         for config in self._usable():
-            key = environment_key(config, self._environ)
-            if key.key is not None or KINDS[config.kind].is_local:
-                self._register(config.with_key(key.key))
+            keys = self.finder.in_environment(config)
+            if keys or KINDS[config.kind].is_local:
+                self._register(config, keys)
             else:
                 waiting.append(config)
         return waiting
@@ -93,34 +97,34 @@ class ProviderSetup:
     async def register_from_vault(self, waiting: list[LLMProviderConfig]) -> None:
         """Register the providers whose key is in the vault, and those that work without one."""
         for config in waiting:
-            found = await self._vault_key(config.provider_id)
-            if self._may_be_asked(config, found):
-                self._register(config.with_key(found.key))
-        self._manager.arrange(list(self.configs()))
+            keys = await self.finder.usable(config, is_first_use=True)
+            if self._may_be_asked(config, keys):
+                self._register(config, keys)
+        self.manager.arrange(list(self.configs()))
 
     async def refresh(self) -> None:
         """Bring the manager in line with the settings: added, changed and removed providers."""
         usable = {config.provider_id: config for config in self._usable()}
         for provider_id in [i for i in self._registered if i not in usable]:
-            self._manager.remove_provider(provider_id)
+            self.manager.remove_provider(provider_id)
             del self._registered[provider_id]
         for config in usable.values():
-            found = await self.find_key(config)
-            if not self._may_be_asked(config, found):
+            keys = await self.finder.usable(config, is_first_use=True)
+            if not self._may_be_asked(config, keys):
                 if config.provider_id in self._registered:
-                    self._manager.remove_provider(config.provider_id)
+                    self.manager.remove_provider(config.provider_id)
                     del self._registered[config.provider_id]
                 continue
-            self._register(config.with_key(found.key))
+            self._register(config, keys)
 
-        self._manager.arrange(list(self.configs()))
+        self.manager.arrange(list(self.configs()))
 
-    def _may_be_asked(self, config: LLMProviderConfig, found: FoundKey) -> bool:
-        """False without a key that is needed, or that may be there but cannot be read: nobody is asked without it."""
-        if found.key is not None or KINDS[config.kind].is_local:
+    def _may_be_asked(self, config: LLMProviderConfig, keys: Sequence[FoundKey]) -> bool:
+        """False without a key that is needed, or that may be there but cannot be used: nobody is asked without it."""
+        if keys or KINDS[config.kind].is_local:
             return True
         is_locked = "vault" in self.notices and not is_loopback(config.endpoint)
-        return not KINDS[config.kind].needs_key and not is_locked
+        return not KINDS[config.kind].needs_key and not is_locked and not self.finder.holds_back(config.provider_id)
 
     def _usable(self) -> list[LLMProviderConfig]:
         usable = []
@@ -133,65 +137,48 @@ class ProviderSetup:
                 )
         return usable
 
-    def _register(self, config: LLMProviderConfig) -> None:
-        if self._registered.get(config.provider_id) != config:
-            self._manager.register_provider(config.provider_id, self._build(config))
-            self._registered[config.provider_id] = config
+    def _register(self, config: LLMProviderConfig, keys: Sequence[FoundKey]) -> None:
+        provider_id = config.provider_id
+        before = self._registered.get(provider_id)
+        if before == (config, tuple(keys)):
+            return
+        self._registered[provider_id] = (config, tuple(keys))
+        old = self.manager.get_provider(provider_id)
+        if len(keys) > 1 and before is not None and before[0] == config and isinstance(old, KeyPool):
+            old.use(in_pool(key) for key in keys)
+            self.manager.cooldowns.forget(provider_id)
+        else:
+            self.manager.register_provider(provider_id, self._made(config, keys))
+
+    def _made(self, config: LLMProviderConfig, keys: Sequence[FoundKey]) -> BaseLLMProvider:
+        if len(keys) > 1:
+            return KeyPool(config, [in_pool(key) for key in keys], self._build, cooldowns=self.manager.cooldowns)
+        made = self._build(config.with_key(keys[0].key if keys else None))
+        made.key_label = keys[0].called if keys else ""
+        return made
 
     def rebuild(self) -> None:
         """Make every provider anew: what may be asked has changed, though no configuration has."""
-        for provider_id, config in self._registered.items():
-            self._manager.register_provider(provider_id, self._build(config))
+        for provider_id, (config, keys) in self._registered.items():
+            self.manager.register_provider(provider_id, self._made(config, keys))
 
     # Keys
 
     async def find_key(self, config: LLMProviderConfig) -> FoundKey:
-        """Return the provider's key and where it is; a vault that does not answer leaves a notice, not an error."""
-        found = environment_key(config, self._environ)
-        if found.key is not None or KINDS[config.kind].is_local:
-            return found
-        return await self._vault_key(config.provider_id)
+        """Return the provider's first key and where it is; a vault that does not answer leaves a notice."""
+        return next(iter(await self.finder.usable(config)), NO_KEY)
 
-    async def _vault_key(self, provider_id: str) -> FoundKey:
-        try:
-            key = await self._vault.get(provider_id)
-        except SecretError as exc:
-            self.notices["vault"] = str(exc)
-            return NO_KEY
-        self.notices.pop("vault", None)
-        return FoundKey(key, "vault") if key else NO_KEY
-
-    async def list_keys(self) -> list[KeyInfo]:
-        """Return where each provider's key is, never the key."""
-        found = []
-        for config in self.configs().values():
-            key = await self.find_key(config)
-            if key.key is not None:
-                found.append(KeyInfo(config.provider_id, key.source, hint(key.key)))
-        return found
-
-    async def set_key(self, provider_id: str, key: str) -> None:
-        """Store a key in the vault and use it from now on; raises SecretError, ConfigError."""
+    def make_sure_of(self, provider_id: str) -> None:
+        """Add a provider that is named like its kind and not there yet; raises ConfigError for another name."""
         if provider_id not in self.configs():
             if provider_id not in KINDS:
                 raise _unknown(provider_id, self.configs())
             save_changes(self._file, {f"providers.{provider_id}": {"kind": provider_id}})
-        await self._vault.set(provider_id, clean_key(key))
 
-    async def delete_key(self, provider_id: str) -> None:
-        """Remove a key from the vault; raises ConfigError where there is none, or where it is the environment's."""
-        config = self.configs().get(provider_id)
-        if config is not None and environment_key(config, self._environ).source:
-            raise ConfigError(
-                f"The key of {provider_id} was not deleted",
-                "It comes from the environment",
-                "Unset its variable where you set it",
-            )
-        if await self._vault.get(provider_id) is None:
-            raise ConfigError(
-                f"There is no key of {provider_id}", "Nothing is stored under that name", "See: vpa-desktop keys list"
-            )
-        await self._vault.delete(provider_id)
+    @staticmethod
+    def draft_with(config: LLMProviderConfig, key: str) -> ProviderDraft:
+        """Return a stored provider as a draft with this key."""
+        return replace(draft_of(config), key=key)
 
     # Providers
 
@@ -202,7 +189,7 @@ class ProviderSetup:
 
     def order(self) -> list[str]:
         """Return the ids of all providers in the order in which they are asked."""
-        return asked_in_order(self.configs(), self._manager.routing)
+        return asked_in_order(self.configs(), self.manager.routing)
 
     def set_order(self, provider_ids: Sequence[str]) -> list[str]:
         """Ask these first, in this order, and the others after them; returns the whole order. Raises UsageError."""
@@ -217,9 +204,9 @@ class ProviderSetup:
 
     async def _status(self, config: LLMProviderConfig) -> ProviderStatus:
         kind = KINDS[config.kind]
-        key = await self.find_key(config)
+        keys = await self.finder.usable(config)
         note = self.notices.get(config.provider_id, "")
-        if not note and kind.needs_key and key.key is None:
+        if not note and kind.needs_key and not keys:
             note = self.notices.get("vault") or missing_key(config, self._environ)
         return ProviderStatus(
             id=config.provider_id,
@@ -229,14 +216,16 @@ class ProviderSetup:
             endpoint=config.endpoint,
             enabled=config.enabled,
             is_local=config.is_local,
-            is_default=config.provider_id == self._manager.routing.default_provider,
+            is_default=config.provider_id == self.manager.routing.default_provider,
             needs_key=kind.needs_key,
-            key_source=key.source,
+            key_source=keys[0].source if keys else "",
             weight=config.weight,
-            breaker=self._manager.breaker(config.provider_id, str(config.model)).state,
+            breaker=self.manager.breaker(config.provider_id, str(config.model)).state,
             note=note,
             options=_options(config),
             facts=next((m for m in self._models.get(config.provider_id, ()) if m.id == str(config.model)), None),
+            keys=len(keys),
+            keys_refused=len([key for key in keys if standing(self.manager, config, key).standing != "in use"]),
         )
 
     async def save(self, draft: ProviderDraft) -> None:
@@ -254,7 +243,7 @@ class ProviderSetup:
                 "Type the key again together with the new address",
             )
         if draft.key:
-            await self._vault.set(draft.id, clean_key(draft.key))
+            await self.finder.store.put(draft.id, "", clean_key(draft.key), home_of_key(config))
         changes: dict[str, object] = {f"providers.{draft.id}": provider_table(config)}
         changes |= after_adding(draft.id, self.order(), self._settings().routing, first=draft.make_default)
         save_changes(self._file, changes)
@@ -299,20 +288,23 @@ class ProviderSetup:
             changes["routing.failover_chain"] = [i for i in routing.failover_chain if i != provider_id]
         save_changes(self._file, changes)
         try:
-            await self._vault.delete(provider_id)
+            await self.finder.store.remove(provider_id)
         except SecretError as exc:
             self.notices["vault"] = f"The key of {provider_id} may still be in the vault. {exc}"
 
-    async def test(self, draft: ProviderDraft, *, ask: bool = True) -> ProviderVerdict:
-        """Say in words whether a provider would answer like this; without ``ask`` only its models are asked for."""
+    async def test(self, draft: ProviderDraft, *, ask: bool = True, key_label: str = "") -> ProviderVerdict:
+        """Say in words whether a provider would answer like this; without ``ask`` only its models are asked for.
+
+        ``key_label`` is what rows call the draft's key.
+        """
         try:
             config = self.config_of(draft)
-            key = clean_key(draft.key) if draft.key else (await self._test_key(config)).key
+            found = FoundKey(clean_key(draft.key), "") if draft.key else await self._test_key(config)
         except VPAError as exc:
             return ProviderVerdict(
                 draft.id, False, str(exc), 0.0, reason="settings", headline=f"{exc.what}.", advice=_rest(exc)
             )
-        if key is None and KINDS[config.kind].needs_key and not is_loopback(config.endpoint):
+        if found.key is None and KINDS[config.kind].needs_key and not is_loopback(config.endpoint):
             advice = "Type or paste its key, then test again."
             said = f"{draft.id} has no key."
             return ProviderVerdict(
@@ -325,7 +317,10 @@ class ProviderSetup:
                 headline=said,
                 advice=advice,
             )
-        verdict = await check_provider(config.with_key(key), self._build, ask=ask, budget=self._manager.budget)
+        label = key_label or (found.called if found.key else "")
+        verdict = await check_provider(
+            config.with_key(found.key), self._build, ask=ask, budget=self.manager.budget, key_label=label
+        )
         if verdict.models:
             self._models[draft.id] = verdict.model_facts
         return verdict

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from vpa_desktop.analytics import Dashboard, costs_by_day, figures_by_provider, month_forecast
+from vpa_desktop.analytics import Dashboard, Savings, costs_by_day, figures_by_provider, month_forecast, savings_of
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.local_time import start_of_day, start_of_month
 
@@ -38,4 +39,18 @@ async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetim
         requests=len(rows),
         unpriced=sum(f.unpriced for f in figures),
         estimated=sum(f.estimated for f in figures),
+        savings=savings_of(rows),
     )
+
+
+def caching_stats(savings: Savings, entries: int) -> dict[str, Any]:
+    """Return the figures of ``stats``' group caching; ``entries`` are the answers that may be given again."""
+    return {
+        "cache_hit_rate": savings.hit_rate,
+        "hits": savings.hits,
+        "misses": savings.misses,
+        "entries": entries,
+        "saved_usd": savings.saved_usd,
+        "saved_ms": savings.saved_ms,
+        "prompt_cache_saved_usd": savings.prompt_cache_saved_usd,
+    }

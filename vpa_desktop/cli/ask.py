@@ -127,6 +127,8 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
     for warning in response.warnings:
         if warning != said:
             out.note(f"warning: {warning}")
+    if response.cached:
+        out.note(f"[{response.attempts[0].reason}; --fresh asks anew]" if response.attempts else "[from the cache]")
     failed = [
         a for a in response.attempts if a.outcome in ("failed", "interrupted") and a.provider != response.provider
     ]

@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
+from vpa_desktop.analytics import Savings, savings_of
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
@@ -25,7 +26,18 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
     if dashboard.forecast_month_usd is not None:
         out.line(f"Forecast for this month ${dashboard.forecast_month_usd:.4f}")
-    head = (options.by, "requests", "cost_usd", "input_tokens", "output_tokens", "price unknown", "estimated")
+    savings = savings_of(rows)
+    out.line(_saved(savings))
+    head = (
+        options.by,
+        "requests",
+        "cost_usd",
+        "input_tokens",
+        "output_tokens",
+        "price unknown",
+        "estimated",
+        "saved_usd",
+    )
     out.table(head, [tuple(row.values()) for row in grouped])
     out.document(
         {
@@ -34,10 +46,18 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             "daily_limit": dashboard.daily_limit_usd,
             "monthly_limit": dashboard.monthly_limit_usd,
             "forecast_month": dashboard.forecast_month_usd,
+            "saved_usd": savings.saved_usd,
+            "prompt_cache_saved_usd": savings.prompt_cache_saved_usd,
             "rows": grouped,
         }
     )
     return 0
+
+
+def _saved(savings: Savings) -> str:
+    answers = f"{savings.hits} of {savings.hits + savings.misses} answers came from the cache"
+    ours = f"${savings.saved_usd:.4f} and {savings.saved_ms / 1000:.1f} s saved"
+    return f"{answers}: {ours}; ${savings.prompt_cache_saved_usd:.4f} saved by providers' own caches"
 
 
 def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
@@ -53,6 +73,7 @@ def _grouped(rows: list[UsageRow], by: str) -> list[dict[str, Any]]:
             "output_tokens": sum(r.output_tokens or 0 for r in group),
             "price_unknown": sum(1 for r in group if r.cost_usd is None),
             "estimated": sum(1 for r in group if r.estimated),
+            "saved_usd": sum((r.saved_usd for r in group if r.saved_usd is not None), Decimal()),
         }
         for name, group in sorted(groups.items())
     ]
@@ -72,8 +93,10 @@ async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print requests, times and success per provider."""
     async with opened(paths, out) as system:
         found = await system.integration.get_system_stats()
+        rows = await system.manager.ledger.rows()
     performance = found["performance"]
     out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
+    out.line(f"{_saved(savings_of(rows))}; {found['caching']['entries']} are kept")
     head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "cost usd", "breaker")
     out.table(
         head,

@@ -144,13 +144,20 @@ def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "keys", "API keys: set, list, test, rotate, delete. A key is never an argument.")
     p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "keys:set_key")
     p.add_argument("id", metavar="ID")
-    _command(group, "list", "Say where keys are, never a key.", "keys:list_keys")
+    p.add_argument("--label", metavar="NAME", help="one of several keys; without it the first, named default")
+    _command(group, "list", "Say where keys are and how they stand, never a key.", "keys:list_keys")
     p = _command(group, "test", "Say in words whether keys are accepted.", "keys:test_keys")
     p.add_argument("id", nargs="?", metavar="ID")
-    p = _command(group, "rotate", "Test a new key, and keep the old one if it fails.", "keys:rotate_key")
+    p.add_argument("--label", metavar="NAME", help="only this one of several keys")
+    p = _command(group, "rotate", "Test a new key and put it in front; the old one helps out for ten minutes.",
+                 "keys:rotate_key")  # fmt: skip
     p.add_argument("id", metavar="ID")
+    p.add_argument("--label", metavar="NAME", help="which of several keys it replaces")
     p = _command(group, "delete", "Delete a key.", "keys:delete_key")
     p.add_argument("id", metavar="ID")
+    which = p.add_mutually_exclusive_group()
+    which.add_argument("--label", metavar="NAME", help="which of several keys")
+    which.add_argument("--all", action="store_true", help="every key of this provider")
 
 
 def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:

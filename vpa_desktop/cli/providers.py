@@ -43,7 +43,8 @@ def _state(status: ProviderStatus) -> str:
         return "off"
     if status.needs_key and not status.key_source:
         return "no key"
-    return {"open": "failing", "half-open": "on trial"}.get(status.breaker, "ready")
+    state = {"open": "failing", "half-open": "on trial"}.get(status.breaker, "ready")
+    return f"{state}, {status.keys} keys" if status.keys > 1 else state
 
 
 async def add(options: argparse.Namespace, paths: Paths, out: Output) -> int:
@@ -166,7 +167,8 @@ async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 def say_verdicts(verdicts: list[ProviderVerdict], out: Output) -> int:
     """Print verdicts; returns 4 where one is bad."""
     for verdict in verdicts:
-        out.line(f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.provider}: {verdict.sentence}")
+        key = f", key {verdict.key}" if verdict.key else ""
+        out.line(f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.provider}{key}: {verdict.sentence}")
     out.document({"providers": verdicts})
     return 0 if all(v.ok for v in verdicts) else 4
 

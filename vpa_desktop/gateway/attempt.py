@@ -53,6 +53,16 @@ class AttemptRun:
     reasoning: list[str] = field(default_factory=list)
     ttft_ms: float | None = None
     done: StreamDone | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        self.provider = self.provider.for_attempt(force=self.force)
+
+    @property
+    def passed_over(self) -> tuple[Attempt, ...]:
+        """The keys that were refused before the one that was taken, as lines of the route receipt."""
+        gone = self.provider.passed_over
+        return tuple(Attempt(self.provider.provider_id, self.model, "skipped", each.reason, each.ms) for each in gone)
 
     @property
     def model(self) -> str:
@@ -126,6 +136,9 @@ class AttemptRun:
             message_id=self.request.metadata.get("message_id"),
             estimated=usage.estimated,
             user_id=self.request.user_id,
+            key_label=self.provider.key_label,
+            cache_write_tokens=usage.cache_write_tokens,
+            saved_usd=prices.prompt_cache_saving_usd(config, self.model, usage, cost),
         )
         return row, cost
 

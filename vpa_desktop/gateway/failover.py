@@ -200,7 +200,8 @@ class Failover:
         """Take in how one try ended."""
         assert lane.receipt is not None
         is_late = bool(self._attempts) and self._attempts[-1].outcome == "ok"  # cut off beside the one that answered
-        self._attempts.insert(len(self._attempts) - is_late, lane.receipt)
+        place = len(self._attempts) - is_late
+        self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
         if lane.was_sent:
             self._costs.append(lane.cost)
             self._notes += lane.notes

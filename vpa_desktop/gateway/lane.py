@@ -57,7 +57,7 @@ class Lane:
         anew: bool = False,
     ) -> None:
         self.stop = stop
-        self.run = AttemptRun(stop.provider, request)
+        self.run = AttemptRun(stop.provider, request, force=force)
         self.anew = anew
         self.error: VPAError | None = None
         self.receipt: Attempt | None = None
@@ -90,7 +90,7 @@ class Lane:
             if reservation is None:
                 return
             yield RouteStarted(self.stop.provider_id, self.run.model)
-            async with aclosing(self.stop.provider.stream(self.run.request)) as events:
+            async with aclosing(self.run.provider.stream(self.run.request)) as events:
                 guard = self._manager.pace_guard(self.stop.provider)
                 async for event in events:
                     if isinstance(event, StreamDone):

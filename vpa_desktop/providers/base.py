@@ -10,11 +10,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import NamedTuple
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import BadReply
 from vpa_desktop.messages import LLMRequest, LLMResponse, ReasoningDelta, StreamDone, StreamEvent, TextDelta, Usage
 from vpa_desktop.tokens import TokenCount, estimate_prompt_tokens
+
+
+class PassedOver(NamedTuple):
+    """One of several keys that a request was tried with in vain: the receipt's words, and the time it took."""
+
+    reason: str
+    ms: float
 
 
 class BaseLLMProvider(ABC):
@@ -25,6 +33,10 @@ class BaseLLMProvider(ABC):
 
     context_tokens: int | None = None
     """The model's window, where it is known: older turns are left out to fit it."""
+    key_label: str = ""
+    """What usage rows call the key that is asked with: the person's name for it or its last characters, never it."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Of one attempt: the keys that were refused before the one that was taken."""
 
     def __init__(self, config: LLMProviderConfig) -> None:
         self.config = config
@@ -43,6 +55,10 @@ class BaseLLMProvider(ABC):
     def is_local(self) -> bool:
         """True where a request never leaves this machine."""
         return self.config.is_local
+
+    def for_attempt(self, *, force: bool = False) -> BaseLLMProvider:
+        """The object to stream one attempt from: itself, where there is one key. ``force`` asks what rests too."""
+        return self
 
     @abstractmethod
     def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vpa_desktop.errors import VaultLocked, VaultUnavailable
+from vpa_desktop.errors import SecretError, VaultLocked, VaultUnavailable
 from vpa_desktop.security.redaction import register_secret
 from vpa_desktop.storage.files import make_private, write_private
 
@@ -85,6 +85,20 @@ class FileVault:
     async def ids(self) -> list[str]:
         """The providers that have a key here, sorted."""
         return sorted(await self._run(self._read))
+
+    @property
+    def needs_passphrase(self) -> bool:
+        """True until a passphrase was given."""
+        return not self._passphrase
+
+    async def unlock(self, passphrase: str) -> None:
+        """Takes the passphrase if it opens the file, or for a file that is not there yet; raises VaultLocked."""
+        before, self._passphrase, self._lock = self._passphrase, passphrase, None
+        try:
+            await self._run(self._read)
+        except SecretError:
+            self._passphrase = before
+            raise
 
     async def _run(self, work: Callable[[], T]) -> T:
         def alone() -> T:

@@ -62,10 +62,26 @@ class KeyVault(Protocol):
         """Removes the key; no error where there is none."""
 
     async def ids(self) -> list[str]:
-        """The providers that have a key here, sorted."""
+        """The entries that have a key here, sorted: a provider's id, with # and more for its further keys."""
+
+    @property
+    def needs_passphrase(self) -> bool:
+        """True where a passphrase has to be typed before it can be used."""
+
+    async def unlock(self, passphrase: str) -> None:
+        """Opens it with a passphrase, where it needs one; raises VaultLocked for a wrong one."""
 
 
-class MemoryVault:
+class _NoPassphrase:
+    """A vault that this program does not lock."""
+
+    needs_passphrase = False
+
+    async def unlock(self, passphrase: str) -> None:
+        """Nothing is to be done."""
+
+
+class MemoryVault(_NoPassphrase):
     """Keys for this session only; they are gone when the program ends."""
 
     name = "this session only"
@@ -91,7 +107,7 @@ class MemoryVault:
         return sorted(self._keys)
 
 
-class KeyringVault:
+class KeyringVault(_NoPassphrase):
     """The system's keyring: Secret Service, KWallet, macOS Keychain or Windows Credential Manager.
 
     ``interactive`` allows a person a minute to answer an unlock prompt; without it a call has ten seconds.

@@ -2,7 +2,8 @@
 
 Append-only: a version that has been released is never edited; a change is a new tuple.
 
-Times are ISO 8601 text in UTC with microseconds, so that they sort as text. Money is text (Decimal).
+Times are ISO 8601 text in UTC with microseconds, so that they sort as text; of kept answers they are Unix seconds.
+Money is text (Decimal).
 Each full-text table keeps no text of its own: it reads the table or view named as its content, and
 triggers keep it in step.
 """
@@ -295,17 +296,21 @@ _HEALTH = (
     "CREATE INDEX breaker_events_at ON breaker_events (at)",
 )
 
+# What is kept of answers goes with what it came from: the conversation it was first given in, the passages it used.
+# A process that has some of them in memory too sees by ``cache_generation`` that it must look again.
 _CACHED_ANSWERS = (
     """
     CREATE TABLE cached_answers (
         key BLOB PRIMARY KEY,
-        at TEXT NOT NULL,
-        used_at TEXT NOT NULL,
+        at REAL NOT NULL,
+        used_at REAL NOT NULL,
         answer TEXT NOT NULL,
         conversation_id TEXT
     ) STRICT
     """,
+    "CREATE INDEX cached_answers_at ON cached_answers (at)",
     "CREATE INDEX cached_answers_used ON cached_answers (used_at)",
+    "CREATE INDEX cached_answers_conversation ON cached_answers (conversation_id)",
     """
     CREATE TABLE cached_answer_documents (
         key BLOB NOT NULL REFERENCES cached_answers (key) ON DELETE CASCADE,
@@ -314,6 +319,23 @@ _CACHED_ANSWERS = (
     ) STRICT
     """,
     "CREATE INDEX cached_answer_documents_document ON cached_answer_documents (document_id)",
+    "INSERT INTO meta VALUES ('cache_generation', '0')",
+    """
+    CREATE TRIGGER cached_answers_generation AFTER DELETE ON cached_answers BEGIN
+        UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'cache_generation';
+    END
+    """,
+    """
+    CREATE TRIGGER cached_answers_of_conversation AFTER DELETE ON conversations BEGIN
+        DELETE FROM cached_answers WHERE conversation_id = old.id;
+    END
+    """,
+    """
+    CREATE TRIGGER cached_answers_of_passage AFTER DELETE ON chunks BEGIN
+        DELETE FROM cached_answers
+        WHERE key IN (SELECT key FROM cached_answer_documents WHERE document_id = old.document_id);
+    END
+    """,
 )
 
 VERSION_2 = (*_USAGE_FACTS, *_RESERVATIONS, *_HEALTH, *_CACHED_ANSWERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from vpa_desktop.errors import StorageError
 from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.reservations import ReservationBook, Tallies
-from vpa_desktop.storage.rows import time_to_text
+from vpa_desktop.storage.rows import text_to_time, time_to_text
 from vpa_desktop.storage.usage_rows import insert_usage, usage_from
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ class UsageLedger:
         self._tallies: Tallies = {}
 
     async def record(self, row: UsageRow) -> None:
-        """Books one attempt."""
-        await self._db.write(lambda db: insert_usage(db, row))
+        """Books one attempt, also where the caller is cancelled meanwhile: the money is spent."""
+        await asyncio.shield(self._db.write(lambda db: insert_usage(db, row)))
 
     async def change(self, work: Callable[[ReservationBook], T]) -> T:
         """Runs ``work`` in one transaction that no other process comes between; nothing of it stays if it raises."""
@@ -54,3 +55,10 @@ class UsageLedger:
         query = "SELECT cost_usd FROM usage WHERE at >= ? AND cost_usd IS NOT NULL"
         costs = await self._db.read(lambda db: db.execute(query, [time_to_text(at)]).fetchall())
         return sum((Decimal(cost) for (cost,) in costs), Decimal())
+
+
+async def last_used_keys(db: Database) -> dict[tuple[str, str], datetime]:
+    """When each provider was last asked with a key, by its id and the key's label."""
+    query = "SELECT provider, key_label, max(at) FROM usage WHERE key_label != '' GROUP BY provider, key_label"
+    rows = await db.read(lambda each: each.execute(query).fetchall())
+    return {(provider, label): text_to_time(at) for provider, label, at in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton
@@ -9,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.sample import answer, citation
 from vpa_desktop.messages import Attempt
+from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.receipt import ReceiptPanel
 from vpa_desktop.ui.chat.sources import SourcePanel
 from vpa_desktop.ui.theme import DARK
@@ -82,3 +85,16 @@ def test_panels_close_with_escape_and_with_their_button(qtbot: QtBot) -> None:
     with qtbot.waitSignal(panel.closed, timeout=500):
         panel.close_button.click()
     assert panel.close_button.accessibleName() == "Close route receipt"
+
+
+def test_the_receipt_of_an_answer_from_the_cache_says_what_it_spared(qtbot: QtBot) -> None:
+    panel = ReceiptPanel()
+    qtbot.addWidget(panel)
+    line = Attempt("openai_main", "gpt-6-luna", "cached", "Given again from the cache, saved $0.0021 and 3.4 s", 0.2)
+    record = answer(2, "Hello.", attempts=(line,), cost_usd=Decimal(), latency_ms=0.2)
+    panel.show_receipt(record)
+    shown = words(panel)
+    assert "Not asked again" in shown
+    assert "Given again from the cache, saved $0.0021 and 3.4 s" in shown
+    assert shown[shown.index("Price") + 1] == "from the cache"
+    assert wording.cost(record).endswith("from the cache")

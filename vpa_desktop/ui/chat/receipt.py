@@ -22,6 +22,7 @@ OUTCOMES = {
     "interrupted": ("triangle-alert", "warn", "Broke off"),
     "skipped": ("chevron-right", "dim", "Left out"),
     "cancelled": ("square", "dim", "Stopped"),
+    "cached": ("circle-check", "ok", "Not asked again"),
 }
 
 
@@ -65,7 +66,7 @@ class ReceiptPanel(SidePanel):
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(label(visible(_name(attempt)), strong=True))
-        took = f"{word} after {wording.duration(attempt.ms)}" if attempt.ms else word
+        took = f"{word}{_after(attempt)}"
         words.addWidget(label(took, dim=True))
         if attempt.reason:
             words.addWidget(label(visible(attempt.reason), selectable=True))
@@ -80,9 +81,13 @@ class ReceiptPanel(SidePanel):
 def spoken(number: int, attempt: Attempt) -> str:
     """Returns an attempt in words."""
     word = OUTCOMES.get(attempt.outcome, ("", "", attempt.outcome))[2]
-    took = f" after {wording.duration(attempt.ms)}" if attempt.ms else ""
+    took = _after(attempt)
     reason = f": {attempt.reason}" if attempt.reason else ""
     return visible(f"Attempt {number}, {_name(attempt)}: {word.lower()}{took}{reason}")
+
+
+def _after(attempt: Attempt) -> str:
+    return f" after {wording.duration(attempt.ms)}" if attempt.ms and attempt.outcome != "cached" else ""
 
 
 def figures(record: MessageRecord) -> list[tuple[str, str]]:

@@ -132,7 +132,7 @@ def cost(record: MessageRecord) -> str:
     counted = tokens(record)
     parts = [counted] if counted else []
     parts += [price_of(record)] if counted or record.cost_usd is not None else []
-    parts += [duration(record.latency_ms)] if record.latency_ms is not None else []
+    parts += [duration(record.latency_ms)] if record.latency_ms is not None and not is_kept(record) else []
     return "  ·  ".join(parts)
 
 
@@ -146,8 +146,15 @@ def tokens(record: MessageRecord) -> str:
 
 def price_of(record: MessageRecord) -> str:
     """Returns the price of an answer in words; "about" where it was computed from an estimate."""
+    if is_kept(record):
+        return "from the cache"
     about = "about " if record.usage and record.usage.estimated and record.cost_usd else ""
     return f"{about}{price(record.cost_usd)}"
+
+
+def is_kept(record: MessageRecord) -> bool:
+    """True for an answer that was not bought: it was kept, or somebody else was just getting it."""
+    return any(attempt.outcome == "cached" for attempt in record.attempts)
 
 
 def price(cost_usd: Decimal | None) -> str:

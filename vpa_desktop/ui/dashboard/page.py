@@ -6,6 +6,7 @@ The chart library loads in idle time after the window is there, or with the firs
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -20,12 +21,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vpa_desktop.ui.chat.wording import duration
 from vpa_desktop.ui.dashboard import charts
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
 
 if TYPE_CHECKING:
-    from vpa_desktop.analytics import Dashboard
+    from vpa_desktop.analytics import Dashboard, Savings
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
     from vpa_desktop.ui.theme import Theme
@@ -144,7 +146,30 @@ class DashboardPage(QScrollArea):
         for n, card in enumerate(cards):
             card.column.addStretch()
             grid.addWidget(card, 0, n)
+        grid.addWidget(self._saved(board.savings), 1, 0, 1, len(cards))
         return grid
+
+    def _saved(self, savings: Savings) -> Card:
+        """What caches have spared, on one line."""
+        figure, note = usd(max(Decimal(), savings.total_usd)), self._savings_note(savings)
+        card = Card(margins=16)
+        card.setAccessibleName(self.tr("Saved: {0} {1}").format(figure, note))
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(PlainLabel(self.tr("Saved"), "dim"))
+        row.addWidget(PlainLabel(figure, "strong"))
+        row.addWidget(PlainLabel(note, "dim", wraps=True), 1)
+        card.column.addLayout(row)
+        return card
+
+    def _savings_note(self, savings: Savings) -> str:
+        told = self.tr("{0} of {1} answers from the cache").format(
+            whole(savings.hits), whole(savings.hits + savings.misses)
+        )
+        waits = [self.tr("{0} of waiting").format(duration(savings.saved_ms))] if savings.saved_ms >= 1000 else []
+        prompts = savings.prompt_cache_saved_usd
+        theirs = [self.tr("{0} by providers' own caches").format(usd(prompts))] if prompts > 0 else []
+        return " · ".join([told, *waits, *theirs])
 
     def _card(self, name: str, figure: str, note: str) -> Card:
         card = Card(margins=16, spacing=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -44,8 +44,9 @@ class Row(QFrame):
         label = PlainLabel(name, "strong", wraps=True)
         label.setBuddy(control)
         words.addWidget(label)
+        self._hint_label = PlainLabel(hint, "dim", wraps=True)
         if hint:
-            words.addWidget(PlainLabel(hint, "dim", wraps=True))
+            words.addWidget(self._hint_label)
         line = QHBoxLayout()
         line.setSpacing(24)
         line.addLayout(words, 1)
@@ -61,6 +62,12 @@ class Row(QFrame):
         column.addWidget(self._rule)
         column.addWidget(self._said)
 
+    def set_hint(self, hint: str) -> None:
+        """Changes the hint of a row that has one."""
+        self._hint = hint
+        self._hint_label.setText(hint)
+        self.control.setAccessibleDescription(hint)
+
     def tell(self, error: str) -> None:
         """Shows what went wrong, or that nothing did."""
         self._said.setText(error)
@@ -72,6 +79,15 @@ class Row(QFrame):
         self._rule.setVisible(bool(reason))
         self.control.setEnabled(not is_fixed)
         self.control.setAccessibleDescription(" ".join(part for part in (self._hint, reason) if part))
+
+
+class _Body(QWidget):
+    """As high as its words need at its width: the least height of labels that break counts for a narrow column."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Returns the least width, and the height at the width it has."""
+        least, needed = super().minimumSizeHint(), self.heightForWidth(self.width())
+        return QSize(least.width(), min(least.height(), needed) if needed > 0 else least.height())
 
 
 class FormPage(QScrollArea):
@@ -86,7 +102,7 @@ class FormPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(heading)
-        body = QWidget()
+        body = _Body()
         side = QHBoxLayout(body)
         side.setContentsMargins(32, 22, 32, 22)
         middle = QWidget()

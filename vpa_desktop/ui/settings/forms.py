@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from vpa_desktop.ui.settings.cache_form import FormWithCache
 from vpa_desktop.ui.settings.form import FormPage, Saver
 from vpa_desktop.ui.settings.limits import LimitsPage
 
 
-class RoutingPage(FormPage):
+class RoutingPage(FormWithCache):
     """Which provider is asked, and what happens when it fails."""
 
     def __init__(self, save: Saver) -> None:
@@ -47,6 +48,7 @@ class RoutingPage(FormPage):
             (0, 1440),
             lambda s: int(s.routing.sticky_minutes),
         )
+        self.cache_rows()
         self.end()
 
 

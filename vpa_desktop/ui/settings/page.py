@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, 
 
 from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.nav import NavBar
+from vpa_desktop.ui.settings.cache_form import FormWithCache
 from vpa_desktop.ui.settings.forms import PAGES
 from vpa_desktop.ui.settings.keys import KeysPage
 from vpa_desktop.ui.settings.limits import LimitsPage
@@ -17,6 +18,8 @@ from vpa_desktop.ui.widgets import PlainLabel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from PySide6.QtGui import QShowEvent
 
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.settings.form import FormPage
@@ -51,6 +54,9 @@ class SettingsPage(QWidget):
         for page in (self.providers, self.keys, *self.forms):
             self.stack.addWidget(page)
         self.tabs.currentChanged.connect(self.stack.setCurrentIndex)
+        self.tabs.currentChanged.connect(lambda _: self._count_kept())
+        self._kept = next(page.kept for page in self.forms if isinstance(page, FormWithCache))
+        self._kept.button.clicked.connect(self._forget_kept)
         bar = QFrame()
         bar.setProperty("side", True)
         bar.setFixedWidth(200)
@@ -75,6 +81,29 @@ class SettingsPage(QWidget):
         self._fill(backend)
         self.providers.attach(backend)
         self.keys.attach(backend)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Counts the kept answers anew."""
+        super().showEvent(event)
+        self._count_kept()
+
+    def _count_kept(self) -> None:
+        if self._backend is not None and self.isVisible():
+            self._tasks.spawn("count kept answers", self._show_kept(self._backend))
+
+    def _forget_kept(self) -> None:
+        if self._backend is not None:
+            self._tasks.spawn("forget kept answers", self._show_kept(self._backend, forget=True))
+
+    async def _show_kept(self, backend: Backend, *, forget: bool = False) -> None:
+        try:
+            if forget:
+                await backend.kept_answers.forget()
+            self._kept.show_count(await backend.kept_answers.count())
+        except VPAError as error:
+            self._kept.tell(str(error))
+            return
+        self._kept.tell("")
 
     def start_adding(self) -> None:
         """Opens the form for a new provider."""

@@ -162,11 +162,21 @@ class ProviderCard(Card):
             return self.tr("No key yet: choose Change and paste one."), "warn"
         if status.breaker == "open":
             return self.tr("Left alone for a while after failures; it is tried again by itself."), "warn"
+        if status.keys > 1:
+            return self._keys_words()
         place = {
             "environment": self.tr("Ready. Its key comes from the environment."),
             "vault": self.tr("Ready. Its key is in your key store."),
         }.get(status.key_source)
         return place or self.tr("Ready. It needs no key."), "ok"
+
+    def _keys_words(self) -> tuple[str, str]:
+        keys, refused = self.status.keys, self.status.keys_refused
+        if refused == keys:
+            return self.tr("None of its {0} keys can be used now, see Keys.").format(keys), "warn"
+        if refused:
+            return self.tr("Ready. {0} keys, {1} refused or waiting, see Keys.").format(keys, refused), "warn"
+        return self.tr("Ready. {0} keys, all in use.").format(keys), "ok"
 
     def _chips(self) -> QHBoxLayout | None:
         status = self.status
