@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,10 +27,14 @@ SETTINGS = """
 [providers.good]
 kind = "openai_compatible"
 model = "fine"
+input_cost_per_million = 0.1
+output_cost_per_million = 0.1
 api_endpoint = "{good}/v1"
 [providers.bad]
 kind = "openai_compatible"
 model = "fine"
+input_cost_per_million = 0.1
+output_cost_per_million = 0.1
 api_endpoint = "{bad}/v1"
 {more}
 [providers.local]
@@ -221,3 +226,28 @@ async def test_an_answer_that_is_kept_is_not_given_to_who_may_not_ask_for_it(off
         with pytest.raises(PolicyRefused):
             await system.integration.generate_enhanced_response(ask)
         assert len(await AuditLog(system.db).entries()) == 1
+
+
+async def test_a_policy_that_comes_while_the_window_is_open_counts_without_a_restart(office: Office) -> None:
+    text = office.policy.read_text()
+    office.policy.unlink()
+    office.settings(more="enabled = false", default="good", chain='["good"]')
+    async with office.program() as system:
+        assert not system.manager.policy
+        done = asyncio.Event()
+
+        async def reload() -> None:
+            await system._reload()
+            done.set()
+
+        watch = asyncio.create_task(system.policy.watch(reload, 0.01))
+        office.policy.write_text(text.replace("allowed_hosts = [", 'allowed = ["nobody"]\nallowed_hosts = ['))
+        await asyncio.wait_for(done.wait(), 10)
+        with pytest.raises(PolicyRefused):
+            await system.integration.generate_enhanced_response(ASK)
+        done.clear()
+        office.policy.unlink()
+        await asyncio.wait_for(done.wait(), 10)
+        assert (await system.integration.generate_enhanced_response(ASK)).provider == "good"
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.providers.rawserver import GOOD, reply, serving
 from vpa_desktop.config import find_paths
-from vpa_desktop.errors import ConfigError
-from vpa_desktop.messages import EnhancedLLMRequest
+from vpa_desktop.errors import BudgetExceeded, ConfigError
+from vpa_desktop.messages import EnhancedLLMRequest, TurnStarted
 from vpa_desktop.records import ProviderDraft
 from vpa_desktop.security.vault import MemoryVault
 from vpa_desktop.system import System, build_system
@@ -64,3 +66,54 @@ async def test_a_limit_set_in_the_window_is_in_force_and_shown(system: System) -
     with pytest.raises(ConfigError, match="allowed"):
         await system.save_settings({"budget.on_limit": "explode"})
     assert (await system.status()).notices == ()
+
+
+async def _to_the_end(events: AsyncIterator[object]) -> None:
+    async for _ in events:
+        pass
+
+
+async def test_a_refused_question_is_answered_in_its_place_once_it_may_pass_the_limit(system: System) -> None:
+    prices = {"input_cost_per_million": 1, "output_cost_per_million": 1}
+    await system.save_provider(ProviderDraft("mine", "mock", make_default=True, options=prices))
+    await system.save_settings({"budget.daily_limit_usd": 0})
+    events = system.stream_turn(EnhancedLLMRequest("Echo this", conversation_id="new"))
+    turn = await anext(events)
+    assert isinstance(turn, TurnStarted)
+    with pytest.raises(BudgetExceeded):
+        await _to_the_end(events)
+    again = EnhancedLLMRequest("Echo this", conversation_id=turn.conversation_id, regenerates=turn.message_id)
+    answer = await system.integration.generate_enhanced_response(replace(again, over_limit=True, fresh=True))
+    assert "past your daily limit" in answer.warnings[0]
+    kept = await system.messages(str(turn.conversation_id))
+    assert [(m.role, m.content, m.state) for m in kept] == [
+        ("user", "Echo this", "done"),
+        ("assistant", "Echo this", "done"),
+    ]
+
+
+async def test_a_refused_key_of_several_is_known_to_the_next_run_and_a_test_frees_it(tmp_path: Path) -> None:
+    refused = reply("401 Unauthorized", "application/json", b'{"error":{"message":"no","code":"invalid_api_key"}}')
+    vault, paths = MemoryVault(), find_paths(tmp_path / "home")
+    paths.make()
+    async with serving(refused, GOOD) as server:
+        paths.settings_file.write_text(
+            f'[providers.work]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "{server.url}/v1"\n'
+        )
+        for run in range(3):
+            system = await build_system(paths, environ={}, vault=vault)
+            if run == 0:
+                await system.key_desk.set_key("work", KEY)
+                await system.key_desk.set_key("work", KEY + "-2", "team")
+            await system.keys_ready()
+            answer = await system.integration.generate_enhanced_response(EnhancedLLMRequest(f"Hi {run}"))
+            assert (answer.provider, answer.content) == ("work", "Hello")
+            states = [(k.label, k.state) for k in await system.key_desk.list_keys()]
+            if run < 2:
+                assert states == [("", "refused"), ("team", "in use")]
+                assert len(server.requests) == 2 + run
+            else:
+                assert states == [("", "in use"), ("team", "in use")]
+            if run == 1:
+                assert [v.ok for v in await system.key_desk.test_keys("work", "default")] == [True]
+            await system.aclose()

@@ -39,6 +39,8 @@ class ProviderFigures:
     unpriced: int
     breaker: str = "closed"
     estimated: int = 0
+    ttft_p95_ms: float | None = None
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def _figures(provider: str, rows: list[UsageRow]) -> ProviderFigures:
         cost_usd=sum((r.cost_usd for r in rows if r.cost_usd is not None), Decimal()),
         unpriced=sum(1 for r in good if r.cost_usd is None),
         estimated=sum(1 for r in rows if r.estimated),
+        ttft_p95_ms=percentile(first_tokens, 0.95),
+        tokens_per_s=percentile([pace for r in good if (pace := _tokens_per_s(r)) is not None], 0.5),
     )
 
 
@@ -144,6 +148,14 @@ def savings_of(rows: Iterable[UsageRow]) -> Savings:
             misses += row.outcome == "ok"
             prompts_usd += row.saved_usd or Decimal()
     return Savings(hits, misses, saved_usd, saved_ms, prompts_usd)
+
+
+def _tokens_per_s(row: UsageRow) -> float | None:
+    """How fast the text came once it had begun; None where it came in one piece or was not counted."""
+    if row.ttft_ms is None or row.latency_ms is None or row.output_tokens is None or row.output_tokens < 2:
+        return None
+    span_ms = row.latency_ms - row.ttft_ms
+    return (row.output_tokens - 1) / span_ms * 1000 if span_ms >= 1.0 else None
 
 
 FORECAST_DAYS = 7

@@ -223,7 +223,8 @@ class BudgetExceeded(VPAError):
     """The request could pass the person's limit; amounts are in US dollars.
 
     ``period`` is whose limit it is: daily or monthly. ``needed`` is the most the answer can cost, None where its price
-    is not known; ``reserved`` is set aside for other answers that are on their way.
+    is not known; ``reserved`` is set aside for other answers that are on their way. ``whose`` is the policy that set
+    the limit, empty for the person's own: only that one may be passed once or changed.
     """
 
     exit_code = 5
@@ -239,6 +240,7 @@ class BudgetExceeded(VPAError):
         needed: Decimal | None,
         reserved: Decimal | None = None,
         period: str = "daily",
+        whose: str = "",
     ) -> None:
         super().__init__(what, why, next_step)
         self.limit = limit
@@ -246,6 +248,7 @@ class BudgetExceeded(VPAError):
         self.needed = needed
         self.reserved = reserved
         self.period = period
+        self.whose = whose
 
 
 class PolicyRefused(VPAError):

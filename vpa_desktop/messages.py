@@ -151,13 +151,15 @@ AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled", 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One line of the route receipt."""
+    """One line of the route receipt. Times in milliseconds; ``cost_usd`` None where the price is unknown."""
 
     provider: str
     model: str
     outcome: AttemptOutcome
     reason: str = ""
     ms: float = 0.0
+    ttft_ms: float | None = None
+    cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,9 @@ class Seam:
 class LLMResponse:
     """A whole answer. ``cost_usd`` None means the price is unknown, never that it was free.
 
+    ``first_choice`` is who stood first on the route where another one answered, and ``first_choice_usd`` what it would
+    have taken for the same tokens.
+
     Of a ``cached`` one ``saved_usd`` and ``saved_ms`` are what it has spared.
     """
 
@@ -200,6 +205,8 @@ class LLMResponse:
     ttft_ms: float | None = None
     latency_ms: float = 0.0
     attempts: tuple[Attempt, ...] = ()
+    first_choice: str = ""
+    first_choice_usd: Decimal | None = None
     request_id: str | None = None
     cached: bool = False
     warnings: tuple[str, ...] = ()
@@ -285,6 +292,8 @@ class EnhancedLLMResponse:
     context_used: bool = False
     citations: tuple[Citation, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    first_choice: str = ""
+    first_choice_usd: Decimal | None = None
     redactions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     reasoning: str = ""

@@ -36,6 +36,7 @@ class MessageRecord:
     """One stored message. ``error`` is the sentence shown when ``state`` is failed.
 
     ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
+    ``first_choice`` would have answered for ``first_choice_usd``; ``saved_usd`` is what the cache has spared.
     """
 
     id: str
@@ -57,6 +58,9 @@ class MessageRecord:
     reasoning: str = ""
     error: str = ""
     pictures: tuple[str, ...] = ()
+    first_choice: str = ""
+    first_choice_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +365,7 @@ class KeyInfo:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """What the status line says. Money in US dollars; ``limit_usd`` None where no limit is set."""
+    """What the status line says. Money in US dollars; a limit is None where none is set."""
 
     route: str
     key_place: str
@@ -370,3 +374,5 @@ class SystemStatus:
     limit_usd: Decimal | None
     offline: bool
     notices: tuple[str, ...] = ()
+    spent_month_usd: Decimal = Decimal()
+    monthly_limit_usd: Decimal | None = None

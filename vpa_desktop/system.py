@@ -17,12 +17,14 @@ from typing import Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
+from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.policy_desk import PolicyDesk
+from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
@@ -101,6 +103,8 @@ class System:
             ready=self.keys_ready,
         )
         self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
+        self.health = HealthDesk(self.manager, HealthStore(db))
+        self.drills = DrillDesk(self.setup, lambda: self._settings, self.keys_ready, self.manager.get_provider)
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
@@ -130,8 +134,10 @@ class System:
         if waiting:
             self._keys = asyncio.create_task(self.setup.register_from_vault(waiting), name="keys")
 
+        if background:
+            self._chores.append(asyncio.create_task(self.policy.watch(self._reload), name="watch the policy"))
         if background and not self.db.read_only:
-            self._chores = [
+            self._chores += [
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._resume_documents(), name="resume documents"),
@@ -294,16 +300,17 @@ class System:
         if self._vault_look is not None:
             await asyncio.wait({self._vault_look}, timeout=1.0)
         state = await self.manager.budget.state()
-        limits = [limit for limit in (state.daily_limit_usd,) if limit is not None]
         notices = (*self.problems, *self.db.notices, *self.setup.notices.values(), *self.manager.budget.notices)
         return SystemStatus(
             route=self._route_in_words(),
             key_place="none" if "vault" in self.setup.notices else self.vault.name,
             passages=await self.knowledge.count(),
             spent_today_usd=state.spent_today_usd,
-            limit_usd=limits[0] if limits else None,
+            limit_usd=state.daily_limit_usd,
             offline=self._settings.offline,
             notices=tuple(dict.fromkeys(notices)),
+            spent_month_usd=state.spent_month_usd,
+            monthly_limit_usd=state.monthly_limit_usd,
         )
 
     def _route_in_words(self) -> str:

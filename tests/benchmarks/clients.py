@@ -10,12 +10,15 @@ import asyncio
 import gc
 import importlib
 import json
-import os
 import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from vpa_desktop.providers._http import HttpSession
+    from vpa_desktop.providers.base import BaseLLMProvider
 
 QUESTION: Final = [{"role": "user", "content": "Say one word."}]
 BODY: Final = {"model": "stub", "messages": QUESTION}
@@ -114,10 +117,9 @@ class OpenAISDK(Client):
 
 
 class LiteLLM(Client):
-    """litellm.acompletion, in its favour: its price map from its own files, no retries, silent."""
+    """litellm.acompletion, in its favour: no retries, silent; ``processes`` has it read its own price map."""
 
     def __init__(self, base: str) -> None:
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         super().__init__(base)
         self.litellm: Any = importlib.import_module("litellm")
         vars(self.litellm).update(suppress_debug_info=True, telemetry=False)
@@ -160,19 +162,27 @@ class LiteLLMRouter(LiteLLM):
         return ask
 
 
+def our_provider(base: str, http: HttpSession, name: str = "stub") -> BaseLLMProvider:
+    """One of our providers, which asks once."""
+    from vpa_desktop.catalog import LLMProviderConfig
+    from vpa_desktop.providers import build_provider
+
+    config = LLMProviderConfig(
+        "openai_compatible", "stub", api_key=KEY, provider_id=name, api_endpoint=base, max_retries=0
+    )
+    return build_provider(config, http)
+
+
 class Ours(Client):
     """One of our providers, asked without the gateway. It always streams; a whole answer is a stream put together."""
 
-    def __init__(self, base: str) -> None:
-        from vpa_desktop.catalog import LLMProviderConfig
+    def __init__(self, base: str, http: HttpSession | None = None) -> None:
         from vpa_desktop.messages import LLMRequest, Message
-        from vpa_desktop.providers import build_provider
         from vpa_desktop.providers._http import HttpSession
 
         super().__init__(base)
-        self.http = HttpSession()
-        config = LLMProviderConfig("openai_compatible", "stub", api_key=KEY, api_endpoint=base)
-        self.provider = build_provider(config, self.http)
+        self.http = http or HttpSession()
+        self.provider = our_provider(base, self.http)
         self.request = LLMRequest((Message("user", "Say one word."),))
 
     async def whole(self) -> str:
@@ -255,30 +265,41 @@ async def streams(client: Client, at_once: int, each: int, tokens: int) -> dict[
     return {"us": (time.process_time() - started) * 1e6 / (at_once * each * tokens)}
 
 
-async def run(name: str) -> None:
-    """Obey the commands on stdin: ["case", "address", numbers...]. One client per address, kept."""
-    clients: dict[str, Client] = {}
-    kind = CLIENTS[name][0]
-    case: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
-        "sequential": sequential,
-        "parallel": parallel,
-        "streams": streams,
-    }
+Case = Callable[..., Awaitable[dict[str, Any]]]
+
+
+class Closing(Protocol):
+    """What can give everything back."""
+
+    async def aclose(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closing)
+
+
+async def obey(make: Callable[[str], C], cases: dict[str, Case]) -> None:
+    """Obey the commands on stdin: ["case", "address", more...]. One client per address, kept."""
+    clients: dict[str, C] = {}
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        what, base, *numbers = json.loads(line)
-        client = clients.get(base) or clients.setdefault(base, kind(base))
+        what, base, *more = json.loads(line)
+        client = clients.get(base) or clients.setdefault(base, make(base))
         gc.collect()
-        print(json.dumps(await case[what](client, *numbers)), flush=True)
+        print(json.dumps(await cases[what](client, *more)), flush=True)
     for client in clients.values():
         await client.aclose()
 
 
-if __name__ == "__main__":
+def start(make: Callable[[str], Closing], package: str, cases: dict[str, Case]) -> None:
+    """Say whether the package is there, then obey."""
     try:
-        importlib.import_module(CLIENTS[sys.argv[1]][1])
+        importlib.import_module(package)
     except ImportError:
-        print(json.dumps({"missing": CLIENTS[sys.argv[1]][1]}), flush=True)
+        print(json.dumps({"missing": package}), flush=True)
     else:
         print(json.dumps({"ready": True}), flush=True)
-        asyncio.run(run(sys.argv[1]))
+        asyncio.run(obey(make, cases))
+
+
+if __name__ == "__main__":
+    start(*CLIENTS[sys.argv[1]], {"sequential": sequential, "parallel": parallel, "streams": streams})

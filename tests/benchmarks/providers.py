@@ -7,19 +7,16 @@ litellm; raw httpx runs under ours. The clients take turns, and every figure is 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.benchmarks.memory import provider_memory
+from tests.benchmarks.processes import Process, in_turns, measure, percentile, serve
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PEERS: Final = ("openai", "litellm", "router")
 NAMES: Final = {
     "ours": "VPA Desktop, provider",
@@ -29,58 +26,6 @@ NAMES: Final = {
     "litellm": "litellm.acompletion",
     "router": "litellm.Router",
 }
-Result = dict[str, Any]
-
-
-class Process:
-    """A client in its own process, which does one thing at a time."""
-
-    def __init__(self, stack: ExitStack, python: str, name: str) -> None:
-        command = [python, "-m", "tests.benchmarks.clients", name]
-        self._child = stack.enter_context(
-            subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
-        )
-        self.missing = bool(self._line().get("missing"))
-
-    def __call__(self, *command: Any) -> Result:
-        assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps(command) + "\n")
-        self._child.stdin.flush()
-        return self._line()
-
-    def _line(self) -> Result:
-        assert self._child.stdout is not None
-        found: Result = json.loads(self._child.stdout.readline() or '{"missing": true}')
-        return found
-
-
-def serve(stack: ExitStack, ports: int = 1, certificate: str = "") -> list[int]:
-    """Start the stub server and return its ports."""
-    command = [sys.executable, "-m", "tests.benchmarks.stub_server", str(ports), certificate]
-    child = stack.enter_context(
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    )
-    assert child.stdout is not None
-    found: list[int] = json.loads(child.stdout.readline())
-    return found
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value that this share of all stays below."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-def measure(clients: dict[str, Process], rounds: int, case: Callable[[Process], float]) -> dict[str, float]:
-    """Let the clients take turns; return each one's median."""
-    found: dict[str, list[float]] = {name: [] for name in clients}
-    for n in range(rounds + 1):
-        for name, client in clients.items():
-            value = case(client)
-            if n:  # the first round opens connections and fills caches
-                found[name].append(value)
-    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def print_table(title: str, unit: str, values: dict[str, float], digits: int = 0) -> None:
@@ -102,7 +47,10 @@ def main(peers: str, rounds: int) -> None:
     """Measure everything and print the table."""
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         host = f"http://127.0.0.1:{serve(stack)[0]}"
-        every = {name: Process(stack, peers if name in PEERS else sys.executable, name) for name in ("floor", *NAMES)}
+        every = {
+            name: Process(stack, peers if name in PEERS else sys.executable, "clients", name)
+            for name in ("floor", *NAMES)
+        }
         clients = {name: client for name, client in every.items() if not client.missing}
         if "floor" not in clients:
             raise SystemExit("The clients cannot be started")
@@ -117,12 +65,7 @@ def main(peers: str, rounds: int) -> None:
             {name: value - floor for name, value in small.items()},
         )
 
-        found = {name: [] for name in clients}  # type: dict[str, list[Result]]
-        for n in range(rounds + 1):
-            for name, client in clients.items():
-                result = client("parallel", f"{host}/50/1/0/v1", 100, 5)
-                if n:
-                    found[name].append(result)
+        found = in_turns(clients, rounds, lambda c: c("parallel", f"{host}/50/1/0/v1", 100, 5))
         print_table(
             "100 at once, the server takes 50 ms",
             "requests a second, ideal 2000; target at least 10x litellm.Router",

@@ -26,8 +26,8 @@ from typing import Any, Final
 
 import psutil
 
-from tests.benchmarks.providers import ROOT, percentile
-from tests.benchmarks.providers import serve as stub_server
+from tests.benchmarks.processes import ROOT, percentile
+from tests.benchmarks.processes import serve as stub_server
 from vpa_desktop.config import Paths
 from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.serve.listening import raise_file_limit

@@ -2,6 +2,9 @@
 
 What it does stands in the path: /DELAY_MS/TOKENS/PAUSE_MS/v1/chat/completions waits, then answers with so many tokens
 (in one write, or one by one with a pause between). A body that asks for a stream gets one. Not a test double.
+What goes wrong, under a name that is counted (GET /hits/NAME): /down/NAME/SECONDS answers 500 for so long from its
+first request on; /late/NAME/SECONDS/SHARE waits so long in this share of answers; /cut/NAME ends in good order, but
+too soon.
 Run: python -m tests.benchmarks.stub_server PORTS [CERTIFICATE]; prints its ports and serves until its input ends.
 """
 
@@ -9,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import ssl
 import sys
+from collections import Counter
 from typing import Final
 
 WORD: Final = "token "
@@ -60,8 +65,24 @@ def whole(tokens: int) -> bytes:
     return HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
+def in_json(status: bytes, value: object) -> bytes:
+    """A short answer."""
+    body = json.dumps(value).encode()
+    head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (status, len(body))
+    return head + body
+
+
+ERROR: Final = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
+FAILED: Final = in_json(b"500 Internal Server Error", {"error": ERROR})
+CUT: Final = STREAM_HEAD + FIRST + TOKENS[1] + END
+
+
 class Stub(asyncio.Protocol):
     """One connection, kept open; answers requests one after another."""
+
+    hits: Final[Counter[str]] = Counter()
+    begun: Final[dict[str, float]] = {}
+    chance: Final = random.Random(7)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -77,13 +98,34 @@ class Stub(asyncio.Protocol):
             if len(self.pending) < end + 4 + size:
                 return
             body, self.pending = self.pending[end + 4 : end + 4 + size], self.pending[end + 4 + size :]
-            delay_ms, tokens, pause_ms = (float(part) for part in head.split(b" ", 2)[1].split(b"/")[1:4])
+            parts = head.split(b" ", 2)[1].split(b"/")
             streams = b'"stream":true' in body.replace(b" ", b"")
+            if parts[1].isalpha():
+                self.fail([part.decode() for part in parts[1:]], streams)
+                continue
+            delay_ms, tokens, pause_ms = (float(part) for part in parts[1:4])
             loop = asyncio.get_running_loop()
             if delay_ms:
                 loop.call_later(delay_ms / 1000, self.answer, streams, int(tokens), pause_ms / 1000)
             else:
                 self.answer(streams, int(tokens), pause_ms / 1000)
+
+    def fail(self, parts: list[str], streams: bool) -> None:
+        what, name, *more = parts
+        if what == "hits":
+            self.transport.write(in_json(b"200 OK", self.hits[name]))
+            return
+        self.hits[name] += 1
+        loop = asyncio.get_running_loop()
+        if what == "late":
+            is_late = self.chance.random() < float(more[1])
+            loop.call_later(float(more[0]) if is_late else 0, self.answer, streams, 1, 0.0)
+        elif what == "cut":
+            self.transport.write(CUT)
+        elif loop.time() < self.begun.setdefault(name, loop.time()) + float(more[0]):
+            self.transport.write(FAILED)
+        else:
+            self.answer(streams, 1, 0.0)
 
     def answer(self, streams: bool, tokens: int, pause_s: float) -> None:
         if self.transport.is_closing():

@@ -14,7 +14,7 @@ from tests.e2e.program import DOCUMENTS, LLMock, Program, free_port
 ANSWER_KEYS = {
     *("content", "provider", "model", "finish_reason", "usage", "cost_usd", "ttft_ms", "latency_ms", "cached"),
     *("conversation_id", "message_id", "context_used", "citations", "attempts", "redactions", "warnings"),
-    *("saved_usd", "saved_ms"),
+    *("first_choice", "first_choice_usd", "saved_usd", "saved_ms"),
 }
 KEY = "sk-CANARY0123456789abcdefghij"
 
@@ -156,7 +156,8 @@ def test_keys_go_into_the_encrypted_file_and_nowhere_else(program: Program) -> N
     vault = {"VPA_VAULT": "file", "VPA_VAULT_PASSPHRASE": "correct horse"}
     assert program("keys", "set", "mine", stdin=f"  '{KEY}'\n", **vault).code == 0
     listed = program("keys", "list", "--json", **vault)
-    assert listed.json["keys"] == [{"provider": "mine", "source": "vault", "hint": f"…{KEY[-4:]}"}]
+    (key,) = listed.json["keys"]
+    assert (key["provider"], key["source"], key["hint"]) == ("mine", "vault", f"…{KEY[-4:]}")
     for file in program.home.rglob("*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file

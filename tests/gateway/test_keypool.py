@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import RoutingSettings
 from vpa_desktop.gateway.keypool import Build, KeyPool, PoolKey
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.memory import facts_of, resume
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._http import HttpSession
 
@@ -375,6 +377,31 @@ async def test_the_list_of_models_is_asked_with_a_key_that_may() -> None:
         assert [model.id for model in await it.pool.list_models()] == ["m1"]
         await it.pool.connect()
         assert it.pool.states()["1"].standing == "in use", "a key may be allowed to answer and not to list"
+
+
+async def test_keys_that_rest_go_on_resting_after_a_restart_and_a_new_one_does_not() -> None:
+    async with pooled(FIVE[:3], {"0001": [REFUSED], "0002": [BUSY]}) as it:
+        await it.ask()
+        facts = json.loads(json.dumps(facts_of(it.it.manager, it.clock.now())["a", "model-a"]))
+        assert "sk-test" not in str(facts)
+    again = [FIVE[0], pool_key(2, secret="sk-test-of-a-pool-0022"), FIVE[2]]
+    async with pooled(again, {"0001": [REFUSED]}) as it:
+        resume(it.it.manager, {("a", "model-a"): {**facts, "endpoint": it.pool.config.endpoint}}, it.clock.now())
+        assert [state.standing for state in it.pool.states().values()] == ["refused", "in use", "in use"]
+        for _ in range(4):
+            assert (await it.ask()).text == WHOLE
+        assert sorted(it.calls) == ["0003", "0003", "0022", "0022"]
+        it.clock.advance(61)
+        await it.ask()
+        assert it.calls[4:] == ["0001", "0022"] or it.calls[4:] == ["0001", "0003"]
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 7, {"1": 7}, {"1": {"label": "…0001", "class": "?"}}, {"1": {"label": "…0001", "class": "auth"}}]
+)
+async def test_what_was_kept_and_is_odd_is_left_aside(kept: object) -> None:
+    async with pooled(FIVE[:2], {}) as it:
+        assert not it.pool.resume("model-a", kept, it.clock.now())
 
 
 async def test_a_provider_with_one_key_is_its_own_attempt() -> None:

@@ -13,6 +13,7 @@ from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import BudgetSettings, RoutingSettings
 from vpa_desktop.errors import BudgetExceeded
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.on_limit import may_answer
 from vpa_desktop.messages import LLMRequest, StreamDone, TextDelta, Usage
 
 FAR: dict[str, Any] = {"local_only": False, "max_tokens": 100}
@@ -120,3 +121,12 @@ async def test_a_share_that_was_reached_is_said_on_the_answer() -> None:
     made.register_provider("p", priced("p", 10))
     assert (await answer(made)).warnings == ("$0.00012 of your daily limit of $1.00 is spent (0 %)",)
     assert (await answer(made)).warnings == ()
+
+
+async def test_who_may_answer_after_a_limit_is_known_before_so_that_documents_are_made_ready_for_it() -> None:
+    dear, here = priced("dear", 1000), good("here", local_only=True)
+    for on_limit, expected in (("block", ["dear"]), ("local", ["dear", "here"]), ("cheapest", ["dear", "here"])):
+        made = limited(on_limit, dear, here, strategy="fixed")
+        assert [p.provider_id for p in may_answer(made, made.route(ASK))] == expected
+    made.budget.set_limits(None, None)
+    assert [p.provider_id for p in may_answer(made, made.route(ASK))] == ["dear"]

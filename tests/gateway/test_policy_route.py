@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.fakes import ScriptedProvider
 from tests.gateway.faults import GOOD, QUESTION, WHOLE, Outcome, Rig, late, note, refusal, rig, then_reset
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.errors import AllProvidersFailed, PolicyRefused, VPAError
+from vpa_desktop.errors import AllProvidersFailed, BudgetExceeded, PolicyRefused, VPAError
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import LLMRequest, Message, StreamDone, TextDelta, Usage
@@ -239,3 +240,61 @@ async def test_without_a_policy_the_look_costs_next_to_nothing() -> None:
             bounded(made.policy, QUESTION, stop)
         best = min(best, (time.perf_counter() - started) / 1_000)
     assert best < 50e-6
+
+
+PRICE: dict[str, Any] = {"input_cost_per_million": Decimal(0), "output_cost_per_million": Decimal(1_000)}
+"""A tenth of a cent for each token of the answer."""
+
+
+def priced(rules: Rules, **more: Any) -> PolicyBook:
+    """A policy with one role for anna alone."""
+    return PolicyBook((Policy(OFFICE, roles={"r": rules}, users={"anna": "r"}, users_may_choose=True, **more),), "anna")
+
+
+@pytest.mark.parametrize("over_limit", [False, True])
+async def test_the_limit_of_a_role_counts_for_its_user_alone_and_no_leave_passes_it(over_limit: bool) -> None:
+    """Sixty words are $0.06; each question sets aside 100 tokens, $0.10."""
+    request = replace(QUESTION, max_tokens=100, over_limit=over_limit)
+    async with rig([GOOD], **PRICE) as on:
+        on.manager.policy = priced(Rules("roles.r", daily_limit_usd=Decimal("0.15")))
+        on.manager.set_cost_limit(1_000, 1_000)
+        assert (await on.ask(request)).error is None
+        seen = await on.ask(request)
+        assert isinstance(seen.error, BudgetExceeded)
+        assert seen.error.exit_code == 5
+        assert seen.error.whose == f"{OFFICE}, role r"
+        assert "The daily limit of $0.15 would be passed" in str(seen.error)
+        assert f"{OFFICE}, role r sets this limit" in str(seen.error)
+        assert "once" not in seen.error.next_step
+        assert (await on.ask(replace(request, user_id="eve"))).error is None
+        assert (len(on.a.requests), len(on.b.requests)) == (2, 0)
+
+
+async def test_a_limit_for_everybody_is_one_sum_and_raising_ones_own_does_not_help() -> None:
+    everybody = Policy(OFFICE, everybody=Rules(daily_limit_usd=Decimal("0.15")), users_may_choose=True)
+    request = replace(QUESTION, max_tokens=100)
+    async with rig([GOOD], **PRICE) as on:
+        on.manager.policy = PolicyBook((everybody,), "anna")
+        on.manager.set_cost_limit(1_000, None)
+        assert (await on.ask(request)).error is None
+        seen = await on.ask(replace(request, user_id="eve"))
+        assert isinstance(seen.error, BudgetExceeded)
+        assert len(on.a.requests) == 1
+        assert (await on.manager.get_cost_statistics())["daily_limit"] == Decimal("0.15")
+
+
+@pytest.mark.parametrize("over_limit", [False, True])
+async def test_what_has_no_known_price_is_not_asked_where_a_policy_limits_spending(over_limit: bool) -> None:
+    async with rig([GOOD]) as on:
+        on.manager.policy = priced(Rules("roles.r", monthly_limit_usd=Decimal(5)))
+        seen = await on.ask(replace(QUESTION, over_limit=over_limit))
+        assert isinstance(seen.error, BudgetExceeded)
+        assert (on.a.requests, on.b.requests) == ([], [])
+
+
+async def test_a_policy_may_leave_unknown_prices_to_the_settings() -> None:
+    async with rig([GOOD]) as on:
+        on.manager.policy = priced(Rules("roles.r", monthly_limit_usd=Decimal(5)), allows_unknown_prices=True)
+        assert isinstance((await on.ask()).error, BudgetExceeded)
+        on.manager.budget.settings = replace(on.manager.budget.settings, unknown_price="allow")
+        assert (await on.ask()).text == WHOLE

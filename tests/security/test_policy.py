@@ -180,7 +180,7 @@ def test_a_role_adds_to_what_counts_for_everybody_and_whoever_is_not_named_has_t
         (None, Decimal(500), None),
         (Decimal(1), None, "anna"),
     ]
-    assert of.limits_for("anna")[1].name == f"{OFFICE}, roles.assistant"
+    assert of.limits_for("anna")[1].name == f"{OFFICE}, role assistant"
     assert [r.user_id for r in of.limits_for("eve")] == [None]
     assert of.max_tokens("eve") == 4_000
 
@@ -208,13 +208,14 @@ def test_the_account_is_the_user_unless_every_policy_leaves_the_choice() -> None
 def test_settings_cannot_loosen_limits_and_masking() -> None:
     loose = Settings(
         privacy=PrivacySettings(redact_outgoing=False),
-        budget=BudgetSettings(daily_limit_usd=Decimal(1_000), monthly_limit_usd=None, cost_tracking=False),
+        budget=BudgetSettings(daily_limit_usd=Decimal(1_000), cost_tracking=False, unknown_price="allow"),
     )
     limits = Rules(daily_limit_usd=Decimal(50), monthly_limit_usd=Decimal(500))
     found = tightened(loose, PolicyBook((Policy(OFFICE, everybody=limits, redact_outgoing=True),), "anna"))
     assert found.privacy.redact_outgoing
     assert (found.budget.daily_limit_usd, found.budget.monthly_limit_usd) == (Decimal(50), Decimal(500))
     assert found.budget.cost_tracking
+    assert found.budget.unknown_price == "block"
     assert found.fixed["privacy.redact_outgoing"] == f"{OFFICE} keeps this on."
     assert found.bounded["budget.daily_limit_usd"] == f"{OFFICE} allows at most $50.00."
     lower = Settings(budget=BudgetSettings(daily_limit_usd=Decimal(3)))

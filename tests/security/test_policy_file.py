@@ -79,6 +79,7 @@ def test_the_whole_form_is_read() -> None:
         ('[providers]\nallowed_kinds = ["chatgpt"]', "allowed: a list of kinds: openai"),
         ('[providers]\nallowed_hosts = ["https://api.openai.com/v1"]', "a list of hosts"),
         ('[users]\nanna = "chef"', 'line 2: users.anna is "chef"; allowed: a role of this file'),
+        ('[limits]\nunknown_price = "free"', 'unknown_price is "free"; allowed: "block" or "allow"'),
         ("[users]\nmay_choose = 3", "line 2: users.may_choose is 3"),
         ("roles = 3", "line 1: roles is 3; allowed: a table"),
         ("[roles]\na = 3", "roles.a is 3; allowed: a table"),

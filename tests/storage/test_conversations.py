@@ -81,8 +81,14 @@ async def test_a_turn_comes_back_as_it_was_settled(store: ConversationStore, db:
         ttft_ms=12.5,
         latency_ms=99.0,
         citations=(Citation(1, "doc", "/p", "t", 3, "s", 0.5, "text", "id", 7, 1, 9),),
-        attempts=(Attempt("a", "b", "failed", "why", 1.0), Attempt("openai", "m", "ok")),
+        attempts=(
+            Attempt("a", "b", "failed", "why", 1.0),
+            Attempt("openai", "m", "ok", "", 9.5, 3.25, Decimal("0.0012")),
+        ),
         warnings=("careful",),
+        first_choice="a",
+        first_choice_usd=Decimal("0.0100"),
+        saved_usd=Decimal("0.002"),
     )
     await store.settle(settled, [row(), row(None)])
     assert await store.messages(chat.id) == [question, settled]

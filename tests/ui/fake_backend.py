@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.ui.fake_drill import FakeDrills, FakeHealth
 from tests.ui.fake_keys import FakeKeyDesk
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures, Savings
 from vpa_desktop.assistant.provider_order import asked_in_order
@@ -72,6 +73,9 @@ class FakeBackend:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
+        self.said_too: dict[str, Any] = {}
+        self.drills = FakeDrills()
+        self.health = FakeHealth()
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -168,6 +172,7 @@ class FakeBackend:
                 message_id=answer_id,
                 citations=self.citations,
                 attempts=(Attempt("local", "smollm2-135m-instruct", "ok", "", 2400.0),),
+                **self.said_too,
             )
         )
 

@@ -70,9 +70,13 @@ async def full_backend() -> FakeBackend:
             "a1", first, "assistant", ANSWER, now, provider="openai_main", model="gpt-6-luna",
             usage=Usage(1700, 142), cost_usd=Decimal("0.0031"), ttft_ms=380, latency_ms=2400, citations=cited,
             attempts=(
-                Attempt("anthropic_main", "claude-sonnet-5-5", "failed", "It answered 529: overloaded", 310),
-                Attempt("openai_main", "gpt-6-luna", "ok", "", 2400),
+                Attempt("mistral", "mistral-medium-3-5", "skipped", "left alone for 4 s after failures"),
+                Attempt(
+                    "anthropic_main", "claude-sonnet-5-5", "failed", "It answered 529: overloaded", 310, None, Decimal()
+                ),
+                Attempt("openai_main", "gpt-6-luna", "ok", "", 2400, 380.0, Decimal("0.0031")),
             ),
+            first_choice="mistral", first_choice_usd=Decimal("0.0100"),
         ),
     ]  # fmt: skip
     backend.conversations[first] = ConversationRecord(first, "Supplier contract: risks and dates", now, now, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -218,3 +219,13 @@ async def test_unknown_prices_and_warnings_are_set_in_plain_words(window: MainWi
     daily.editingFinished.emit()
     assert "The limit cannot be below zero" in words(page)
     assert backend.settings.budget.daily_limit_usd is None
+
+
+async def test_the_status_line_shows_the_months_limit_where_the_day_has_none(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.report_status = replace(
+        backend.report_status, spent_month_usd=Decimal("31.5"), monthly_limit_usd=Decimal(50)
+    )
+    window.refresh_status()
+    await until(lambda: "$31.50 of $50.00 this month" in window.status.accessibleDescription())

@@ -6,12 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
 from vpa_desktop.config import BudgetSettings
+from vpa_desktop.errors import BudgetExceeded
 from vpa_desktop.records import ProviderDraft
+from vpa_desktop.ui.chat.limit_dialog import LimitDialog
 from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.pages import SETTINGS
 from vpa_desktop.ui.settings.provider_card import ProviderCard
@@ -68,3 +70,19 @@ async def test_settings_that_a_policy_decides_can_only_be_read_and_say_so(
     free = rows["budget.monthly_limit_usd"]
     assert free.control.isEnabled()
     assert KEPT_ON not in words(free)
+
+
+@pytest.mark.parametrize(("whose", "offered"), [("", True), ("Your administrator's policy, role trainee", False)])
+async def test_a_policys_limit_offers_neither_once_anyway_nor_another_limit(
+    window: MainWindow, whose: str, offered: bool
+) -> None:
+    error = BudgetExceeded(
+        "The daily limit of $1.00 is used up", limit=Decimal(1), spent=Decimal(1), needed=Decimal("0.1"), whose=whose
+    )
+    dialog = LimitDialog(window, error, has_local=True)
+    names = [button.accessibleName() for button in dialog.findChildren(QPushButton)]
+    assert ("Send once anyway" in names) is offered
+    assert ("Change the limit" in names) is offered
+    assert "Ask the local model" in names
+    assert any(whose in said for said in words(dialog))
+    dialog.deleteLater()

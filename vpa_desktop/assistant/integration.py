@@ -26,6 +26,7 @@ from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.on_limit import may_answer
 from vpa_desktop.gateway.permission import default_refused
 from vpa_desktop.messages import (
     Citation,
@@ -184,7 +185,6 @@ class EnhancedLLMIntegration:
             temperature=request.temperature,
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
-            user_id=request.user_id,
             over_limit=request.over_limit,
             metadata={"message_id": turn.started.message_id},
         )
@@ -198,7 +198,7 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in self.manager.may_answer(route) if is_demonstration(p.config)}
+            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
@@ -334,9 +334,11 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         context_used=bool(prepared.citations),
         citations=prepared.citations,
         attempts=answer.attempts,
+        first_choice=answer.first_choice,
+        first_choice_usd=answer.first_choice_usd,
+        saved_usd=answer.saved_usd,
+        saved_ms=answer.saved_ms,
         redactions=tuple(prepared.guard.kinds),
         warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,
-        saved_usd=answer.saved_usd,
-        saved_ms=answer.saved_ms,
     )

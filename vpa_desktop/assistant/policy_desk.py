@@ -5,10 +5,12 @@ What they forbid is ``security.policy``; who enforces it is the gateway.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import Paths, Settings
@@ -17,9 +19,11 @@ from vpa_desktop.messages import LLMRequest
 from vpa_desktop.records import ProviderStatus, RouteChoice
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.security.policy import LimitRule, PolicyBook
-from vpa_desktop.security.policy_file import policies_in_force, read_policy
+from vpa_desktop.security.policy_file import policies_in_force, read_policy, system_policy_file
 from vpa_desktop.security.tightening import taken_at_its_word, tightened
 from vpa_desktop.storage.database import Database
+
+LOOKS_EVERY_S: Final = 20.0
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +35,26 @@ class PolicyDesk:
         self.book = PolicyBook()
         self._paths = paths
         self._system_file = system_file
+        self._seen = self._marks()
         self._audit = None if db is None or db.read_only else AuditLog(db)
 
     def applied(self, settings: Settings) -> Settings:
         """Read the policies anew and return the settings as they count under them."""
+        self._seen = self._marks()
         self.book = policies_in_force(settings, read_policy(self._paths, self._system_file))
         return tightened(settings, self.book)
+
+    def _marks(self) -> list[tuple[int, int, int] | None]:
+        """What shows that a policy's file is another one than before, or has gone or come."""
+        places = (self._system_file or system_policy_file(), self._paths.policy_file)
+        return [_mark(place) for place in places]
+
+    async def watch(self, reload: Callable[[], Awaitable[None]], every_s: float = LOOKS_EVERY_S) -> None:
+        """Call ``reload`` when a policy's file has changed, until cancelled: a window may stay open for weeks."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self._marks() != self._seen:
+                await reload()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -98,3 +116,11 @@ class PolicyDesk:
             said = f"Not allowed. {refusal.why}." if refusal else choice.note
             found.append(replace(choice, is_ready=choice.is_ready and refusal is None, note=said))
         return found
+
+
+def _mark(place: Path) -> tuple[int, int, int] | None:
+    try:
+        facts = place.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size

@@ -144,6 +144,9 @@ class Turn:
                 latency_ms=named.latency_ms,
                 citations=named.citations,
                 attempts=named.attempts,
+                first_choice=named.first_choice,
+                first_choice_usd=named.first_choice_usd,
+                saved_usd=named.saved_usd,
                 warnings=named.warnings,
                 reasoning=named.reasoning,
             )

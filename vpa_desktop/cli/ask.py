@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vpa_desktop import receipts
 from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
@@ -96,7 +97,9 @@ def _must_be_ready(provider: str | None, system: System) -> None:
         return
     raise AuthenticationFailed(
         f"{provider} was not asked",
-        system.setup.notices.get("vault") or "It has no key that can be read",
+        system.setup.notices.get("vault")
+        or system.setup.notices.get(config.provider_id)
+        or "It has no key that can be read",
         f"Store one with: vpa-desktop keys set {provider}",
         provider=config.provider_id,
     )
@@ -135,7 +138,22 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
     if failed:
         reason = failed[0].reason.rstrip(".")
         out.note(f"warning: {failed[0].provider} failed and {response.provider} answered instead: {reason}.")
+    if response.first_choice:
+        _receipt(response, out)
     out.document(answer_document(response))
+
+
+def _receipt(response: EnhancedLLMResponse, out: Output) -> None:
+    """Say how an answer came from another provider than the first choice; --json has it in the document."""
+    if out.as_json:
+        return
+    for attempt in response.attempts:
+        parts = [receipts.outcome(attempt).lower(), *receipts.figures(attempt).split("  ·  ")]
+        told = ", ".join(part for part in parts if part)
+        because = f": {attempt.reason.rstrip('.')}" if attempt.reason else ""
+        out.note(f"route: {attempt.provider} ({attempt.model}) {told}{because}.")
+    costs = receipts.comparison(response.provider, response.cost_usd, response.first_choice, response.first_choice_usd)
+    out.note(f"route: {costs}")
 
 
 def answer_document(response: EnhancedLLMResponse) -> dict[str, Any]:

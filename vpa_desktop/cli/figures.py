@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from vpa_desktop.analytics import Savings, savings_of
+from vpa_desktop.cli.health import with_health
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
@@ -19,6 +20,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     async with opened(paths, out) as system:
         dashboard = await system.dashboard()
         rows = await system.manager.ledger.rows()
+        limits = system.manager.budget.limits()
     grouped = _grouped(rows, options.by)
     limit = dashboard.daily_limit_usd
     out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
@@ -45,6 +47,7 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             "monthly_cost": dashboard.spent_month_usd,
             "daily_limit": dashboard.daily_limit_usd,
             "monthly_limit": dashboard.monthly_limit_usd,
+            "limits": [{"period": x.period, "usd": x.usd, "user": x.user_id, "whose": x.whose} for x in limits],
             "forecast_month": dashboard.forecast_month_usd,
             "saved_usd": savings.saved_usd,
             "prompt_cache_saved_usd": savings.prompt_cache_saved_usd,
@@ -92,12 +95,14 @@ def _name(row: UsageRow, by: str) -> str:
 async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print requests, times and success per provider."""
     async with opened(paths, out) as system:
+        await system.keys_ready()
         found = await system.integration.get_system_stats()
         rows = await system.manager.ledger.rows()
+        found["providers"] = with_health(await system.health.figures(), found["providers"])
     performance = found["performance"]
     out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
     out.line(f"{_saved(savings_of(rows))}; {found['caching']['entries']} are kept")
-    head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "cost usd", "breaker")
+    head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "tokens/s", "cost usd", "breaker")
     out.table(
         head,
         [
@@ -108,6 +113,7 @@ async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
                 p["p50_ms"],
                 p["p95_ms"],
                 p["ttft_p50_ms"],
+                p["tokens_per_s"],
                 p["cost_usd"],
                 p["breaker"],
             )

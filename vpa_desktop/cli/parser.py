@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
+from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, fields_of
 
 
@@ -164,6 +165,9 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "costs", "What was spent, and the limits.", "figures:costs")
     p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
     _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
+    p = _command(commands, "drill", "Let a provider fail on purpose, with no key and no cost.", "drill:drill")
+    p.add_argument("id", nargs="?", metavar="ID", help="which one fails; without it the first of the chain")
+    p.add_argument("--fault", choices=FAULTS, default=None, help="one fault; without it all of them")
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from vpa_desktop.assistant.provider_setup import draft_of
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo
+from vpa_desktop.cli.health import print_health
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened, read_secret
 from vpa_desktop.config import Paths
@@ -196,18 +197,13 @@ def _print_models(found: ModelList, out: Output) -> None:
 
 
 async def health(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Print how each provider did, from what was booked: requests, success, times, cost and its breaker."""
+    """Print how each provider did lately and how it stands: success, times, pace, breakers and their history."""
     async with opened(paths, out) as system:
-        found = (await system.integration.get_system_stats())["providers"]
-    head = ("provider", "requests", "good", "p50 ms", "p95 ms", "first token ms", "breaker")
-    names = ("requests", "success_rate", "p50_ms", "p95_ms", "ttft_p50_ms", "breaker")
-    out.table(head, [(provider_id, *(_rounded(row[name]) for name in names)) for provider_id, row in found.items()])
-    out.document({"providers": found})
+        await system.keys_ready()
+        figures = await system.health.figures()
+        booked = (await system.integration.get_system_stats())["providers"]
+    print_health(figures, booked, out)
     return 0
-
-
-def _rounded(value: object) -> object:
-    return round(value, 2) if isinstance(value, float) else value
 
 
 def _model_row(model: ModelInfo) -> tuple[object, ...]:

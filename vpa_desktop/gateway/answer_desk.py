@@ -20,7 +20,7 @@ from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_key import AnswerKeys
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.gateway.permission import identified, must_lead_somewhere
+from vpa_desktop.gateway.permission import identified, must_lead_somewhere, refusal_at
 from vpa_desktop.gateway.single_flight import Flights
 from vpa_desktop.messages import (
     Attempt,
@@ -103,7 +103,7 @@ class AnswerDesk:
         stops = tuple(Stop(p, request.model if p.provider_id == owner else None) for p in route)
         asked = _Asked(request, stops, ready_answers or {}, owner, keyed or request.messages, passages)
         first = admit(manager, stops).stops[0] if stops and keep and self.cache.is_enabled else None
-        if first is None or first.provider_id in asked.ready:
+        if first is None or first.provider_id in asked.ready or refusal_at(manager.policy, first, request):
             events = self._ask(asked)
         elif fresh:
             events = self._flights.join(object(), lambda: self._buy(asked))[0].read()

@@ -54,6 +54,7 @@ class AttemptRun:
     ttft_ms: float | None = None
     done: StreamDone | None = None
     force: bool = False
+    cost_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
         self.provider = self.provider.for_attempt(force=self.force)
@@ -82,7 +83,10 @@ class AttemptRun:
 
     def receipt(self, outcome: AttemptOutcome, reason: str = "") -> Attempt:
         """The attempt as a line of the route receipt."""
-        return Attempt(self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1))
+        ttft_ms = None if self.ttft_ms is None else round(self.ttft_ms, 1)
+        return Attempt(
+            self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1), ttft_ms, self.cost_usd
+        )
 
     def usage(self, counted: Usage | None = None, *, is_whole: bool = True) -> Usage:
         """What was counted; what the provider did not say is estimated from the text.
@@ -120,6 +124,7 @@ class AttemptRun:
             cost = Decimal()
         else:
             cost = await _cost_usd(config, self.model, usage)
+        self.cost_usd = cost
         row = UsageRow(
             at=datetime.now(UTC),
             provider=self.provider.provider_id,

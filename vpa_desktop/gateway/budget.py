@@ -11,9 +11,9 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from vpa_desktop.config import BudgetSettings
 from vpa_desktop.errors import BudgetExceeded
@@ -24,6 +24,9 @@ from vpa_desktop.messages import LOCAL_USER
 from vpa_desktop.records import Hold, UsageRow
 
 T = TypeVar("T")
+
+CLOCK_SLACK: Final = timedelta(minutes=1)
+"""A clock that is corrected by less was not set back, as far as a person is concerned."""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,6 +82,11 @@ class Budget:
             self.settings.monthly_limit_usd,
             self.more_limits(user_id),
         )
+        for firm in limits:  # the same limit need not be kept, and warned of, twice
+            if firm.user_id is None and firm.period == "daily" and daily is not None and firm.usd <= daily:
+                daily = None
+            elif firm.user_id is None and firm.period == "monthly" and monthly is not None and firm.usd <= monthly:
+                monthly = None
         if daily is not None:
             limits = (*limits, Limit("daily", daily))
         return limits if monthly is None else (*limits, Limit("monthly", monthly))
@@ -96,7 +104,9 @@ class Budget:
 
     async def state(self) -> BudgetState:
         """Return what is spent and set aside now."""
-        settings = self.settings
+        limits = self.limits()
+        daily = min((limit.usd for limit in limits if limit.period == "daily"), default=None)
+        monthly = min((limit.usd for limit in limits if limit.period == "monthly"), default=None)
 
         def read(book: Book) -> BudgetState:
             at = self._reached(book)
@@ -104,8 +114,8 @@ class Budget:
                 book.spent_since(start_of_day(at)),
                 book.spent_since(start_of_month(at)),
                 book.reserved_usd(),
-                settings.daily_limit_usd,
-                settings.monthly_limit_usd,
+                daily,
+                monthly,
                 at,
             )
 
@@ -132,8 +142,9 @@ class Budget:
         hold = Hold(secrets.token_hex(12), self._now(), needed_usd or Decimal(), provider, model, user_id)
         name = " ".join(part for part in (model, f"at {provider}" if provider else "") if part)
         fixed = tuple(limit for limit in limits if limit.whose)
-        if needed_usd is None and (fixed or (self.settings.unknown_price == "block" and not over_limit)):
-            standing = await self._ledger.look(lambda book: self._standing(book, (fixed or limits)[0]))
+        strict = tuple(limit for limit in fixed if not limit.allows_unknown_prices)
+        if needed_usd is None and (strict or (self.settings.unknown_price == "block" and not over_limit)):
+            standing = await self._ledger.look(lambda book: self._standing(book, (strict or limits)[0]))
             raise unpriced(standing, name)
 
         def reserve(book: Book) -> tuple[str, ...] | BudgetExceeded:
@@ -195,7 +206,8 @@ class Budget:
         at = self._reached(book)
         start = _start(limit, at)
         spent = book.spent_since(start, limit.user_id)
-        clock_was_at = at if at.astimezone(UTC) > self._now().astimezone(UTC) else None
+        ahead = at.astimezone(UTC) - self._now().astimezone(UTC)
+        clock_was_at = at if ahead > CLOCK_SLACK else None
         return Standing(limit, start, spent, book.reserved_usd(limit.user_id), clock_was_at)
 
     def _refusal(self, book: Book, limits: tuple[Limit, ...], needed: Decimal | None) -> BudgetExceeded | None:

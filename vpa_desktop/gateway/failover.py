@@ -227,7 +227,7 @@ class Failover:
         """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
         instead = await after_limit(self._manager, self._request, self._route, refused, rest)
         self._attempts += instead.passed_over
-        if instead.note and instead.note not in self._notes:
+        if instead.note:
             self._notes.append(f"{error.what}: {instead.note}")
         self._error = None
         return list(instead.stops)

@@ -18,7 +18,7 @@ from typing import TypeVar
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.gateway.cooldown import FIRST_WAIT_S, Cooldowns
-from vpa_desktop.gateway.keystate import KeyState, nobody_left, refusal_in_words, state_of
+from vpa_desktop.gateway.keystate import KeyState, from_kept, nobody_left, refusal_in_words, state_of, to_keep
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers.base import BaseLLMProvider, PassedOver
 from vpa_desktop.tokens import TokenCount
@@ -222,6 +222,18 @@ class KeyPool(BaseLLMProvider):
         for seat in self._seats:
             if seat.key.id == key_id:
                 seat.refusals.clear()
+
+    def to_keep(self, model: str, now: datetime) -> dict[str, dict[str, str]]:
+        """Return what is worth keeping over a restart of the keys that rest, by their ids."""
+        resting = ((seat, self._left_s(seat, model)) for seat in self._seats if model in seat.refusals)
+        return {s.key.id: to_keep(left_s, s.key.label, s.refusals[model], now) for s, left_s in resting if left_s}
+
+    def resume(self, model: str, kept: object, now: datetime) -> bool:
+        """Let keys rest on that rested when the last run ended, where they are still the same; True where one does."""
+        known = kept if isinstance(kept, Mapping) else {}
+        refusals = [(seat, from_kept(known.get(seat.key.id), seat.key.label, now)) for seat in self._seats]
+        resting = [self.refused(seat, model, error) for seat, error in refusals if error is not None]
+        return any(resting)
 
     def retire(self) -> None:
         """Take note that no new requests will come."""

@@ -50,6 +50,26 @@ def state_of_only(cooldowns: Cooldowns, provider_id: str, model: str, now: datet
     return KeyState(standing, reason[:1].upper() + reason[1:], now + timedelta(seconds=left_s))
 
 
+def to_keep(left_s: float, label: str, error: ProviderError, now: datetime) -> dict[str, str]:
+    """Return what is kept of a key that rests, over a restart; ``label`` says then whether it is still the same key."""
+    until = now + timedelta(seconds=left_s)
+    return {"label": label, "until": until.isoformat(), "class": error.error_class, "why": error.why}
+
+
+def from_kept(kept: object, label: str, now: datetime) -> ProviderError | None:
+    """Return the refusal that was kept of a key, with the wait that is left of it; None where it is over or odd."""
+    if not isinstance(kept, Mapping) or kept.get("label") != label or kept.get("class") not in REFUSALS:
+        return None
+    try:
+        left_s = (datetime.fromisoformat(str(kept.get("until"))) - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    if left_s <= 0:
+        return None
+    error_class: ErrorClass = kept["class"]
+    return ProviderError("The key was refused", str(kept.get("why", "")), error_class=error_class, retry_after_s=left_s)
+
+
 def nobody_left(
     provider: str, model: str, facts: Sequence[tuple[float, str, ProviderError]], keys: int
 ) -> ProviderError:

@@ -145,7 +145,10 @@ class Lane:
             self._manager.breaker(self.stop.provider_id, self.stop.model).release()
 
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
-        """Book an attempt; a disk that refuses is a warning: what was answered, and paid for, is not lost by it."""
+        """Book an attempt; return what the answer is to say about it.
+
+        A disk that refuses is a warning: what was answered, and paid for, is not lost by it.
+        """
         try:
             return await self._manager.budget.settle(reservation, row)
         except StorageError as exc:

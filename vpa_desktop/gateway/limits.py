@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from vpa_desktop.errors import BudgetExceeded
+from vpa_desktop.errors import BudgetExceeded, ConfigError
 
+ALLOW_STEP = ", or allow unknown prices in Settings, Limits"
 NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass it this once (--over-limit)"
 
 
@@ -23,6 +24,7 @@ class Limit:
     usd: Decimal
     user_id: str | None = None
     whose: str = ""
+    allows_unknown_prices: bool = False
 
     @property
     def name(self) -> str:
@@ -79,6 +81,14 @@ class Warned:
     sentence: str
 
 
+def usable_amount(value: float | Decimal | None) -> Decimal | None:
+    """An amount that can be a limit; raises ConfigError."""
+    amount = None if value is None else Decimal(str(value))
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
+    return amount
+
+
 def dollars(amount: Decimal) -> str:
     """An amount to the cent; one below a cent with the figures that matter."""
     return f"${amount:.2f}" if amount == 0 or amount >= Decimal("0.01") else f"${amount:.6f}".rstrip("0")
@@ -95,13 +105,14 @@ def refusal(standing: Standing, needed: Decimal | None) -> BudgetExceeded:
     why = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} {_would(standing)}",
-        why + _clock(standing) + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        why + _clock(standing) + _whose(limit),
         limit.next_step,
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=needed,
         reserved=standing.reserved_usd,
         period=limit.period,
+        whose=limit.whose,
     )
 
 
@@ -110,14 +121,20 @@ def unpriced(standing: Standing, name: str) -> BudgetExceeded:
     limit = standing.limit
     return BudgetExceeded(
         f"The {limit.period} limit of {dollars(limit.usd)} could not be kept",
-        f"The price of {name or 'this model'} is not known",
-        "Set its prices in Settings, Providers, allow unknown prices in Settings, Limits, or ask the local model",
+        f"The price of {name or 'this model'} is not known"
+        + (f". {limit.whose} sets this limit" if limit.whose else ""),
+        "Set its prices in Settings, Providers (0 where it is free)" + ("" if limit.whose else ALLOW_STEP),
         limit=limit.usd,
         spent=standing.spent_usd,
         needed=None,
         reserved=standing.reserved_usd,
         period=limit.period,
+        whose=limit.whose,
     )
+
+
+def _whose(limit: Limit) -> str:
+    return f". {limit.whose} sets this limit" if limit.whose else ""
 
 
 def _would(standing: Standing) -> str:

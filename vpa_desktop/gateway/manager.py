@@ -22,11 +22,13 @@ from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSetting
 from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
+from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
+from vpa_desktop.gateway.limits import usable_amount
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
@@ -195,7 +197,7 @@ class LLMProviderManager:
         self, daily_limit: float | Decimal | None = None, monthly_limit: float | Decimal | None = None
     ) -> None:
         """Set the limits in US dollars; None is no limit. Raises ConfigError for what is no amount."""
-        self.budget.set_limits(_money(daily_limit), _money(monthly_limit))
+        self.budget.set_limits(usable_amount(daily_limit), usable_amount(monthly_limit))
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
         """Return the breaker of one provider and model."""
@@ -294,12 +296,6 @@ class LLMProviderManager:
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
         return kinds[0] if kinds else ""
 
-    def may_answer(self, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
-        """Return a route's providers, and those that a limit may send a request to in their place."""
-        if self.budget.settings.on_limit == "block" or not self.budget.is_limited:
-            return list(route)
-        return [*route, *(p for p in self._providers.values() if p.is_local and p not in route)]
-
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
         if self.routing.strategy == "cheapest":
@@ -358,6 +354,8 @@ class LLMProviderManager:
         try:
             async with aclosing(failover.run()) as events:
                 async for event in events:
+                    if isinstance(event, RouteDone) and event.response.provider != route[0].provider_id:
+                        event = await compared(event, route[0], self._model_at(route[0], request, owner))
                     if isinstance(event, RouteDone) and request.conversation_id:
                         self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
                     yield event
@@ -404,6 +402,8 @@ class LLMProviderManager:
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.latency_ms,
             attempts=answer.attempts,
+            first_choice=answer.first_choice,
+            first_choice_usd=answer.first_choice_usd,
             warnings=(*warnings, *answer.warnings),
             reasoning=answer.reasoning,
         )
@@ -457,10 +457,3 @@ class LLMProviderManager:
                     f"Known and with a key where one is needed: {known}",
                     "Add it in Settings, Providers, or with: vpa-desktop providers add",
                 )
-
-
-def _money(value: float | Decimal | None) -> Decimal | None:
-    amount = None if value is None else Decimal(str(value))
-    if amount is not None and not (amount.is_finite() and amount >= 0):
-        raise ConfigError(f"{value} is no limit", "It is an amount in US dollars, 0 or more", "None is no limit")
-    return amount

@@ -1,7 +1,7 @@
 """What the router has learned of each provider and model, as facts to keep over a restart. Reads and writes nothing.
 
-Kept are the breaker, a wait the provider asked for, and how fast it is; not a refused key, which may be another one
-by then, and nothing of a provider whose address has changed.
+Kept are the breaker, a wait the provider asked for, which of several keys rest, and how fast it is; not a refused key
+that is the only one, which may be another one by then, and nothing of a provider whose address has changed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from vpa_desktop.gateway.keypool import KeyPool
 from vpa_desktop.providers.base import BaseLLMProvider
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def facts_of(manager: LLMProviderManager, now: datetime) -> dict[Place, dict[str
             "endpoint": provider.config.endpoint,
             **_breaker(manager, provider_id, model, now),
             **_pause(manager, provider_id, model, now),
+            **({"keys": provider.to_keep(model, now)} if isinstance(provider, KeyPool) else {}),
             **_speed(manager, provider_id),
             "kept_at": now.isoformat(),
         }
@@ -56,6 +58,8 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
         if (until := _time(each.get("paused_until"))) is not None and until > now:
             manager.cooldowns.resume(provider_id, model, (until - now).total_seconds())
         lengths = [n for n in each.get("answer_tokens") or () if isinstance(n, int)]
+        if isinstance(provider, KeyPool) and provider.resume(model, each.get("keys"), now):
+            manager.breaker(provider_id, model)  # one of the places: what is held against its keys is kept again
         manager.health.resume(provider_id, each.get("first_token_ms"), each.get("token_ms"), lengths)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.messages import Attempt, LLMRequest
+from vpa_desktop.providers.base import BaseLLMProvider
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -46,6 +47,14 @@ async def after_limit(
     await manager.prices.learn([(stop.provider.config, stop.model) for stop in every])
     every.sort(key=lambda stop: _price(manager, stop))
     return Instead(tuple(every), (), "the cheapest that fits was asked instead")
+
+
+def may_answer(manager: LLMProviderManager, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
+    """Return a route's providers, and the local ones that may be asked in their place."""
+    if manager.budget.settings.on_limit == "block" or not manager.budget.is_limited:
+        return list(route)
+    every = [p for i in manager.provider_ids if (p := manager.get_provider(i)) is not None]
+    return [*route, *(p for p in every if p.is_local and p not in route)]
 
 
 def _local(manager: LLMProviderManager, request: LLMRequest, known: set[str]) -> list[Stop]:

@@ -108,9 +108,9 @@ def policy_limits(book: PolicyBook, user_id: str) -> tuple[Limit, ...]:
     found = []
     for rule in book.limits_for(book.user_of(user_id)):
         if rule.daily_usd is not None:
-            found.append(Limit("daily", rule.daily_usd, rule.user_id, rule.name))
+            found.append(Limit("daily", rule.daily_usd, rule.user_id, rule.name, rule.allows_unknown_prices))
         if rule.monthly_usd is not None:
-            found.append(Limit("monthly", rule.monthly_usd, rule.user_id, rule.name))
+            found.append(Limit("monthly", rule.monthly_usd, rule.user_id, rule.name, rule.allows_unknown_prices))
     return tuple(found)
 
 

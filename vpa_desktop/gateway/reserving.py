@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Final
 
 from vpa_desktop import prices
-from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.catalog import LLMProvider, ModelInfo
 from vpa_desktop.errors import BudgetExceeded
 from vpa_desktop.gateway.budget import Budget, Reservation
 from vpa_desktop.gateway.fitting import ANSWER_TOKENS, window_of
+from vpa_desktop.gateway.prompt_bound import most_prompt_tokens
 from vpa_desktop.messages import LLMRequest, Usage
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_tokenizer
@@ -81,8 +82,11 @@ def worst_case_usd(
     tokenizer.
     """
     model = request.model or provider.model
-    if exact and has_tokenizer(model):
+    if exact and not request.tools and has_tokenizer(model):
         prompt = count_prompt_tokens(request.messages, model).tokens * 21 // 20
     else:
-        prompt = estimate_prompt_tokens(request.messages, model).tokens * 5 // 4
-    return prices.cost_usd(provider.config, model, Usage(input_tokens=prompt, output_tokens=answer_tokens))
+        prompt = most_prompt_tokens(request, model)
+    # What a provider writes to its cache costs more there, and it may be the whole prompt.
+    written = prompt if provider.config.kind == LLMProvider.ANTHROPIC else None
+    usage = Usage(input_tokens=prompt, output_tokens=answer_tokens, cache_write_tokens=written)
+    return prices.cost_usd(provider.config, model, usage)

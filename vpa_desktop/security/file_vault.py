@@ -23,6 +23,8 @@ from vpa_desktop.storage.files import make_private, write_private
 
 T = TypeVar("T")
 
+UNLOCK = "Unlock it in Settings, Keys, or set VPA_VAULT_PASSPHRASE"
+
 _MAGIC = b"VPA Desktop keys 1\n"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -141,7 +143,7 @@ class FileVault:
 
     def _needed_passphrase(self) -> str:
         if not self._passphrase:
-            raise VaultLocked("The key file is locked", "Its passphrase was not given", "Set VPA_VAULT_PASSPHRASE")
+            raise VaultLocked("The key file is locked", "Its passphrase was not given", UNLOCK)
         return self._passphrase
 
 

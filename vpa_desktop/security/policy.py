@@ -61,6 +61,7 @@ class LimitRule:
     daily_usd: Decimal | None
     monthly_usd: Decimal | None
     user_id: str | None = None
+    allows_unknown_prices: bool = False
 
 
 class LimitRules(Protocol):
@@ -85,6 +86,7 @@ class Policy:
     users: Mapping[str, str] = field(default_factory=dict)
     default_role: str = ""
     redact_outgoing: bool = False
+    allows_unknown_prices: bool = False
     users_may_choose: bool = False
     broken: str = ""
 
@@ -172,9 +174,10 @@ class PolicyBook:
         for policy in self.policies:
             for rules in policy.rules_for(user_id):
                 if rules.is_limited:
-                    name = f"{policy.whose}, {rules.name}" if rules.name else policy.whose
+                    name = f"{policy.whose}, role {rules.name.removeprefix('roles.')}" if rules.name else policy.whose
                     counted = user_id if rules.name else None
-                    found.append(LimitRule(name, rules.daily_limit_usd, rules.monthly_limit_usd, counted))
+                    limits = (rules.daily_limit_usd, rules.monthly_limit_usd)
+                    found.append(LimitRule(name, *limits, counted, policy.allows_unknown_prices))
         return tuple(found)
 
 

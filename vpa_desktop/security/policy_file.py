@@ -44,11 +44,18 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return names
 
 
+def _is_allowed(value: Any) -> bool:
+    if value not in ("block", "allow"):
+        raise ValueError
+    return bool(value == "allow")
+
+
 _TABLES: Final[dict[str, dict[str, Rule]]] = {
     "limits": {
         "daily_limit_usd": MONEY,
         "monthly_limit_usd": MONEY,
         "max_tokens": ROLE_RULES["max_tokens"],
+        "unknown_price": Rule('"block" or "allow"', _is_allowed),
     },
     "providers": {
         "allowed": TEXTS,
@@ -179,6 +186,7 @@ class _Reader:
             if role not in roles:
                 raise self._mistake(f"users.{user}", role, ", ".join(roles) or "a role of this file")
         providers, models, privacy = said["providers"], said["models"], said["privacy"]
+        is_allowed = said["limits"].pop("unknown_price", False)
         everybody = Rules(
             providers=providers.get("allowed"),
             kinds=providers.get("allowed_kinds"),
@@ -195,6 +203,7 @@ class _Reader:
             users={user.casefold(): role for user, role in users.items()},
             default_role=users.get("default", ""),
             redact_outgoing=privacy.get("redact_outgoing", False),
+            allows_unknown_prices=is_allowed,
             users_may_choose=may_choose,
         )
 

@@ -30,12 +30,26 @@ def tightened(settings: Settings, book: PolicyBook) -> Settings:
             settings = replace(settings, privacy=replace(settings.privacy, redact_outgoing=True))
             fixed["privacy.redact_outgoing"] = f"{policy.whose} keeps this on."
         if policy.is_limiting:
-            settings = replace(settings, budget=_limited(settings.budget, policy, bounded))
+            settings = replace(settings, budget=_limited(settings.budget, policy))
+            bounded |= _bounds(policy, book.login)
+            if not policy.allows_unknown_prices:
+                settings = replace(settings, budget=replace(settings.budget, unknown_price="block"))
+                fixed["budget.unknown_price"] = f"{policy.whose} keeps this."
             fixed["budget.cost_tracking"] = f"{policy.whose} keeps this on."
     return replace(settings, fixed=fixed, bounded=bounded)
 
 
-def _limited(budget: BudgetSettings, policy: Policy, bounded: dict[str, str]) -> BudgetSettings:
+def _bounds(policy: Policy, login: str) -> dict[str, str]:
+    """The sentence at each limit of the settings: what the one who is logged in may spend at most."""
+    found = {}
+    for key in ("daily_limit_usd", "monthly_limit_usd"):
+        said: list[Decimal | None] = [getattr(rules, key) for rules in policy.rules_for(login)]
+        if amounts := [amount for amount in said if amount is not None]:
+            found[f"budget.{key}"] = f"{policy.whose} allows at most ${min(amounts):.2f}."
+    return found
+
+
+def _limited(budget: BudgetSettings, policy: Policy) -> BudgetSettings:
     """The limits with everybody's of the policy over them: the lower one counts."""
     values: dict[str, Any] = {"cost_tracking": True}
     for key in ("daily_limit_usd", "monthly_limit_usd"):
@@ -43,7 +57,6 @@ def _limited(budget: BudgetSettings, policy: Policy, bounded: dict[str, str]) ->
         own: Decimal | None = getattr(budget, key)
         if most is not None:
             values[key] = most if own is None else min(own, most)
-            bounded[f"budget.{key}"] = f"{policy.whose} allows at most ${most:.2f}."
     return replace(budget, **values)
 
 

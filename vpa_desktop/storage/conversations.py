@@ -204,6 +204,16 @@ def _insert(db: sqlite_utils.Database, message: MessageRecord, *, place: int, su
     db.table("messages").insert({**extra, **created, **_columns(message)})
 
 
+def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
+    """One line of a receipt as JSON can hold it."""
+    return {**asdict(attempt), "cost_usd": money_to_text(attempt.cost_usd)}
+
+
+def attempt_from_json(data: dict[str, Any]) -> Attempt:
+    """The line that ``attempt_to_json`` wrote, also one of before there were prices on it."""
+    return from_json(Attempt, {**data, "cost_usd": text_to_money(data.get("cost_usd"))})
+
+
 def _columns(message: MessageRecord) -> dict[str, Any]:
     return {
         "content": message.content,
@@ -216,10 +226,13 @@ def _columns(message: MessageRecord) -> dict[str, Any]:
         "ttft_ms": message.ttft_ms,
         "latency_ms": message.latency_ms,
         "citations": to_json(message.citations),
-        "attempts": to_json(message.attempts),
+        "attempts": to_json([attempt_to_json(each) for each in message.attempts]),
         "warnings": to_json(message.warnings),
         "reasoning": message.reasoning,
         "error": message.error,
+        "first_choice": message.first_choice,
+        "first_choice_usd": money_to_text(message.first_choice_usd),
+        "saved_usd": money_to_text(message.saved_usd),
     }
 
 
@@ -244,8 +257,11 @@ def _message(row: dict[str, Any]) -> MessageRecord:
         ttft_ms=row["ttft_ms"],
         latency_ms=row["latency_ms"],
         citations=many_from_json(Citation, row["citations"]),
-        attempts=many_from_json(Attempt, row["attempts"]),
+        attempts=tuple(attempt_from_json(each) for each in json.loads(row["attempts"])),
         warnings=tuple(json.loads(row["warnings"])),
         reasoning=row["reasoning"],
         error=row["error"],
+        first_choice=row["first_choice"],
+        first_choice_usd=text_to_money(row["first_choice_usd"]),
+        saved_usd=text_to_money(row["saved_usd"]),
     )

@@ -259,6 +259,13 @@ _USAGE_FACTS = (
     "ALTER TABLE usage ADD COLUMN saved_ms REAL",
 )
 
+# What the receipt of an answer says beside its attempts.
+_RECEIPTS = (
+    "ALTER TABLE messages ADD COLUMN first_choice TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE messages ADD COLUMN first_choice_usd TEXT",
+    "ALTER TABLE messages ADD COLUMN saved_usd TEXT",
+)
+
 _RESERVATIONS = (
     """
     CREATE TABLE reservations (
@@ -338,4 +345,4 @@ _CACHED_ANSWERS = (
     """,
 )
 
-VERSION_2 = (*_USAGE_FACTS, *_RESERVATIONS, *_HEALTH, *_CACHED_ANSWERS)
+VERSION_2 = (*_USAGE_FACTS, *_RECEIPTS, *_RESERVATIONS, *_HEALTH, *_CACHED_ANSWERS)

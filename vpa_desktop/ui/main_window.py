@@ -289,7 +289,7 @@ class MainWindow(QMainWindow):
         elif self.notice.isVisible() and not self.notice.has_retry():
             self.notice.hide()
         elif self.pages.currentIndex() != CHAT:
-            self.go(CHAT)
+            self.pages.step_back(lambda: self.go(CHAT))
         elif self.chat.find_bar.isVisible():
             self.chat.find_bar.close_bar()
         elif self.chat.panel() is not None:

@@ -118,6 +118,11 @@ class Pages(QStackedWidget):
         builder: Callable[[], QWidget] = found[index]
         return builder()
 
+    def step_back(self, otherwise: Callable[[], None]) -> None:
+        """Closes what is open inside the page that is shown; where nothing is, the window decides."""
+        if not (self.currentIndex() == DASHBOARD and self._dashboard is not None and self._dashboard.step_back()):
+            otherwise()
+
     def _put(self, index: int, page: QWidget) -> None:
         placeholder = self.widget(index)
         shown = self.currentIndex() == index

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from vpa_desktop.analytics import Dashboard
     from vpa_desktop.config import Settings
+    from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
     from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
     from vpa_desktop.records import (
         ConversationRecord,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         MessageRecord,
         ModelList,
         ProviderDraft,
+        ProviderHealthFigures,
         ProviderStatus,
         ProviderVerdict,
         RouteChoice,
@@ -58,8 +60,29 @@ class KeptAnswers(Protocol):
     async def forget(self) -> int: ...
 
 
+class Drills(Protocol):
+    """The fire drill: the person's chain rehearsed, with no key and nothing spent."""
+
+    async def chain(self) -> tuple[DrillPlace, ...]: ...
+    def run(self, fault: DrillFault, provider_id: str = "", pause_s: float = 0.0) -> AsyncGenerator[DrillEvent, None]:
+        """Steps, then one report; ``pause_s`` passes after each, for the eye."""
+        ...
+
+
+class Health(Protocol):
+    """How each provider does."""
+
+    async def figures(self) -> tuple[ProviderHealthFigures, ...]: ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
+
+    @property
+    def drills(self) -> Drills: ...
+
+    @property
+    def health(self) -> Health: ...
 
     @property
     def settings(self) -> Settings: ...

@@ -53,13 +53,17 @@ class StatusLine(QStatusBar):
         self._keys.setText(self.tr("Keys: {0}").format(status.key_place))
         self._passages.show()
         self._passages.setText(self.tr("{0} passages").format(whole(status.passages)))
-        spent = usd(status.spent_today_usd)
-        self._money.setText(
-            self.tr("{0} today").format(spent)
-            if status.limit_usd is None
-            else self.tr("{0} of {1} today").format(spent, usd(status.limit_usd))
-        )
+        self._money.setText(self._spent(status))
         self._say(" · ".join(status.notices))
+
+    def _spent(self, status: SystemStatus) -> str:
+        """What was spent today, and against the limit of the month where there is none for the day."""
+        today, month = usd(status.spent_today_usd), usd(status.spent_month_usd)
+        if status.limit_usd is not None:
+            return self.tr("{0} of {1} today").format(today, usd(status.limit_usd))
+        if status.monthly_limit_usd is not None:
+            return self.tr("{0} of {1} this month").format(month, usd(status.monthly_limit_usd))
+        return self.tr("{0} today").format(today)
 
     def say(self, text: str, *, good: bool = True) -> None:
         """Shows one sentence in place of the route, as while starting or after a failure to start."""

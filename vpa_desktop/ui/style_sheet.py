@@ -29,6 +29,7 @@ def _frames(t: Theme) -> str:
 #composer[focused="true"] {{ border: 1px solid {t.accent}; }}
 #composer QPlainTextEdit, #composer QTextEdit {{ background: transparent; border: 0; font-size: 14px; padding: 0; }}
 QFrame[card="true"] {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 12px; }}
+QFrame[card="true"]:focus {{ border: 2px solid {t.accent}; }}
 QFrame[lifted="true"] {{ background: {t.raised}; border: 1px solid {t.accent}; }}
 QFrame[verdict] {{ background: {t.soft}; border: 1px solid {t.line}; border-radius: 8px; }}
 QFrame[verdict="ok"] {{ background: transparent; border: 1px solid {t.ok}; }}

@@ -61,17 +61,27 @@ def test_receipt_lists_the_attempts(qtbot: QtBot) -> None:
     qtbot.addWidget(panel)
     attempts = (
         Attempt("openai", "gpt-5-mini", "failed", "It answered <b>503</b>.", 310.0),
-        Attempt("local", "qwen", "ok", "", 2_100.0),
+        Attempt("local", "qwen", "ok", "", 2_100.0, 420.0, Decimal("0.0012")),
     )
-    panel.show_receipt(answer(1, "x", attempts=attempts, ttft_ms=420.0, cost_usd=None))
+    compared = {"first_choice": "openai", "first_choice_usd": Decimal("0.01"), "saved_usd": Decimal("0.002")}
+    panel.show_receipt(answer(1, "x", attempts=attempts, ttft_ms=420.0, cost_usd=None, provider="local", **compared))
     shown = words(panel)
     assert "It answered <b>503</b>." in shown
     assert "Failed after 310 ms" in shown
     assert "Answered after 2.1 s" in shown
     assert shown[shown.index("First token") + 1] == "420 ms"
     assert shown[shown.index("Price") + 1] == "price unknown"
+    assert "First token after 420 ms  ·  $0.0012" in shown
+    assert shown[shown.index("Saved by the cache") + 1] == "$0.0020"
+    would = "Answered by local, at a price that is not known; openai, your first choice, would have cost $0.0100."
+    assert would in shown
     named = [frame.accessibleName() for frame in panel.findChildren(QFrame) if frame.accessibleName()]
     assert "Attempt 1, openai  ·  gpt-5-mini: failed after 310 ms: It answered <b>503</b>." in named
+    assert "Attempt 2, local  ·  qwen: answered after 2.1 s, first token after 420 ms, $0.0012" in named
+    focusable = [
+        f.accessibleName() for f in panel.findChildren(QFrame) if f.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    ]
+    assert would in focusable
 
 
 def test_panels_close_with_escape_and_with_their_button(qtbot: QtBot) -> None:

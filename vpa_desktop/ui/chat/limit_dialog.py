@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vpa_desktop.errors import BudgetExceeded
 
 
+WIDTH_PX = 560
+
+
 class LimitChoice(IntEnum):
     """What the person chose; closing the dialog is CANCEL."""
 
@@ -34,19 +37,22 @@ class LimitDialog(QDialog):
         self.setWindowTitle(self.tr("Spending limit"))
         self.setAccessibleName(self.tr("Spending limit"))
         self.setAccessibleDescription(str(error))
-        self.setFixedWidth(560)
         head = QHBoxLayout()
         head.setSpacing(12)
         head.addWidget(IconLabel("coins", 22, "warn"))
-        head.addWidget(PlainLabel(self._heading(error), "heading", wraps=True), 1)
+        head.addWidget(PlainLabel(self._heading(error), "heading"), 1)
+        lead = PlainLabel(self._lead(error), wraps=True)
+        lead.setMinimumWidth(WIDTH_PX)
+        lead.setMinimumHeight(lead.heightForWidth(WIDTH_PX))
         column = QVBoxLayout(self)
+        column.setSizeConstraint(QVBoxLayout.SizeConstraint.SetFixedSize)
         column.setContentsMargins(24, 22, 24, 20)
         column.setSpacing(14)
         column.addLayout(head)
-        column.addWidget(PlainLabel(self._lead(error), wraps=True))
+        column.addWidget(lead)
         column.addWidget(self._figures(error))
         column.addSpacing(2)
-        column.addLayout(self._buttons(has_local))
+        column.addLayout(self._buttons(has_local, is_own=not error.whose))
 
     def _heading(self, error: BudgetExceeded) -> str:
         day = error.period == "daily"
@@ -58,6 +64,8 @@ class LimitDialog(QDialog):
 
     def _lead(self, error: BudgetExceeded) -> str:
         kept = self.tr("Nothing was sent, and your question is kept.")
+        if error.whose:
+            kept = f"{self.tr('{0} sets this limit.').format(error.whose)} {kept}"
         if error.needed is None:
             return self.tr("{0}, so your limit could not be kept. {1}").format(error.why, kept)
         return kept
@@ -86,16 +94,18 @@ class LimitDialog(QDialog):
             column.addLayout(line)
         return card
 
-    def _buttons(self, has_local: bool) -> QHBoxLayout:
+    def _buttons(self, has_local: bool, *, is_own: bool) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        anyway = self._button(self.tr("&Send once anyway"), LimitChoice.SEND_ANYWAY)
-        anyway.setProperty("danger", True)
-        row.addWidget(anyway)
+        if is_own:
+            anyway = self._button(self.tr("&Send once anyway"), LimitChoice.SEND_ANYWAY)
+            anyway.setProperty("danger", True)
+            row.addWidget(anyway)
         row.addStretch()
         if has_local:
             row.addWidget(self._button(self.tr("Ask the l&ocal model"), LimitChoice.ASK_LOCAL))
-        row.addWidget(self._button(self.tr("Change the &limit"), LimitChoice.CHANGE_LIMIT))
+        if is_own:
+            row.addWidget(self._button(self.tr("Change the &limit"), LimitChoice.CHANGE_LIMIT))
         cancel = self._button(self.tr("Cancel"), LimitChoice.CANCEL)
         cancel.setDefault(True)
         cancel.setFocus()

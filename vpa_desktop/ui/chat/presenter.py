@@ -384,6 +384,9 @@ def _from_response(chat: Chat, response: EnhancedLLMResponse) -> MessageRecord:
         latency_ms=response.latency_ms,
         citations=response.citations,
         attempts=response.attempts,
+        first_choice=response.first_choice,
+        first_choice_usd=response.first_choice_usd,
+        saved_usd=response.saved_usd,
         warnings=response.warnings,
         reasoning=response.reasoning,
     )

@@ -1,4 +1,7 @@
-"""The route receipt of an answer: which providers were asked, what each of them said, and what it cost."""
+"""The route receipt of an answer: which providers were asked, what each of them said, and what it cost.
+
+The words are those of ``receipts``, so that the command line says the same.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from vpa_desktop import receipts
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.markdown import visible
 from vpa_desktop.ui.chat.panel import SidePanel, label
@@ -16,13 +20,13 @@ if TYPE_CHECKING:
     from vpa_desktop.messages import Attempt
     from vpa_desktop.records import MessageRecord
 
-OUTCOMES = {
-    "ok": ("circle-check", "ok", "Answered"),
-    "failed": ("circle-x", "danger", "Failed"),
-    "interrupted": ("triangle-alert", "warn", "Broke off"),
-    "skipped": ("chevron-right", "dim", "Left out"),
-    "cancelled": ("square", "dim", "Stopped"),
-    "cached": ("circle-check", "ok", "Not asked again"),
+SIGNS = {
+    "ok": ("circle-check", "ok"),
+    "failed": ("circle-x", "danger"),
+    "interrupted": ("triangle-alert", "warn"),
+    "skipped": ("chevron-right", "dim"),
+    "cancelled": ("square", "dim"),
+    "cached": ("zap", "ok"),
 }
 
 
@@ -44,6 +48,8 @@ class ReceiptPanel(SidePanel):
             column.addWidget(label("No provider was asked for this answer.", dim=True))
         for number, attempt in enumerate(record.attempts, 1):
             column.addWidget(self._attempt(number, attempt))
+        if told := comparison(record):
+            column.addWidget(self._comparison(told))
         for name, value in figures(record):
             column.addLayout(_figure(name, value))
         column.addStretch(1)
@@ -56,18 +62,20 @@ class ReceiptPanel(SidePanel):
             self.show_receipt(self._record)
 
     def _attempt(self, number: int, attempt: Attempt) -> QFrame:
-        picture, colour, word = OUTCOMES.get(attempt.outcome, ("info", "dim", attempt.outcome))
+        picture, colour = SIGNS.get(attempt.outcome, ("info", "dim"))
         card = QFrame()
         card.setProperty("card", True)
         card.setAccessibleName(spoken(number, attempt))
+        card.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # Tab reads one attempt after the other
         sign = QLabel()
         sign.setPixmap(icon_pixmap(picture, getattr(self.theme, colour), 18))
         sign.setAlignment(Qt.AlignmentFlag.AlignTop)
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(label(visible(_name(attempt)), strong=True))
-        took = f"{word}{_after(attempt)}"
-        words.addWidget(label(took, dim=True))
+        words.addWidget(label(receipts.outcome(attempt), dim=True))
+        if figures_line := receipts.figures(attempt):
+            words.addWidget(label(figures_line[:1].upper() + figures_line[1:], dim=True))
         if attempt.reason:
             words.addWidget(label(visible(attempt.reason), selectable=True))
         row = QHBoxLayout(card)
@@ -77,17 +85,35 @@ class ReceiptPanel(SidePanel):
         row.addLayout(words, 1)
         return card
 
+    def _comparison(self, told: str) -> QFrame:
+        """What the first choice would have cost, in a card of its own."""
+        card = QFrame()
+        card.setProperty("notice", True)
+        card.setAccessibleName(told)
+        card.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        sign = QLabel()
+        sign.setPixmap(icon_pixmap("coins", self.theme.accent, 18))
+        sign.setAlignment(Qt.AlignmentFlag.AlignTop)
+        row = QHBoxLayout(card)
+        row.setContentsMargins(12, 10, 12, 10)
+        row.setSpacing(10)
+        row.addWidget(sign)
+        row.addWidget(label(told, selectable=True), 1)
+        return card
+
+
+def comparison(record: MessageRecord) -> str:
+    """Returns what the first choice would have cost, in words; empty where it answered itself."""
+    told = receipts.comparison(record.provider, record.cost_usd, record.first_choice, record.first_choice_usd)
+    return visible(told)
+
 
 def spoken(number: int, attempt: Attempt) -> str:
     """Returns an attempt in words."""
-    word = OUTCOMES.get(attempt.outcome, ("", "", attempt.outcome))[2]
-    took = _after(attempt)
+    told = ", ".join(receipts.figures(attempt).split("  ·  "))
+    figures_too = f", {told}" if told else ""
     reason = f": {attempt.reason}" if attempt.reason else ""
-    return visible(f"Attempt {number}, {_name(attempt)}: {word.lower()}{took}{reason}")
-
-
-def _after(attempt: Attempt) -> str:
-    return f" after {wording.duration(attempt.ms)}" if attempt.ms and attempt.outcome != "cached" else ""
+    return visible(f"Attempt {number}, {_name(attempt)}: {receipts.outcome(attempt).lower()}{figures_too}{reason}")
 
 
 def figures(record: MessageRecord) -> list[tuple[str, str]]:
@@ -101,6 +127,7 @@ def figures(record: MessageRecord) -> list[tuple[str, str]]:
         ("Tokens", tokens),
         ("Of these from the provider's cache", cached),
         ("Price", wording.price_of(record)),
+        ("Saved by the cache", receipts.price(record.saved_usd) if record.saved_usd else ""),
     ]
     return [(name, value) for name, value in rows if value]
 

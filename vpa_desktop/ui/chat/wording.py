@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from vpa_desktop.receipts import duration as duration
+from vpa_desktop.receipts import price as price
 from vpa_desktop.ui.chat.markdown import visible
 
 if TYPE_CHECKING:
@@ -155,26 +156,6 @@ def price_of(record: MessageRecord) -> str:
 def is_kept(record: MessageRecord) -> bool:
     """True for an answer that was not bought: it was kept, or somebody else was just getting it."""
     return any(attempt.outcome == "cached" for attempt in record.attempts)
-
-
-def price(cost_usd: Decimal | None) -> str:
-    """Returns a price in words: ``$0.0031``, free, or price unknown."""
-    if cost_usd is None:
-        return "price unknown"
-    if cost_usd == 0:
-        return "free"
-    if cost_usd < Decimal("0.0001"):
-        return "under $0.0001"
-    return f"${cost_usd:.4f}" if cost_usd < 1 else f"${cost_usd:.2f}"
-
-
-def duration(ms: float) -> str:
-    """Returns milliseconds as ``320 ms``, ``2.4 s`` or ``3 min 5 s``."""
-    if ms < 1_000:
-        return f"{ms:.0f} ms"
-    if ms < 60_000:
-        return f"{ms / 1_000:.1f} s"
-    return f"{ms // 60_000:.0f} min {ms % 60_000 / 1_000:.0f} s"
 
 
 def _short(text: str, most: int) -> str:

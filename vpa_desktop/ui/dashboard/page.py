@@ -1,4 +1,6 @@
-"""The dashboard tab: money, latency and success, from the booked requests. It shows figures; it computes none.
+"""The dashboard tab: money, latency and success, from the booked requests, and each provider's health.
+
+It shows figures and computes none. The fire drill (``drill``) takes the place of the figures while it is open.
 
 The chart library loads in idle time after the window is there, or with the first visit.
 """
@@ -9,7 +11,7 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -23,16 +25,19 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.ui.chat.wording import duration
 from vpa_desktop.ui.dashboard import charts
+from vpa_desktop.ui.dashboard.health import HealthPanel
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
 
 if TYPE_CHECKING:
     from vpa_desktop.analytics import Dashboard, Savings
+    from vpa_desktop.ui.dashboard.drill import DrillPanel
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
     from vpa_desktop.ui.theme import Theme
 
 IDLE_S = 2.0
+HEALTH_EVERY_MS = 3_000
 
 
 class DashboardPage(QScrollArea):
@@ -46,20 +51,71 @@ class DashboardPage(QScrollArea):
         self._tasks = tasks
         self._backend: Backend | None = None
         self._shown: Dashboard | None = None
-        body = QWidget()
-        self._column = QVBoxLayout(body)
-        self._column.setContentsMargins(28, 20, 28, 20)
+        self.health = HealthPanel()
+        self.health.drill_wanted.connect(self.open_drill)
+        self._drill: DrillPanel | None = None
+        self._figures = QWidget()
+        self._column = QVBoxLayout(self._figures)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(14)
         self._column.addLayout(self._head())
-        self._content = QWidget()
-        self._column.addWidget(self._content)
+        self._content, self._table = QWidget(), QWidget()
+        for part in (self._content, self.health, self._table):
+            self._column.addWidget(part)
         self._column.addStretch(1)
+        body = QWidget()
+        self._parts = QVBoxLayout(body)
+        self._parts.setContentsMargins(28, 20, 28, 20)
+        self._parts.addWidget(self._figures)
         self.setWidget(body)
+        self._timer = QTimer(self)
+        self._timer.setInterval(HEALTH_EVERY_MS)
+        self._timer.timeout.connect(self._look_again)
+        self._timer.start()
 
     def attach(self, backend: Backend) -> None:
         """From now on figures can be loaded; the chart library follows when nothing else is to do."""
         self._backend = backend
+        if self._drill is not None:
+            self._drill.attach(backend.drills)
         self._tasks.spawn("chart library", self._preload())
+
+    @property
+    def drill(self) -> DrillPanel:
+        """The fire drill, built when it is first asked for."""
+        if self._drill is None:
+            from vpa_desktop.ui.dashboard.drill import DrillPanel
+
+            self._drill = DrillPanel(self._tasks)
+            self._drill.closed.connect(self._close_drill)
+            self._drill.hide()
+            self._parts.addWidget(self._drill)
+            if self._backend is not None:
+                self._drill.attach(self._backend.drills)
+        return self._drill
+
+    def open_drill(self) -> None:
+        """Shows the fire drill in the place of the figures."""
+        self._figures.hide()
+        self.drill.open()
+        self.verticalScrollBar().setValue(0)
+
+    def step_back(self) -> bool:
+        """Stops a drill under way, else leads back from it; False where none is open."""
+        return self._drill is not None and self._drill.isVisible() and self._drill.step_back()
+
+    def _close_drill(self) -> None:
+        self.drill.hide()
+        self._figures.show()
+        self.health.drill_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _look_again(self) -> None:
+        """Health changes by itself: a breaker is tried again, a request ends."""
+        if self._backend is not None and self.health.isVisible() and not self._tasks.running("dashboard"):
+            self._tasks.spawn("health", self._load_health(self._backend))
+
+    async def _load_health(self, backend: Backend) -> None:
+        self.health.show_figures(await backend.health.figures())
 
     async def _preload(self) -> None:
         await asyncio.sleep(IDLE_S)
@@ -73,6 +129,7 @@ class DashboardPage(QScrollArea):
             self._tasks.spawn("dashboard", self._load(self._backend))
 
     async def _load(self, backend: Backend) -> None:
+        await self._load_health(backend)
         board = await backend.dashboard()
         if board != self._shown:
             await asyncio.to_thread(charts.preload_numbers)
@@ -92,17 +149,23 @@ class DashboardPage(QScrollArea):
         if board.requests:
             column.addLayout(self._cards(board))
             column.addLayout(self._charts(board))
-            column.addWidget(self._table(board))
         else:
             column.addWidget(self._empty())
-        self._column.replaceWidget(self._content, content)
-        self._content.hide()
-        self._content.deleteLater()
-        self._content = content
+        self._content = self._replaced(self._content, content)
+        self._table = self._replaced(self._table, self._in_figures(board) if board.requests else QWidget())
+
+    def _replaced(self, old: QWidget, new: QWidget) -> QWidget:
+        self._column.replaceWidget(old, new)
+        old.hide()
+        old.deleteLater()
+        return new
 
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(PlainLabel(self.tr("Dashboard"), "heading"), 1)
+        drill = IconButton("shield-check", self.tr("Open the fire drill"))
+        drill.clicked.connect(self.open_drill)
+        row.addWidget(drill)
         again = IconButton("refresh-cw", self.tr("Load the figures again"))
         again.clicked.connect(self.refresh)
         row.addWidget(again)
@@ -220,9 +283,11 @@ class DashboardPage(QScrollArea):
         card.column.addWidget(chart, 1)
         return card
 
-    def _table(self, board: Dashboard) -> Card:
+    def _in_figures(self, board: Dashboard) -> Card:
         card = Card(margins=16)
-        card.column.addWidget(PlainLabel(self.tr("Providers"), "strong"))
+        card.column.addWidget(
+            PlainLabel(self.tr("Providers in figures, the last {0} days").format(len(board.days)), "strong")
+        )
         table = QTreeWidget()
         table.setAccessibleName(self.tr("Providers in figures"))
         table.setRootIsDecorated(False)

@@ -87,7 +87,7 @@ class KeysPage(FormPage):
             keys.setdefault(info.provider, []).append(info)
         statuses = [s for s in await backend.list_providers() if s.needs_key or s.id in keys]
         self.unlock.setVisible(backend.key_desk.is_locked)
-        shown = [(s.id, s.needs_key, keys.get(s.id)) for s in statuses]
+        shown = (backend.key_desk.is_locked, [(s.id, s.needs_key, keys.get(s.id)) for s in statuses])
         if shown == self._shown:
             return
         self._shown = shown
@@ -104,7 +104,7 @@ class KeysPage(FormPage):
         cards = [self._card(status, keys.get(status.id, [])) for status in statuses]
         for card in cards:
             self._cards.addWidget(card)
-        if not cards:
+        if not cards and self.unlock.isHidden():
             self._cards.addWidget(PlainLabel(self.tr("No provider that needs a key is set up yet."), "dim"))
         self.verticalScrollBar().setValue(at)
         if name:

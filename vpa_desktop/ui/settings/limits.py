@@ -51,18 +51,18 @@ class LimitsPage(FormPage):
         self.choice(
             "budget.on_limit",
             self.tr("When a limit is reached"),
-            self.tr("An answer that another provider gave because of a limit says so."),
+            self.tr("What answers instead says so."),
             (
                 ("block", self.tr("Say so and send nothing")),
-                ("cheapest", self.tr("Use the cheapest provider that fits")),
-                ("local", self.tr("Use the local model")),
+                ("cheapest", self.tr("Ask the cheapest that fits")),
+                ("local", self.tr("Ask the local model")),
             ),
             lambda s: s.budget.on_limit,
         )
         self.choice(
             "budget.unknown_price",
             self.tr("When a price is not known"),
-            self.tr("Counts where a limit is set. What such an answer costs does not count towards it."),
+            self.tr("Counts where a limit is set."),
             (
                 ("block", self.tr("Say so and send nothing")),
                 ("allow", self.tr("Send it, with a warning")),
@@ -117,15 +117,16 @@ class LimitsPage(FormPage):
         for n, card in enumerate(cards):
             card.column.addStretch()
             grid.addWidget(card, 0, n)
+            grid.setColumnStretch(n, 1)
         self.column.replaceWidget(self._figures, figures)
         self._figures.hide()
         self._figures.deleteLater()
         self._figures = figures
 
     def _card(self, name: str, figure: str, note: str) -> Card:
-        card = Card(margins=14, spacing=2)
+        card = Card(margins=12, spacing=2)
         card.setAccessibleName(f"{name}: {figure} {note}".strip())
-        card.column.addWidget(PlainLabel(name, "dim"))
+        card.column.addWidget(PlainLabel(name, "dim", wraps=True))
         card.column.addWidget(PlainLabel(figure, "heading"))
         card.column.addWidget(PlainLabel(note or " ", "dim", wraps=True))
         return card
