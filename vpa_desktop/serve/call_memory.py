@@ -14,7 +14,7 @@ from typing import Final
 from vpa_desktop.messages import Carry, LLMResponse, Message, ToolCall
 from vpa_desktop.serve.shapes import new_id
 
-KEPT_MAX: Final = 2_000
+KEPT_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)

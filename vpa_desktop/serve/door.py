@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpa_desktop.serve.refusals import NOT_AGAIN, Header, Refusal, bad_request
+from vpa_desktop.errors import VPAError
+from vpa_desktop.serve.refusals import NOT_AGAIN, Header, Refusal, bad_request, refusal_of
 from vpa_desktop.serve.tokens import TokenFile
 from vpa_desktop.serve.trail import Trail
 
@@ -85,7 +86,10 @@ class Door:
             return await refuse(send, refusal)
         if scope["path"] == OPEN_TO_ALL:
             return await self._inside(scope, receive, send)
-        user = self._tokens.owner_of(_token(headers))
+        try:
+            user = self._tokens.owner_of(_token(headers))
+        except VPAError as exc:  # the file of tokens cannot be read
+            return await refuse(send, refusal_of(exc))
         if user is None:
             await self._trail.refused()
             return await refuse(send, _unknown(_token(headers)))
