@@ -217,8 +217,6 @@ class AnswerDesk:
                 saved_ms=saved_ms,
                 warnings=warnings,
                 carry=None,
-                first_choice="",
-                first_choice_usd=None,
             )
         )
 
