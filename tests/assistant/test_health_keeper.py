@@ -68,6 +68,18 @@ async def test_an_address_that_changed_is_not_held_to_what_the_old_one_did(tmp_p
             assert seen.response.provider == "a"
 
 
+async def test_failures_in_a_row_count_on_after_a_restart(tmp_path: Path) -> None:
+    """Each command is a run of its own: without this no breaker would ever open for somebody who uses only those."""
+    async with store_in(tmp_path) as store, rig([DOWN], breaker=BreakerSettings(3, 300)) as it:
+        for asked in (1, 2, 3, 3):
+            await HealthKeeper(it.manager, store).load()
+            assert (await it.ask()).text == WHOLE
+            assert len(it.a.requests) == asked
+            await HealthKeeper(it.manager, store).aclose()
+            for place in it.manager.standings.places:  # as a new process begins
+                it.manager.breaker(*place).success()
+
+
 async def test_a_wait_the_provider_asked_for_lives_over_a_restart(tmp_path: Path) -> None:
     async with rig([refusal("429 Too Many Requests", None, "retry-after: 60")]) as it:
         async with store_in(tmp_path) as store:

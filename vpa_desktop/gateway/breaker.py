@@ -146,6 +146,15 @@ class CircuitBreaker:
         """How long the outage has lasted; 0 while closed."""
         return 0.0 if self._open_until is None or self._down_since is None else self._clock() - self._down_since
 
+    @property
+    def failures_in_a_row(self) -> int:
+        """How many requests failed since the last that worked."""
+        return self._failures
+
+    def resume_failures(self, failures: int) -> None:
+        """Stay closed, with the failures in a row that were counted when the program ended."""
+        self._failures = max(0, min(failures, self.failure_threshold - 1))
+
     def resume(self, *, opens_in_s: float, down_for_s: float) -> None:
         """Be open as it was when the program ended."""
         now = self._clock()

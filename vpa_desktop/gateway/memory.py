@@ -55,6 +55,8 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
                 opens_in_s=max(0.0, (until - now).total_seconds()),
                 down_for_s=max(0.0, (now - since).total_seconds()),
             )
+        elif isinstance(failures := each.get("failures"), int):
+            manager.breaker(provider_id, model).resume_failures(failures)
         if (until := _time(each.get("paused_until"))) is not None and until > now:
             manager.cooldowns.resume(provider_id, model, (until - now).total_seconds())
         lengths = [n for n in each.get("answer_tokens") or () if isinstance(n, int)]
@@ -65,8 +67,8 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
 
 def _breaker(manager: LLMProviderManager, provider_id: str, model: str, now: datetime) -> dict[str, Any]:
     breaker = manager.breaker(provider_id, model)
-    if breaker.state == "closed":
-        return {}
+    if breaker.state == "closed":  # a command asks once and ends: its failures count on in the next one
+        return {"failures": breaker.failures_in_a_row} if breaker.failures_in_a_row else {}
     return {
         "open_until": (now + timedelta(seconds=breaker.opens_in_s)).isoformat(),
         "down_since": (now - timedelta(seconds=breaker.down_for_s)).isoformat(),
