@@ -46,6 +46,17 @@ def test_a_limit_is_exit_code_5_and_once_anyway_passes_it(program: Program, llmo
     assert [row["key"].split(":")[0] for row in costs["rows"]] == ["main"]
 
 
+def test_leave_to_pass_a_limit_is_said_once_however_many_were_asked(program: Program, llmock: LLMock) -> None:
+    """And a limit below a cent is shown as it is."""
+    down = settings(llmock, "daily_limit_usd = 0.001").replace("/v1", "/nowhere/v1")
+    second = down.replace('kind = "mock"', f'kind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"')
+    program.settings(second)
+    answer = program("ask", "Ping", "--json", "--over-limit", OPENAI_API_KEY=KEY).json
+    assert [a["outcome"] for a in answer["attempts"]] == ["failed", "ok"]
+    assert sum("past your daily limit" in warning for warning in answer["warnings"]) == 1
+    assert "of $0.001\n" in program("costs").out
+
+
 @pytest.mark.parametrize("on_limit", ["cheapest", "local"])
 def test_after_a_limit_another_one_answers_and_says_so(program: Program, llmock: LLMock, on_limit: str) -> None:
     program.settings(settings(llmock, f'monthly_limit_usd = 0.000001\non_limit = "{on_limit}"'))

@@ -219,6 +219,11 @@ async def test_unknown_prices_and_warnings_are_set_in_plain_words(window: MainWi
     daily.editingFinished.emit()
     assert "The limit cannot be below zero" in words(page)
     assert backend.settings.budget.daily_limit_usd is None
+    for typed, shown in (("0.001", "0.001"), ("5", "5.00"), ("2.5", "2.50")):  # what was saved is what is shown
+        daily.setText(typed)
+        daily.editingFinished.emit()
+        await until(lambda amount=Decimal(typed): backend.settings.budget.daily_limit_usd == amount)  # type: ignore[misc]
+        await until(lambda text=shown: daily.text() == text)  # type: ignore[misc]
 
 
 async def test_the_status_line_shows_the_months_limit_where_the_day_has_none(

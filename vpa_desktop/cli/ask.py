@@ -15,7 +15,8 @@ from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import AuthenticationFailed, UsageError
+from vpa_desktop.errors import AuthenticationFailed, BudgetExceeded, UsageError
+from vpa_desktop.gateway.limits import NEXT_STEP
 from vpa_desktop.messages import (
     LOCAL_USER,
     Citation,
@@ -75,12 +76,17 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         said = system.integration.ending_warning(options.provider, options.model)
         if said:  # before it is sent: an answer may never come
             out.note(f"warning: {said}")
-        async with aclosing(system.stream_turn(request)) as events:
-            async for event in events:
-                _show(event, out, options.stream, said)
-                locked = system.setup.notices.get("vault")
-                if isinstance(event, TurnDone) and locked and _waits_for_a_key(system):
-                    out.note(f"warning: {locked}")
+        try:
+            async with aclosing(system.stream_turn(request)) as events:
+                async for event in events:
+                    _show(event, out, options.stream, said)
+                    locked = system.setup.notices.get("vault")
+                    if isinstance(event, TurnDone) and locked and _waits_for_a_key(system):
+                        out.note(f"warning: {locked}")
+        except BudgetExceeded as exc:
+            if exc.next_step == NEXT_STEP:
+                exc.next_step = f"{NEXT_STEP} (--over-limit)"
+            raise
     return 0
 
 

@@ -12,6 +12,7 @@ from vpa_desktop.cli.health import with_health
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
+from vpa_desktop.gateway.limits import dollars
 from vpa_desktop.records import UsageRow
 
 
@@ -23,9 +24,9 @@ async def costs(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         limits = system.manager.budget.limits()
     grouped = _grouped(rows, options.by)
     limit = dashboard.daily_limit_usd
-    out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
+    out.line(f"Today ${dashboard.spent_today_usd:.4f}" + (f" of {dollars(limit)}" if limit is not None else ""))
     limit = dashboard.monthly_limit_usd
-    out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of ${limit:.2f}" if limit is not None else ""))
+    out.line(f"This month ${dashboard.spent_month_usd:.4f}" + (f" of {dollars(limit)}" if limit is not None else ""))
     if dashboard.forecast_month_usd is not None:
         out.line(f"Forecast for this month ${dashboard.forecast_month_usd:.4f}")
     savings = savings_of(rows)

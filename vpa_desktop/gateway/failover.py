@@ -204,7 +204,7 @@ class Failover:
         self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
         if lane.was_sent:
             self._costs.append(lane.cost)
-            self._notes += lane.notes
+            self._notes += [note for note in lane.notes if note not in self._notes]
         if lane.was_turned_away:
             self._turned_away.append(lane.stop)
         if lane.error is None:

@@ -10,7 +10,7 @@ from typing import Literal
 from vpa_desktop.errors import BudgetExceeded, ConfigError
 
 ALLOW_STEP = ", or allow unknown prices in Settings, Limits"
-NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or pass it this once (--over-limit)"
+NEXT_STEP = "Raise the limit in Settings, Limits, ask the local model, or send it once anyway"
 
 
 @dataclass(frozen=True, slots=True)

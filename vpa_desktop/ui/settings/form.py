@@ -208,7 +208,7 @@ class FormPage(QScrollArea):
 
         def fill(settings: Settings) -> None:
             amount = read(settings)
-            line.setText("" if amount is None else f"{amount:.2f}")
+            line.setText("" if amount is None else _to_edit(amount))
 
         line.editingFinished.connect(take)
         self._readers.append(fill)
@@ -247,3 +247,9 @@ class FormPage(QScrollArea):
         line.setProperty("rule", True)
         self.column.addWidget(line)
         return row
+
+
+def _to_edit(amount: Decimal) -> str:
+    """An amount to the cent, or with all its figures where it has more."""
+    exponent = amount.normalize().as_tuple().exponent
+    return f"{amount:.2f}" if isinstance(exponent, int) and exponent >= -2 else f"{amount.normalize():f}"

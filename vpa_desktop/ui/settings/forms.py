@@ -19,7 +19,7 @@ class RoutingPage(FormWithCache):
         self.choice(
             "routing.strategy",
             self.tr("How a provider is chosen"),
-            self.tr("“Choose for me” in the chat follows this."),
+            self.tr("“Automatic” in the chat follows this."),
             (
                 ("failover", self.tr("In the order of the page Providers")),
                 ("fixed", self.tr("Only the first one")),
