@@ -60,6 +60,10 @@ def test_what_a_kind_does_not_have_is_a_mistake_of_use(program: Program, argumen
     assert len(ran.err.splitlines()) == 1
 
 
+def test_the_help_calls_a_model_a_model(program: Program) -> None:
+    assert "--model VALUE Model" in " ".join(program("providers", "add", "--help").out.split())
+
+
 def test_the_order_is_said_and_changed(program: Program) -> None:
     program.settings('[providers.a]\nkind = "mock"\n[providers.b]\nkind = "mock"\n')
     assert program("providers", "order", "--json").json == {"order": ["a", "b", "local"]}

@@ -114,7 +114,7 @@ async def test_it_can_be_used_by_keys_alone(window: MainWindow, backend: FakeBac
     backend.drills.most_pause_s = 5.0
     window.activateWindow()
     await until(panel.start_button.hasFocus)
-    QTest.keyClick(panel.start_button, Qt.Key.Key_Space)
+    QTest.keyClick(panel.start_button, Qt.Key.Key_Return)
     await until(lambda: panel.steps.count() > 0)
     assert panel.stop_button.hasFocus()
     QTest.keyClick(window, Qt.Key.Key_Escape)

@@ -34,10 +34,13 @@ async def drill(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 async def _one(system: System, fault: DrillFault, provider_id: str, out: Output) -> DrillReport:
     """One drill, told as it goes."""
-    out.line(f"Drill: {FAULT_WORDS[fault]}")
     report: DrillReport | None = None
+    is_first = True
     async with aclosing(system.drills.run(fault, provider_id)) as events:
         async for event in events:
+            if is_first:  # not before: there may be no such provider
+                out.line(f"Drill: {FAULT_WORDS[fault]}")
+                is_first = False
             if isinstance(event, DrillReport):
                 report = event
             else:

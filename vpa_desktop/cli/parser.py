@@ -8,7 +8,7 @@ from pathlib import Path
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
 from vpa_desktop.drills import FAULTS
-from vpa_desktop.provider_fields import KEY, PRESETS, fields_of
+from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of
 
 
 class _Parser(argparse.ArgumentParser):
@@ -135,7 +135,9 @@ def _fields(parser: argparse.ArgumentParser) -> None:
     for kind in KINDS:
         for field in fields_of(kind):
             shown.setdefault(field.option, []).append(kind)
-    first = {field.option: field for kind in KINDS for field in fields_of(kind) if field.key != KEY}
+    first: dict[str, KindField] = {}
+    for field in (field for kind in KINDS for field in fields_of(kind) if field.key != KEY):
+        first.setdefault(field.option, field)  # the usual word for it: the first kinds are those most people have
     for option, field in first.items():
         kinds = shown[option]
         only = f" ({', '.join(kinds)})" if len(kinds) < len(KINDS) // 2 else ""

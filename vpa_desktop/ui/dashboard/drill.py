@@ -215,6 +215,7 @@ class DrillPanel(QWidget):
         self.provider.addItem(self.tr("The first of the chain"), "")
         self.start_button.setProperty("primary", True)
         self.start_button.clicked.connect(self.start)
+        self.start_button.setAutoDefault(True)  # Enter presses it as Space does: it has the focus when the page opens
         self.stop_button.clicked.connect(self.stop)
         self.stop_button.setEnabled(False)
         row = QHBoxLayout()
