@@ -14,11 +14,16 @@ import pytest
 
 from tests.gateway.faults import GOOD, WHOLE
 from tests.providers.rawserver import RawServer, serving
+from vpa_desktop.assistant.guarded_build import guarded
+from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import find_paths
 from vpa_desktop.errors import PolicyRefused
+from vpa_desktop.gateway.keypool import KeyPool, PoolKey
 from vpa_desktop.messages import EnhancedLLMRequest
+from vpa_desktop.providers import build_provider
 from vpa_desktop.records import ProviderDraft
 from vpa_desktop.security.audit import AuditLog
+from vpa_desktop.security.policy import Policy, PolicyBook
 from vpa_desktop.security.policy_file import login_name
 from vpa_desktop.security.vault import MemoryVault
 from vpa_desktop.system import System, build_system
@@ -251,3 +256,13 @@ async def test_a_policy_that_comes_while_the_window_is_open_counts_without_a_res
         assert (await system.integration.generate_enhanced_response(ASK)).provider == "good"
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
+
+
+def test_a_provider_with_several_keys_is_believed_no_more_than_one_with_one() -> None:
+    config = LLMProviderConfig(
+        "openai_compatible", "m", provider_id="p", api_endpoint="https://192.168.1.5/v1", local_only=True
+    )
+    keys = [PoolKey("1", "first-key", "first"), PoolKey("2", "second-key", "second")]
+    book = PolicyBook((Policy("The policy", redact_outgoing=True),), "anna")
+    assert not KeyPool(config, keys, guarded(build_provider, lambda: book)).is_local
+    assert KeyPool(config, keys, guarded(build_provider, PolicyBook)).is_local

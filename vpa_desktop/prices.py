@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, is_loopback
@@ -118,6 +119,8 @@ def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage, at: dat
     from genai_prices import Usage as PricedUsage
 
     place = _CATALOGUE_IDS.get(config.kind) or config.endpoint
+    if not _is_listed(place, model):
+        return None
     cached = {"cache_read_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
     for rebate in (cached, {}):  # a server that reports more cached than sent: the price without a rebate
         counted = PricedUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, **rebate)
@@ -126,6 +129,19 @@ def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage, at: dat
         except ValueError:
             continue
     return None
+
+
+@lru_cache(maxsize=4_096)
+def _is_listed(place: str, model: str) -> bool:
+    """True where the catalogue has the model there: a server of one's own is asked for at every request, in vain."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    where = (place, None) if place in _CATALOGUE_IDS.values() else (None, place)
+    try:
+        get_snapshot().find_provider_model(model, None, *where)
+    except LookupError:
+        return False
+    return True
 
 
 def _calculated(usage: PricedUsage, model: str, place: str, at: datetime | None) -> Decimal | None:

@@ -13,7 +13,7 @@ OUTCOMES: Final = {
     "interrupted": "Broke off",
     "skipped": "Left out",
     "cancelled": "Stopped",
-    "cached": "From the cache",
+    "cached": "Not asked again",
 }
 """What is said of each outcome of an attempt."""
 

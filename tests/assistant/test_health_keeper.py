@@ -42,7 +42,7 @@ async def test_after_a_restart_a_dead_provider_is_still_left_alone(tmp_path: Pat
             await fails_until_open(it)
             await HealthKeeper(it.manager, store).aclose()
         asked = len(it.a.requests)
-        for place in it.manager.places:  # as a new process begins
+        for place in it.manager.standings.places:  # as a new process begins
             it.manager.breaker(*place).success()
         async with store_in(tmp_path) as store:
             await HealthKeeper(it.manager, store).load()

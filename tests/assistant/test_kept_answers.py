@@ -122,8 +122,9 @@ async def test_a_document_that_went_while_the_answer_came_leaves_none_behind(ben
 
 
 async def test_a_temporary_chat_reads_nothing_and_leaves_nothing(bench: Bench) -> None:
-    assert not (await bench.ask(use_rag=False, temporary=True)).cached
+    assert not (await bench.ask(use_rag=False, temporary=True, conversation_id="new")).cached
     assert await bench.kept() == 0
+    assert await bench.store.list() == []
     await bench.ask(use_rag=False)
     assert not (await bench.ask(use_rag=False, temporary=True)).cached
     assert len(bench.provider.requests) == 3

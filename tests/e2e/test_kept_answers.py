@@ -49,6 +49,14 @@ def test_fresh_asks_anew_and_other_parameters_are_another_question(asking: Progr
     assert asking("ask", "Say hello", "--json").json["cached"] is True
 
 
+def test_a_temporary_question_leaves_nothing_and_has_no_conversation(asking: Program) -> None:
+    asking("ask", "Say hello", "--temporary")
+    assert asking("stats", "--json").json["caching"]["entries"] == 0
+    assert asking("ask", "Say hello", "--json").json["cached"] is False
+    assert asking("ask", "Say hello", "--temporary", "--json").json["cached"] is False
+    assert asking("ask", "Say hello", "--temporary", "--conversation", "new").code == 2
+
+
 def test_switched_off_nothing_is_kept(asking: Program, llmock: LLMock) -> None:
     asking.settings(openai_at(f"{llmock.base}/v1") + "\n[cache]\nenabled = false\n")
     asking("ask", "Say hello")

@@ -97,6 +97,8 @@ def settings_of(*servers: RawServer, more: str = "") -> str:
         f'api_endpoint = "{server.url}/v1"\ninput_cost_per_million = 1000.0\noutput_cost_per_million = 1000.0\n'
         for name, server in zip(names, servers, strict=True)
     ]
+    if "[cache]" not in more:  # what is asked here is asked of the servers each time
+        more += "\n[cache]\nenabled = false\n"
     chain = ", ".join(f'"{name}"' for name in names)
     return "\n".join([*providers, "[providers.local]", 'kind = "mock"', "enabled = false",
                       f"[routing]\nfailover_chain = [{chain}]", more])  # fmt: skip

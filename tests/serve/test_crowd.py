@@ -23,6 +23,17 @@ async def test_two_hundred_at_once_are_all_answered(vpa_home: Path) -> None:
         assert {(entry.target, entry.result) for entry in entries} == {("a/m", "ok")}
 
 
+async def test_those_who_ask_the_same_share_one_answer_and_get_it_again(vpa_home: Path) -> None:
+    settings = "[cache]\nenabled = true\n"
+    async with serving(stream(["token "])) as a, open_house(vpa_home, settings_of(a, more=settings)) as house:
+        server = Server("ours", house.port, "/v1", house.token, model="auto")
+        assert (await crowd(server, 50, streams=True))["errors"] == []
+        assert (await crowd(server, 50, streams=True))["errors"] == []
+        assert len(a.requests) == 1
+        rows = await house.system.manager.ledger.rows()
+        assert sorted(row.cached for row in rows) == [False, *[True] * 99]
+
+
 async def test_many_at_once_do_not_pass_a_limit_together(vpa_home: Path) -> None:
     limit = "[budget]\ndaily_limit_usd = 0.75\n"  # each answer costs 0.071
     question: list[Any] = [{"role": "user", "content": "Count to sixty, one number after another, and stop"}]

@@ -51,13 +51,13 @@ class HealthKeeper:
         while True:
             await asyncio.sleep(LOOKS_EVERY_S)
             await self.look()
-            if loop.time() - kept_at >= KEEPS_EVERY_S or self._manager.breaker_events:
+            if loop.time() - kept_at >= KEEPS_EVERY_S or self._manager.standings.news:
                 kept_at = loop.time()
                 await self.keep()
 
     async def look(self) -> None:
         """Look at each provider whose wait is about over, all at once."""
-        waiting = self._manager.open_breakers().items()
+        waiting = self._manager.standings.open_breakers().items()
         soon = [(place[0], breaker) for place, breaker in waiting if 0 < breaker.opens_in_s <= LOOKS_EVERY_S]
         due = [(provider, breaker) for i, breaker in soon if (provider := self._manager.get_provider(i)) is not None]
         await asyncio.gather(*(self._look_at(provider, breaker) for provider, breaker in due))
@@ -82,7 +82,7 @@ class HealthKeeper:
         if self._store is None:
             return
         now = local_now()
-        events = self._manager.take_breaker_events()
+        events = self._manager.standings.take_events()
         facts = facts_of(self._manager, now)
         news = {place: {k: v for k, v in each.items() if k != "kept_at"} for place, each in facts.items()}
         try:

@@ -186,6 +186,7 @@ class EnhancedLLMIntegration:
             conversation_id=turn.started.conversation_id,
             local_only=local_only,
             over_limit=request.over_limit,
+            user_id=request.user_id,
             metadata={"message_id": turn.started.message_id},
         )
         await self.manager.learn_prices(asked)
@@ -198,7 +199,8 @@ class EnhancedLLMIntegration:
         ready = {}
         if citations:
             extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            ready = {p.provider_id: extract for p in may_answer(self.manager, route) if is_demonstration(p.config)}
+            may = may_answer(self.manager, route, asked.user_id)
+            ready = {p.provider_id: extract for p in may if is_demonstration(p.config)}
         return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
@@ -336,8 +338,6 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         attempts=answer.attempts,
         first_choice=answer.first_choice,
         first_choice_usd=answer.first_choice_usd,
-        saved_usd=answer.saved_usd,
-        saved_ms=answer.saved_ms,
         redactions=tuple(prepared.guard.kinds),
         warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,

@@ -58,7 +58,7 @@ class HealthDesk:
             rows[row.provider].append(row)
         events: dict[str, list[BreakerEvent]] = defaultdict(list)
         stored = await self._store.events(since)
-        for event in (*reversed(self._manager.breaker_events), *stored):  # the newest are not stored yet
+        for event in (*reversed(self._manager.standings.news), *stored):  # the newest are not stored yet
             events[event.provider].append(event)
         known = self._manager.provider_ids
         gone = sorted(i for i in rows if i not in known)

@@ -41,7 +41,7 @@ class Turn:
     @classmethod
     async def begin(cls, store: ConversationStore | None, request: EnhancedLLMRequest) -> Turn:
         """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id."""
-        if store is None or (request.conversation_id is None and request.regenerates is None):
+        if store is None or request.temporary or (request.conversation_id is None and request.regenerates is None):
             return cls(None, request.user_query)
         if request.regenerates is not None:
             return await cls._again(store, request.regenerates)

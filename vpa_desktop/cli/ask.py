@@ -46,6 +46,8 @@ _CITATION_KEYS = ("n", "document", "path", "title", "page", "section", "score", 
 
 async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print the answer as it comes, or one JSON document."""
+    if options.temporary and options.conversation is not None:
+        raise UsageError("--temporary and --conversation do not go together", "One keeps nothing", "Leave one out")
     text = _question(options.text)
     request = EnhancedLLMRequest(
         user_query=text,
@@ -61,6 +63,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         max_tokens=options.max_tokens,
         local_only=options.local_only,
         fresh=options.fresh,
+        temporary=options.temporary,
         over_limit=options.over_limit,
         user_id=options.user or LOCAL_USER,
     )

@@ -68,6 +68,7 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--local-only", action="store_true", help="answer on this machine or not at all")
     p.add_argument("--over-limit", action="store_true", help="send it although a spending limit could be passed")
     p.add_argument("--fresh", action="store_true", help="do not answer from the cache")
+    p.add_argument("--temporary", action="store_true", help="keep nothing of it, in no cache either")
     p.add_argument("--user", metavar="NAME", help="whose role and limits count, where the policy lets you choose")
     p.add_argument("--stream", action=argparse.BooleanOptionalAction, default=True, help="print as it comes")
 

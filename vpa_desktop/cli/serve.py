@@ -80,7 +80,7 @@ def endpoint_of(system: System, tokens: TokenFile) -> Endpoint:
 
     names = ModelNames(system.manager, known, lambda: system.settings.default_model, may_ask=may_ask)
     trail = Trail(None if system.db.read_only else AuditLog(system.db))
-    return Endpoint(Desk(system.manager, lambda: system.settings), names, tokens, trail)
+    return Endpoint(Desk(system.manager, lambda: system.settings, system.desk), names, tokens, trail)
 
 
 def _say_how(url: str, options: argparse.Namespace, out: Output) -> None:

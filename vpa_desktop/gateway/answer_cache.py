@@ -86,7 +86,7 @@ class AnswerCache:
         self, key: bytes, response: LLMResponse, conversation_id: str | None = None, passages: Sequence[Citation] = ()
     ) -> KeptAnswer:
         """Keep an answer in memory; returns it as ``put`` takes it. The others are what it came from."""
-        bare = replace(response, attempts=(), warnings=(), tool_calls=(), carry=None)
+        bare = replace(response, attempts=(), warnings=(), tool_calls=(), carry=None, first_choice="")
         documents = dict.fromkeys(passage.document_id for passage in passages if passage.document_id)
         chunks = tuple(passage.chunk_id for passage in passages if passage.document_id)
         kept = KeptAnswer(bare, self._clock(), conversation_id, tuple(documents), chunks)

@@ -211,6 +211,8 @@ class AnswerDesk:
                 ttft_ms=took_ms if events is None else bought.ttft_ms,
                 latency_ms=took_ms,
                 attempts=(Attempt(bought.provider, bought.model, "cached", reason, round(took_ms, 1)),),
+                first_choice="",
+                first_choice_usd=None,
                 saved_usd=bought.cost_usd,
                 saved_ms=saved_ms,
                 warnings=warnings,

@@ -76,6 +76,8 @@ class KeyPool(BaseLLMProvider):
         self._gone: list[BaseLLMProvider] = []
         self._seats: list[_Seat] = []
         self.use(keys)
+        if self._seats:  # what a policy does not believe of a configuration counts for the pool too
+            self.config = self._seats[0].provider.config.with_key(None)
 
     @property
     def keys(self) -> tuple[PoolKey, ...]:

@@ -8,13 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -31,20 +28,20 @@ from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.limits import usable_amount
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted, policy_limits
+from vpa_desktop.gateway.plain_answer import plain_answer
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
+from vpa_desktop.gateway.standings import Standings
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
     EnhancedLLMResponse,
     GatewayEvent,
     LLMRequest,
     LLMResponse,
-    Message,
     RouteDone,
 )
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.records import BreakerEvent
 from vpa_desktop.security.policy import PolicyBook
 from vpa_desktop.tokens import estimate_prompt_tokens
 
@@ -77,6 +74,7 @@ class LLMProviderManager:
         self.budget = Budget(budget or BudgetSettings(), self.ledger)
         self.health = HealthBook(clock=clock)
         self.model_info: Callable[[LLMProviderConfig, str], ModelInfo] = facts_for
+        self.standings = Standings(lambda: self.routing, clock=clock)
         self.cooldowns = Cooldowns(clock=clock)
         self.policy = PolicyBook()
         self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id)
@@ -86,10 +84,8 @@ class LLMProviderManager:
         self._draw = draw or random.Random()
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
-        self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self._chained: tuple[tuple[str, ...], list[BaseLLMProvider]] | None = None
         self.hedges = HedgeBudget()
-        self._lines: dict[str, Line] = {}
-        self.breaker_events: deque[BreakerEvent] = deque(maxlen=500)
         self._sticky: dict[str, _Answered] = {}
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
@@ -105,21 +101,21 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
-        if (line := self._lines.get(provider_id)) is not None:
-            line.set_ceiling(provider.config.max_concurrency)
-        for key in [k for k in self._breakers if k[0] == provider_id]:
-            del self._breakers[key]
+        self.standings.replaced(provider)
+        self._chained = None
 
     def remove_provider(self, provider_id: str) -> None:
         """Take a provider out of every route; nothing happens where there is none of that id."""
         if (provider := self._providers.pop(provider_id, None)) is not None:
             self._retired.append(provider)
             provider.retire()
+            self._chained = None
 
     def arrange(self, provider_ids: Sequence[str]) -> None:
         """Put providers in this order, where the chain does not say otherwise; others stay behind them."""
         ordered = {i: self._providers[i] for i in provider_ids if i in self._providers}
         self._providers = {**ordered, **{i: p for i, p in self._providers.items() if i not in ordered}}
+        self._chained = None
 
     def get_provider(self, provider_id: str) -> BaseLLMProvider | None:
         """Return the provider with this id, None where there is none."""
@@ -182,7 +178,7 @@ class LLMProviderManager:
             recovery_timeout_s=float(recovery_timeout),
         )
         self.routing = replace(self.routing, circuit_breaker=breaker)
-        self._breakers.clear()
+        self.standings.begin_anew()
 
     @property
     def enable_cost_tracking(self) -> bool:
@@ -201,41 +197,11 @@ class LLMProviderManager:
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
         """Return the breaker of one provider and model."""
-        settings = self.routing.circuit_breaker
-        key = (provider_id, model)
-        if key not in self._breakers:
-            self._breakers[key] = CircuitBreaker(
-                settings.failure_threshold,
-                settings.recovery_timeout_s,
-                clock=self._clock,
-                changed=partial(self._breaker_changed, key),
-            )
-        return self._breakers[key]
-
-    def _breaker_changed(self, place: tuple[str, str], state: str, reason: str) -> None:
-        self.breaker_events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))
-
-    def take_breaker_events(self) -> list[BreakerEvent]:
-        """Return the changes of breakers since the last call, oldest first."""
-        taken = list(self.breaker_events)
-        self.breaker_events.clear()
-        return taken
-
-    @property
-    def places(self) -> tuple[tuple[str, str], ...]:
-        """Every provider and model that was asked, or may not be asked now."""
-        return tuple(self._breakers)
-
-    def open_breakers(self) -> dict[tuple[str, str], CircuitBreaker]:
-        """Return the breakers of those that are left alone, by provider and model."""
-        return {place: breaker for place, breaker in self._breakers.items() if breaker.state != "closed"}
+        return self.standings.breaker(provider_id, model)
 
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""
-        line = self._lines.get(provider.provider_id)
-        if line is None:
-            line = self._lines[provider.provider_id] = Line(provider.config.max_concurrency, clock=self._clock)
-        return line
+        return self.standings.line(provider)
 
     def pace_guard(self, provider: BaseLLMProvider) -> PaceGuard | None:
         """Return the guard against an answer that drips; None where it is off, and on this machine."""
@@ -252,7 +218,7 @@ class LLMProviderManager:
         wanted = provider_id or self._default_id()
         if provider_id is not None:
             self._must_exist([provider_id])
-        pool = [p for p in self._chain(wanted) if p.config.enabled or p.provider_id == provider_id]
+        pool = [p for p in self._chain() if p.config.enabled or p.provider_id == provider_id]
         if request.local_only or (provider_id is not None and self._providers[provider_id].is_local):
             pool = [p for p in pool if p.is_local]  # whoever names a local one does not mean to send anything out
         if self.policy:
@@ -281,16 +247,21 @@ class LLMProviderManager:
         if owner := provider_id or self._default_id():
             return owner
         on_route = {p.provider_id for p in route}
-        return next((p.provider_id for p in self._chain("") if p.provider_id in on_route), "")
+        return next((p.provider_id for p in self._chain() if p.provider_id in on_route), "")
 
-    def _chain(self, wanted: str) -> list[BaseLLMProvider]:
+    def _chain(self) -> list[BaseLLMProvider]:
         """Every provider once: the chain's order, then the others, the local demonstration model last."""
-        chain = [i for i in self.routing.failover_chain if i in self._providers]
-        rest = sorted((i for i in self._providers if i not in chain), key=lambda i: i == LOCAL_PROVIDER_ID)
-        return [self._providers[i] for i in (*chain, *rest)]
+        wanted = self.routing.failover_chain
+        if self._chained is None or self._chained[0] is not wanted:
+            chain = [i for i in wanted if i in self._providers]
+            rest = sorted((i for i in self._providers if i not in chain), key=lambda i: i == LOCAL_PROVIDER_ID)
+            self._chained = (wanted, [self._providers[i] for i in (*chain, *rest)])
+        return self._chained[1]
 
     def _default_id(self) -> str:
         wanted = self.routing.default_provider
+        if not wanted:
+            return ""
         if wanted in self._providers:
             return wanted
         kinds = [i for i, p in self._providers.items() if p.config.kind == wanted]
@@ -299,7 +270,7 @@ class LLMProviderManager:
     async def learn_prices(self, request: LLMRequest) -> None:
         """Look up what ``route`` compares where the cheapest is asked first: once, before it, off the event loop."""
         if self.routing.strategy == "cheapest":
-            every = [p for p in self._chain("") if p.config.enabled]
+            every = [p for p in self._chain() if p.config.enabled]
             owner = self.model_owner(None, every)
             await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
 
@@ -374,39 +345,7 @@ class LLMProviderManager:
 
     async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
         """Answer one question without documents and without storing it; a warning says so where they were asked for."""
-        turns = [Message("system", request.system)] if request.system else []
-        asked = LLMRequest(
-            (*turns, Message("user", request.user_query, request.images)),
-            model=request.model,
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            local_only=request.local_only,
-            over_limit=request.over_limit,
-            user_id=request.user_id,
-        )
-        wanted = request.provider if request.provider in self._providers else None
-        warnings = []
-        if request.provider and wanted is None:
-            warnings.append(f"There is no provider {request.provider} here, or it has no key; another one was asked")
-            asked = replace(asked, model=None)
-        if request.use_rag:
-            warnings.append("Documents were not searched: create_complete_vpa_system() does that")
-        answer = await self.generate(asked, provider=wanted)
-        return EnhancedLLMResponse(
-            content=answer.content,
-            provider=answer.provider,
-            model=answer.model,
-            finish_reason=answer.finish_reason,
-            usage=answer.usage,
-            cost_usd=answer.cost_usd,
-            ttft_ms=answer.ttft_ms,
-            latency_ms=answer.latency_ms,
-            attempts=answer.attempts,
-            first_choice=answer.first_choice,
-            first_choice_usd=answer.first_choice_usd,
-            warnings=(*warnings, *answer.warnings),
-            reasoning=answer.reasoning,
-        )
+        return await plain_answer(self, request)
 
     # Figures
 
@@ -443,6 +382,7 @@ class LLMProviderManager:
         """Close every provider, also those replaced or removed before, and what they shared."""
         every = [*self._providers.values(), *self._retired]
         self._providers.clear()
+        self._chained = None
         self._retired.clear()
         await asyncio.gather(*(provider.aclose() for provider in every))
         if self.closes_with is not None:

@@ -28,7 +28,7 @@ LENGTHS_KEPT: Final = 20
 def facts_of(manager: LLMProviderManager, now: datetime) -> dict[Place, dict[str, Any]]:
     """Return what is worth keeping; ``now`` is the time of day with its zone."""
     found: dict[Place, dict[str, Any]] = {}
-    for provider_id, model in manager.places:
+    for provider_id, model in manager.standings.places:
         provider = manager.get_provider(provider_id)
         if provider is None:
             continue

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from vpa_desktop.gateway.admission import Stop
-from vpa_desktop.messages import Attempt, LLMRequest
+from vpa_desktop.messages import LOCAL_USER, Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ async def after_limit(
     return Instead(tuple(every), (), "the cheapest that fits was asked instead")
 
 
-def may_answer(manager: LLMProviderManager, route: Sequence[BaseLLMProvider]) -> list[BaseLLMProvider]:
-    """Return a route's providers, and the local ones that may be asked in their place."""
-    if manager.budget.settings.on_limit == "block" or not manager.budget.is_limited:
+def may_answer(
+    manager: LLMProviderManager, route: Sequence[BaseLLMProvider], user_id: str = LOCAL_USER
+) -> list[BaseLLMProvider]:
+    """Return a route's providers, and the local ones that a limit may send this user's request to in their place."""
+    if manager.budget.settings.on_limit == "block" or not manager.budget.limits(user_id):
         return list(route)
     every = [p for i in manager.provider_ids if (p := manager.get_provider(i)) is not None]
     return [*route, *(p for p in every if p.is_local and p not in route)]

@@ -11,17 +11,24 @@ from dataclasses import replace
 
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.config import Settings
+from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import GatewayEvent, LLMRequest, RouteDone, Seam, TextDelta
 from vpa_desktop.serve.names import Choice
 
 
 class Desk:
-    """Answers requests of the endpoint. ``settings`` is asked each time, so that a change counts at once."""
+    """Answers requests of the endpoint. ``settings`` is asked each time, so that a change counts at once.
 
-    def __init__(self, manager: LLMProviderManager, settings: Callable[[], Settings]) -> None:
+    ``answers`` gives kept answers and lets those who ask the same share one; without it every answer is bought.
+    """
+
+    def __init__(
+        self, manager: LLMProviderManager, settings: Callable[[], Settings], answers: AnswerDesk | None = None
+    ) -> None:
         self._manager = manager
         self._settings = settings
+        self._answers = answers
 
     async def stream(self, request: LLMRequest, choice: Choice) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the gateway's events with the person's secrets back in; raises VPAError."""
@@ -32,7 +39,11 @@ class Desk:
         if self._settings().privacy.redact_outgoing and any(not p.is_local for p in route):
             request = replace(request, messages=guard.mask(request.messages))
         owner = manager.model_owner(choice.provider, route)
-        async with aclosing(manager.stream(request, route=route, model_for=owner)) as events:
+        if self._answers is not None:
+            asked = self._answers.stream(request, route=route, model_for=owner, keep=not guard.kinds)
+        else:
+            asked = manager.stream(request, route=route, model_for=owner)
+        async with aclosing(asked) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     if text := guard.restore(event.text):

@@ -125,6 +125,8 @@ def attempts_of(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
             "outcome": a.outcome,
             "reason": without_secrets(a.reason),
             "ms": round(a.ms, 1),
+            "ttft_ms": a.ttft_ms,
+            "cost_usd": None if a.cost_usd is None else float(a.cost_usd),
         }
         for a in attempts
     ]

@@ -47,6 +47,8 @@ def receipt_of(response: LLMResponse, ignored: Sequence[str]) -> dict[str, Any]:
         "provider": response.provider,
         "attempts": attempts_of(response.attempts),
         "cost_usd": None if response.cost_usd is None else float(response.cost_usd),
+        "first_choice": response.first_choice,
+        "first_choice_usd": None if response.first_choice_usd is None else float(response.first_choice_usd),
         "cached": response.cached,
         "estimated_usage": response.usage.estimated,
         "warnings": [without_secrets(warning) for warning in response.warnings],

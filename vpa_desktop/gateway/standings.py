@@ -1,0 +1,85 @@
+"""How each provider stands: a breaker for each of its models, the places in its line, and what changed. Asks nobody."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from vpa_desktop.config import RoutingSettings
+from vpa_desktop.gateway.breaker import CircuitBreaker
+from vpa_desktop.gateway.concurrency import Line
+from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.records import BreakerEvent
+
+Place = tuple[str, str]
+"""A provider's id and a model's name."""
+
+EVENTS_KEPT = 500
+
+
+class Standings:
+    """One record per provider and model, made on first sight. ``clock`` returns monotonic seconds."""
+
+    def __init__(self, routing: Callable[[], RoutingSettings], *, clock: Callable[[], float]) -> None:
+        self._routing = routing
+        self._clock = clock
+        self._breakers: dict[Place, CircuitBreaker] = {}
+        self._lines: dict[str, Line] = {}
+        self._events: deque[BreakerEvent] = deque(maxlen=EVENTS_KEPT)
+
+    def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
+        """Return the breaker of one provider and model."""
+        place = (provider_id, model)
+        breaker = self._breakers.get(place)
+        if breaker is None:
+            settings = self._routing().circuit_breaker
+            breaker = self._breakers[place] = CircuitBreaker(
+                settings.failure_threshold,
+                settings.recovery_timeout_s,
+                clock=self._clock,
+                changed=partial(self._changed, place),
+            )
+        return breaker
+
+    def line(self, provider: BaseLLMProvider) -> Line:
+        """Return the places at one provider."""
+        line = self._lines.get(provider.provider_id)
+        if line is None:
+            line = self._lines[provider.provider_id] = Line(provider.config.max_concurrency, clock=self._clock)
+        return line
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every provider and model that was asked, or may not be asked now."""
+        return tuple(self._breakers)
+
+    def open_breakers(self) -> dict[Place, CircuitBreaker]:
+        """Return the breakers of those that are left alone, by provider and model."""
+        return {place: breaker for place, breaker in self._breakers.items() if breaker.state != "closed"}
+
+    @property
+    def news(self) -> tuple[BreakerEvent, ...]:
+        """The changes of breakers since ``take_events``, oldest first."""
+        return tuple(self._events)
+
+    def take_events(self) -> list[BreakerEvent]:
+        """Return the changes of breakers since the last call, oldest first."""
+        taken = list(self._events)
+        self._events.clear()
+        return taken
+
+    def replaced(self, provider: BaseLLMProvider) -> None:
+        """Another provider stands under this id now: what its models did is void."""
+        if (line := self._lines.get(provider.provider_id)) is not None:
+            line.set_ceiling(provider.config.max_concurrency)
+        for place in [place for place in self._breakers if place[0] == provider.provider_id]:
+            del self._breakers[place]
+
+    def begin_anew(self) -> None:
+        """Forget every breaker: they are made another way from now on."""
+        self._breakers.clear()
+
+    def _changed(self, place: Place, state: str, reason: str) -> None:
+        self._events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))
