@@ -49,6 +49,7 @@ def test_who_is_forbidden_is_not_asked_and_the_exit_code_is_6(program: Program) 
     listed = program("providers", "list", "--json").json["providers"]
     assert {p["id"]: bool(p["forbidden"]) for p in listed} == {"first": True, "second": False, "local": True}
     assert "not allowed" in program("providers", "list").out
+    assert program("providers", "test", "first").code == 6
     assert program("costs", "--json").json["daily_limit"] == 5
 
 

@@ -26,7 +26,7 @@ from vpa_desktop.assistant.verdicts import (
     untested_key,
 )
 from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, ModelInfo
-from vpa_desktop.errors import BudgetExceeded, ConfigError, ProviderError, VPAError
+from vpa_desktop.errors import BudgetExceeded, ConfigError, PolicyRefused, ProviderError, VPAError
 from vpa_desktop.gateway.budget import Budget
 from vpa_desktop.messages import LLMRequest, Message, Usage
 from vpa_desktop.prices import cost_usd, is_free
@@ -187,6 +187,8 @@ def _verdict(config: LLMProviderConfig, probe: Probe, ms: float) -> ProviderVerd
     names = tuple(model.id for model in probe.models)
     facts = tuple(probe.models)
     error_class = probe.error.error_class if isinstance(probe.error, ProviderError) else ""
+    if isinstance(probe.error, PolicyRefused):
+        error_class = "policy"
     judgement = probe.judgement or (None if probe.error is None else judge(config, probe.error))
     if judgement is None and KINDS[config.kind].needs_key and not config.api_key:
         judgement = untested_key()  # a server on this machine may answer without; the questions are not sent, though

@@ -15,7 +15,7 @@ from vpa_desktop.cli.health import print_health
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened, read_secret
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import ConfigError, UsageError
+from vpa_desktop.errors import ConfigError, PolicyRefused, UsageError
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of, read_text
 from vpa_desktop.records import ModelList, ProviderDraft, ProviderStatus, ProviderVerdict
 from vpa_desktop.system import System
@@ -151,7 +151,7 @@ async def remove(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 
 async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
-    """Say in words whether providers answer; exit code 4 when one does not."""
+    """Say in words whether providers answer; exit code 4 when one does not, 6 when it may not be asked."""
     if options.model and options.id is None:
         raise UsageError(
             "--model was not used", "It belongs to one provider", "Name it: providers test ID --model NAME"
@@ -166,12 +166,15 @@ async def test(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 
 def say_verdicts(verdicts: list[ProviderVerdict], out: Output) -> int:
-    """Print verdicts; returns 4 where one is bad."""
+    """Print verdicts; returns 4 where one is bad, 6 where all that are bad are forbidden by a policy."""
     for verdict in verdicts:
         key = f", key {verdict.key}" if verdict.key else ""
         out.line(f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.provider}{key}: {verdict.sentence}")
     out.document({"providers": verdicts})
-    return 0 if all(v.ok for v in verdicts) else 4
+    bad = [verdict for verdict in verdicts if not verdict.ok]
+    if bad and all(verdict.error_class == "policy" for verdict in bad):
+        return PolicyRefused.exit_code
+    return 4 if bad else 0
 
 
 async def models(options: argparse.Namespace, paths: Paths, out: Output) -> int:
