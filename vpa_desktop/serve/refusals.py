@@ -49,7 +49,7 @@ A key that a provider refused is no 401: the client would take it for its own.
 
 IN_VAIN: Final[frozenset[ErrorClass]] = frozenset({"auth", "permission", "quota"})
 _A_PATH: Final = re.compile(
-    r"(?<![\w:/.~-])(?!/v1/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;]+[\\/])+[^\s\\/:*?\"<>|,;]*"
+    r"(?<![\w:/.~-])(?!/v1/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;]+[\\/])+[^\s\\/:*?\"<>|,;)]*"
 )
 
 
