@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.faults import stream
+from tests.gateway.faults import refusal, stream
 from tests.providers.rawserver import serving
 from tests.serve.house import House, open_house, settings_of
 from tests.serve.test_policy import write_policy
@@ -106,3 +106,11 @@ async def test_the_address_that_is_printed_is_one_that_is_let_in(vpa_home: Path)
             assert (await house.ask(ASK, host=other))[0] == 403
         assert len(a.requests) == 1
         assert token_file(house.system.paths).stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_providers_code_that_is_no_word_is_neither_told_nor_written_down(vpa_home: Path) -> None:
+    bad = refusal("400 Bad Request", "\ud800 you asked: Count")
+    async with serving(bad) as a, open_house(vpa_home, settings_of(a)) as house:
+        status, _, body = await house.ask(ASK)
+        assert (status, body["error"]["code"]) == (400, "invalid_request")
+        assert [entry.result for entry in await house.audit()] == ["failed: invalid_request"]
