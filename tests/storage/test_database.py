@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -315,3 +316,44 @@ async def test_a_folder_that_cannot_be_made_is_a_sentence(small_disk: Path) -> N
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(StorageError, match="data folder"):
         await open_in(small_disk / "data")
+
+
+async def test_many_changes_at_once_are_few_commits_and_one_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    db = await open_in(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: sqlite_utils.Database) -> None:
+        begun.set()
+        assert go_on.wait(5)
+
+    def add(name: str, *, fails: bool = False) -> Callable[[sqlite_utils.Database], str]:
+        def work(conn: sqlite_utils.Database) -> str:
+            row = {"id": name, "title": name, "content_hash": name, "state": "ready", "added_at": "2026-01-01"}
+            conn.table("documents").insert(row)
+            if fails:
+                raise ValueError(name)
+            return name
+
+        return work
+
+    wal = tmp_path / "vpa.db-wal"
+    first = asyncio.create_task(db.write(hold))
+    await asyncio.to_thread(begun.wait, 5)
+    names = [f"d{n}" for n in range(40)]
+    waiting = [asyncio.create_task(db.write(add(name, fails=name == "d7"))) for name in names]
+    await asyncio.sleep(0.05)
+    waiting[3].cancel()
+    before = wal.stat().st_size
+    await asyncio.sleep(0)
+    go_on.set()
+    results = await asyncio.gather(first, *waiting, return_exceptions=True)
+    kept = [name for name in names if name not in ("d3", "d7")]
+    assert [r for r in results if isinstance(r, str)] == kept
+    assert isinstance(results[8], ValueError)
+    found = await db.read(lambda conn: {row[0] for row in conn.execute("SELECT id FROM documents")})
+    assert found == set(kept)
+    one = wal.stat().st_size - before
+    for n in range(38):
+        await db.write(add(f"alone{n}"))
+    assert wal.stat().st_size - before - one > 4 * one  # pages are written once for all, not once for each
+    await db.aclose()

@@ -223,7 +223,7 @@ class AnswerDesk:
 
 def _events(kept: LLMResponse) -> list[GatewayEvent]:
     reasoning = [ReasoningDelta(kept.reasoning)] if kept.reasoning else []
-    return [RouteStarted(kept.provider, kept.model), *reasoning, TextDelta(kept.content)]
+    return [RouteStarted(kept.provider, kept.model, cached=True), *reasoning, TextDelta(kept.content)]
 
 
 def _saving(saved_usd: Decimal | None, saved_ms: float) -> str:

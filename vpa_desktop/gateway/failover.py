@@ -77,38 +77,48 @@ class Failover:
         self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
         self._notes: list[str] = []
+        self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
         self._too_small_tokens: int | None = None
         self._infos: dict[Stop, ModelInfo] = {}
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
-        """Yield the route's events; raises VPAError when no provider could answer."""
-        if not self._route:
-            raise none_permitted(self._manager, self._request) or nobody_to_ask(local_only=self._request.local_only)
-        self._attempts += left_out(self._manager, self._route, self._request)
-        admission = admit(self._manager, self._route)
-        self._attempts += admission.skipped
-        stops, force = list(admission.stops), admission.is_forced
-        while stops:
-            stop = stops.pop(0)
-            if self._is_forbidden(stop):
-                continue
-            if (ready := self._ready.get(stop.provider_id)) is not None:
-                async for event in self._give(stop.provider, ready):
-                    yield event
-                return
-            async with aclosing(self._lanes(stop, force=force, is_last=not stops)) as lanes:
-                async for lane in lanes:
-                    walk = self._hedged(lane, stops) if self._may_hedge(force=force) and stops else self._walk(lane)
-                    async with aclosing(walk) as events:
-                        async for event in events:
-                            yield event
-                            if isinstance(event, RouteDone):
-                                return
-            if isinstance(self._error, BudgetExceeded):
-                stops, force = await self._after_limit(self._error, stop, stops), False
-            if not stops and not force and not self._failed and self._turned_away:
-                stops, force = self._turned_away[:1], True  # nobody was asked: better beside a probe than not at all
-        raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
+        """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
+        try:
+            if not self._route:
+                raise none_permitted(self._manager, self._request) or nobody_to_ask(local_only=self._request.local_only)
+            self._attempts += left_out(self._manager, self._route, self._request)
+            admission = admit(self._manager, self._route)
+            self._attempts += admission.skipped
+            stops, force = list(admission.stops), admission.is_forced
+            while stops:
+                stop = stops.pop(0)
+                if self._is_forbidden(stop):
+                    continue
+                if (ready := self._ready.get(stop.provider_id)) is not None:
+                    async for event in self._give(stop.provider, ready):
+                        yield event
+                    return
+                async with aclosing(self._lanes(stop, force=force, is_last=not stops)) as lanes:
+                    async for lane in lanes:
+                        walk = self._hedged(lane, stops) if self._may_hedge(force=force) and stops else self._walk(lane)
+                        async with aclosing(walk) as events:
+                            async for event in events:
+                                yield event
+                                if isinstance(event, RouteDone):
+                                    return
+                if isinstance(self._error, BudgetExceeded):
+                    stops, force = await self._after_limit(self._error, stop, stops), False
+                if not stops and not force and not self._failed and self._turned_away:
+                    # Nobody was asked: better beside a probe than not at all.
+                    stops, force = self._turned_away[:1], True
+            raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
+        finally:
+            await self._booked()
+
+    async def _booked(self) -> None:
+        """Wait for what is booked beside; what cannot be is said on the answer."""
+        while self._bookings:
+            self._notes += await self._bookings.pop()
 
     async def _lanes(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[Lane, None]:
         """Yield one try after another at one stop, as many as make sense; raises where the next must not be asked."""
@@ -173,6 +183,7 @@ class Failover:
                 if not isinstance(event, RouteStarted) or winner is not lane:
                     yield event
         if winner.is_answered:
+            await self._booked()
             yield self._done(winner)
 
     def _lacks(self, stop: Stop) -> bool:
@@ -194,6 +205,7 @@ class Failover:
                     yield self._seam(lane.stop.provider, restarts=lane.anew)
                 yield event
         if lane.is_answered:
+            await self._booked()
             yield self._done(lane)
 
     def _ended(self, lane: Lane) -> None:
@@ -205,6 +217,8 @@ class Failover:
         if lane.was_sent:
             self._costs.append(lane.cost)
             self._notes += lane.notes
+            if lane.booking is not None:
+                self._bookings.append(lane.booking)
         if lane.was_turned_away:
             self._turned_away.append(lane.stop)
         if lane.error is None:

@@ -5,6 +5,7 @@ What its end means for the route is ``failover``'s; it is told through ``ended``
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -65,6 +66,7 @@ class Lane:
         self.was_sent = False
         self.was_turned_away = False
         self.notes: tuple[str, ...] = ()
+        self.booking: asyncio.Future[tuple[str, ...]] | None = None
         self._manager = manager
         self._info = info
         self._ended = ended
@@ -107,10 +109,12 @@ class Lane:
             self.error = exc
             outcome = "interrupted" if self.run.text else "failed"
         finally:
-            if reservation is not None:
-                await self._settle(outcome, reservation)
-            error = self.error if isinstance(self.error, ProviderError) else None
-            line.leave(request.priority, error.error_class if error else None, answered=outcome == "ok")
+            try:
+                if reservation is not None:
+                    await self._settle(outcome, reservation)
+            finally:
+                error = self.error if isinstance(self.error, ProviderError) else None
+                line.leave(request.priority, error.error_class if error else None, answered=outcome == "ok")
         self._conclude(outcome)
 
     async def _place(self, request: LLMRequest) -> bool:
@@ -136,13 +140,19 @@ class Lane:
         return reservation
 
     async def _settle(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
-        """Whatever happened: it is booked, and what was set aside goes back."""
+        """Whatever happened: it is booked, and what was set aside goes back.
+
+        One that failed and cost nothing is booked beside the next one's attempt: nobody waits for the disk.
+        """
         self._manager.health.ended(self.stop.provider_id)
-        row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
-        self.was_sent = True
-        self.notes = await self._book(reservation, row)
         if outcome == "cancelled":
             self._manager.breaker(self.stop.provider_id, self.stop.model).release()
+        row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
+        self.was_sent = True
+        if outcome == "failed" and not self.cost and not reservation.id:
+            self.booking = asyncio.ensure_future(self._book(reservation, row))
+        else:
+            self.notes = await self._book(reservation, row)
 
     async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book an attempt; return what the answer is to say about it.

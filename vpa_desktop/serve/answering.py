@@ -30,8 +30,13 @@ class Desk:
         self._settings = settings
         self._answers = answers
 
-    async def stream(self, request: LLMRequest, choice: Choice) -> AsyncGenerator[GatewayEvent, None]:
-        """Yield the gateway's events with the person's secrets back in; raises VPAError."""
+    async def stream(
+        self, request: LLMRequest, choice: Choice, *, fresh: bool = False, keep: bool = True
+    ) -> AsyncGenerator[GatewayEvent, None]:
+        """Yield the gateway's events with the person's secrets back in; raises VPAError.
+
+        ``fresh`` asks though the answer is kept; without ``keep`` none is looked for and this one leaves nothing.
+        """
         manager, guard = self._manager, OutgoingGuard()
         request = replace(request, model=choice.model)
         await manager.learn_prices(request)
@@ -40,7 +45,8 @@ class Desk:
             request = replace(request, messages=guard.mask(request.messages))
         owner = manager.model_owner(choice.provider, route)
         if self._answers is not None:
-            asked = self._answers.stream(request, route=route, model_for=owner, keep=not guard.kinds)
+            keep = keep and not guard.kinds  # the same placeholder may hide two secrets
+            asked = self._answers.stream(request, route=route, model_for=owner, fresh=fresh, keep=keep)
         else:
             asked = manager.stream(request, route=route, model_for=owner)
         async with aclosing(asked) as events:

@@ -95,7 +95,9 @@ class Endpoint:
             return
         request = replace(asked.request, messages=self._memory.restored(user, asked.request.messages))
         kind = StreamReply if asked.streams else Reply
-        reply = kind(self._desk.stream(request, choice), asked, self._memory, send)
+        fresh, keep = _wishes(scope)
+        events = self._desk.stream(request, choice, fresh=fresh, keep=keep)
+        reply = kind(events, asked, self._memory, send)
         try:
             await deliver(reply, receive, self.under_way, CLOSING)
         finally:
@@ -144,6 +146,12 @@ async def _break(scope: Scope, receive: Receive) -> None:
 def _priority(scope: Scope) -> str:
     found = next((value for name, value in scope["headers"] if name == b"x-vpa-priority"), b"chat")
     return str(found.decode("latin1").strip().lower())
+
+
+def _wishes(scope: Scope) -> tuple[bool, bool]:
+    """Whether the answer has to be a new one, and whether it may be kept: the words HTTP has for it."""
+    said = b",".join(value for name, value in scope["headers"] if name == b"cache-control").lower()
+    return b"no-cache" in said, b"no-store" not in said
 
 
 async def _health(request: Request) -> Response:

@@ -94,9 +94,9 @@ class Reply:
                 body = whole(self._id, response, self._asked.ignored)
                 await self._start([JSON, (b"content-length", str(len(body)).encode())], response)
                 await self._put(body, more=False)
-                self.outcome.result = "ok"
-                return
-        raise BadReply("The route ended without an answer")
+                self.outcome.result = "ok"  # read on to the end: what is kept of the answer is kept after it
+        if not self.is_over:
+            raise BadReply("The route ended without an answer")
 
     async def fail(self, refusal: Refusal) -> None:
         """Tell the client that there is no answer, or no end of it."""
@@ -173,9 +173,9 @@ class StreamReply(Reply):
                 if not self.has_begun:
                     await self._open(chunks, response)
                 await self._put(chunks.last(response), more=False)
-                self.outcome.result = "ok"
-                return
-        raise BadReply("The route ended without an answer")
+                self.outcome.result = "ok"  # read on to the end: what is kept of the answer is kept after it
+        if not self.is_over:
+            raise BadReply("The route ended without an answer")
 
     async def _open(self, chunks: Chunks, response: LLMResponse | None) -> None:
         await self._start([EVENTS], response)
@@ -209,7 +209,8 @@ async def deliver(reply: Reply, receive: Receive, under_way: UnderWay, closing: 
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            work.cancel()
+            if not reply.is_over:  # with a whole answer sent, the rest is to keep it
+                work.cancel()
             await asyncio.wait({work})
         elif work.cancelled() and not gone.done():
             with suppress(NobodyReads):

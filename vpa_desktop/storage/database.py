@@ -1,6 +1,7 @@
 """The one SQLite file: opened, kept whole, written by one thread, read by a few. Not what is in it.
 
-Every change is a callable that the writer thread runs inside one BEGIN IMMEDIATE ... COMMIT; readers have
+Every change is a callable that the writer thread runs inside one BEGIN IMMEDIATE ... COMMIT, with a savepoint each
+where several wait: a commit is a wait for the disk, and many changes cost no more of it than one. Readers have
 connections of their own that cannot write. Several processes may use the file at once (the window and the
 command line): SQLite's locks keep them apart.
 
@@ -14,10 +15,12 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.faults import is_damage, translate, translate_os
@@ -29,6 +32,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 READERS = 3
+TOGETHER = 64
+"""The most changes that are one commit."""
+
+
+@dataclass(slots=True)
+class _Change(Generic[T]):
+    """A change that waits, and then its result."""
+
+    work: Callable[[sqlite_utils.Database], T]
+    done: Future[T]
+    value: T | None = None
+    error: BaseException | None = None
+
+    def tell(self, error: BaseException | None = None) -> None:
+        """Wake whoever waits for it."""
+        if (found := error or self.error) is not None:
+            self.done.set_exception(found)
+        else:
+            self.done.set_result(self.value)  # type: ignore[arg-type]
 
 
 class Database:
@@ -48,6 +70,7 @@ class Database:
         self._writer_thread: threading.Thread | None = None
         # A pool of one is a first-in-first-out queue with one thread.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="database-writer")
+        self._waiting: deque[_Change[Any]] = deque()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
         self._idle: list[sqlite_utils.Database] = []
         self._lock = threading.Lock()
@@ -148,14 +171,56 @@ class Database:
     def _submit(self, work: Callable[[sqlite_utils.Database], T]) -> Future[T]:
         if self.read_only:
             raise StorageError("Nothing can be saved", " ".join(self.notices))
+        change = _Change(work, Future())
         with self._lock:
             self._refuse_when_closed()
-            return self._writer.submit(self._change, work)
+            self._waiting.append(change)
+            self._writer.submit(self._write_waiting)
+        return change.done
 
-    def _change(self, work: Callable[[sqlite_utils.Database], T]) -> T:
+    def _write_waiting(self) -> None:
+        """Makes every change that waits in one commit; of one that fails nothing stays, the others are made."""
+        changes: list[_Change[Any]] = []
+        while self._waiting and len(changes) < TOGETHER:
+            change = self._waiting.popleft()
+            if change.done.set_running_or_notify_cancel():
+                changes.append(change)
+        if not changes:
+            return
+        failed: BaseException | None = None
+        try:
+            with self._translated():
+                self._commit(changes)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            failed = error
+        for change in changes:
+            change.tell(failed)
+
+    def _commit(self, changes: Sequence[_Change[Any]]) -> None:
         assert self._opened is not None
-        with self._translated():
-            return _in_transaction(self._opened.db, work)
+        db = self._opened.db
+        if len(changes) == 1:
+            changes[0].value = _in_transaction(db, changes[0].work)
+            return
+        _in_transaction(db, lambda db: self._make_all(db, changes))
+
+    def _make_all(self, db: sqlite_utils.Database, changes: Sequence[_Change[Any]]) -> None:
+        for change in changes:
+            self._make(db, change)
+
+    def _make(self, db: sqlite_utils.Database, change: _Change[Any]) -> None:
+        """Makes one of several changes; where SQLite itself took the transaction back, none of them is made."""
+        db.conn.execute("SAVEPOINT change")
+        try:
+            with self._translated():
+                change.value = change.work(db)
+        except BaseException as error:
+            if not db.conn.in_transaction:
+                raise
+            change.error = error
+            db.conn.execute("ROLLBACK TO change")
+        if db.conn.in_transaction:
+            db.conn.execute("RELEASE change")
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
