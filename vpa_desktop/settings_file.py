@@ -23,6 +23,8 @@ from vpa_desktop.config import (
 from vpa_desktop.errors import ConfigError, StorageError
 from vpa_desktop.settings_rules import BREAKER_RULES, PROVIDER_FIELDS, PROVIDER_RULES, ROLE_RULES, SECTIONS, Rule
 
+_ROLES = re.compile(r"^\s*\[*\s*[\"']?roles\b", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
@@ -47,14 +49,16 @@ def load_settings(path: Path) -> LoadedSettings:
 def parse_settings(text: str, name: str = "settings.toml") -> LoadedSettings:
     """Return the settings in ``text``; problems name the line, the key, what was found and what is allowed."""
     tables, problems = _parse_toml(text, name)
-    return _Reader(name, key_lines(text), problems).read(tables)
+    unread_roles = problems[0] if problems and _ROLES.search(text) else ""
+    return _Reader(name, key_lines(text), problems, unread_roles).read(tables)
 
 
 class _Reader:
     """Turns TOML tables into Settings and collects what did not fit."""
 
-    def __init__(self, name: str, lines: Mapping[str, int], problems: list[str]) -> None:
+    def __init__(self, name: str, lines: Mapping[str, int], problems: list[str], unread_roles: str = "") -> None:
         self.name = name
+        self.unread_roles = unread_roles
         self.lines = lines
         self.problems = problems
 
@@ -134,7 +138,8 @@ class _Reader:
                 roles[name] = {user: role for user, role in table.items() if self._is_role(user, role, tables)}
             else:
                 roles[name] = self._values(table, ROLE_RULES, f"roles.{name}")
-        mistakes = self.problems[before:]
+        # What was left out as no TOML may have been a rule: with roles in the file nobody can tell.
+        mistakes = [self.unread_roles] if self.unread_roles else self.problems[before:]
         return {"roles": roles, "roles_problem": mistakes[0] if mistakes else ""}
 
     def _is_role(self, user: str, role: Any, tables: Mapping[str, Any]) -> bool:
@@ -198,6 +203,8 @@ def _parse_toml(text: str, name: str) -> tuple[dict[str, Any], list[str]]:
                 "text in quotes. The rest of the file is used"
             )
             _leave_out(lines, at - 1)
+        except (ValueError, RecursionError) as exc:  # a number of thousands of digits, brackets without end
+            return {}, [f"{name}: {exc}; nothing of the file is used"]
     return {}, problems
 
 

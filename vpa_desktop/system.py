@@ -23,7 +23,7 @@ from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
 from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
-from vpa_desktop.assistant.policy_desk import PolicyDesk
+from vpa_desktop.assistant.policy_desk import LOOKS_EVERY_S, PolicyDesk
 from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
@@ -146,9 +146,13 @@ class System:
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
 
-    def watch_health(self) -> None:
-        """Look after providers that are left alone, for a program that stays open without being the window."""
-        self._chores.append(asyncio.create_task(self._keeper.run(), name="providers' health"))
+    def stay_open(self, looks_every_s: float = LOOKS_EVERY_S) -> None:
+        """Look after providers that are left alone, and after rules and limits that others change, without a window."""
+        watch = self.policy.watch(self._reload, looks_every_s, self.paths.settings_file)
+        self._chores += [
+            asyncio.create_task(self._keeper.run(), name="providers' health"),
+            asyncio.create_task(watch, name="watch the rules"),
+        ]
 
     async def _look_for_vault(self) -> None:
         """Find out whether there is a place for keys, before the person relies on it."""

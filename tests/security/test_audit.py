@@ -48,6 +48,12 @@ async def test_entries_come_back_newest_first(log: AuditLog) -> None:
     assert await log.verify() == AuditVerdict(True, 5)
 
 
+async def test_half_a_character_in_a_foreign_word_stops_no_entry(log: AuditLog) -> None:
+    await log.append("serve", "a\ud800", "failed: \udfff")
+    assert (await log.entries(limit=1))[0].target == "a?"
+    assert await log.verify() == AuditVerdict(True, 6)
+
+
 async def test_an_empty_log_is_sound(db: Database) -> None:
     assert await AuditLog(db).verify() == AuditVerdict(True, 0)
 

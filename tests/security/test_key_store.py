@@ -79,6 +79,16 @@ async def test_a_damaged_list_of_keys_costs_the_names_and_not_the_first_key() ->
         assert await labels(store) == [("", ONE)]
 
 
+async def test_removing_every_key_takes_those_along_whose_names_are_lost() -> None:
+    vault = MemoryVault()
+    store = KeyStore(vault)
+    for provider, label in (("work", ""), ("work", "team"), ("work2", "team")):
+        await store.put(provider, label, ONE, HOST)
+    await vault.set("work#.about", "damaged")
+    await store.remove("work")
+    assert await vault.ids() == ["work2#.about", "work2#team"]
+
+
 @pytest.mark.parametrize("label", ["two words", ".about", "#", "x" * 33, "a,b", "-x"])
 async def test_what_cannot_be_a_name_is_refused(label: str) -> None:
     store = KeyStore(MemoryVault())

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.config import find_paths
-from vpa_desktop.security.policy import Policy
+from vpa_desktop.config import Paths, find_paths
+from vpa_desktop.security.policy import Policy, PolicyBook
 from vpa_desktop.security.policy_file import (
     login_name,
     parse,
@@ -135,6 +135,42 @@ def test_a_file_that_cannot_be_read_closes_the_way_out(tmp_path: Path) -> None:
     assert "not text in UTF-8" in letters.policy.broken
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to nothing", "link to itself", "huge"])
+def test_what_is_no_small_file_closes_the_way_out_at_once(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "system.toml"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    elif kind == "huge":
+        with place.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        place.symlink_to(place if kind == "link to itself" else tmp_path / "nothing")
+    found = read_policy(Paths(tmp_path, tmp_path / "settings.toml"), place)
+    assert found is not None
+    assert f"{place} cannot be read" in found.policy.broken
+    assert ".." not in found.policy.broken
+    assert PolicyBook((found.policy,)).refusal(OPENAI, "gpt-4o", None) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "9" * 5_000, "x = " + "[" * 5_000, '[roles.a]\n[users]\nanna = ["a"]',
+     '[roles.a]\n[roles.b]\n[users]\nanna = "a"\nAnna = "b"'],
+)  # fmt: skip
+def test_what_the_reader_chokes_on_closes_the_way_out(text: str) -> None:
+    assert parse(text, BASE).broken
+
+
+def test_a_mark_of_the_encoding_is_no_mistake(tmp_path: Path) -> None:
+    place = tmp_path / "system.toml"
+    place.write_bytes(b"\xef\xbb\xbf[limits]\ndaily_limit_usd = 3\n")
+    found = read_policy(Paths(tmp_path, tmp_path / "settings.toml"), place)
+    assert found is not None
+    assert (found.policy.broken, found.policy.everybody.daily_limit_usd) == ("", Decimal(3))
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
 def test_a_file_without_leave_to_read_it_closes_the_way_out(tmp_path: Path) -> None:
     paths = find_paths(tmp_path)
@@ -212,6 +248,17 @@ def test_roles_in_settings_limit_further_and_a_mistake_in_them_closes_the_way_ou
     nobody = parse_settings('[roles.users]\nben = "child"')
     assert "roles.users.ben" in nobody.problems[0]
     assert nobody.settings.roles_problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["models = [gpt-6-luna]", 'models = ["gpt-6-luna"', "[roles.child]", "x = " + "9" * 5_000, "x = " + "[" * 5_000],
+)
+def test_what_is_no_toml_in_a_file_with_roles_closes_the_way_out_too(line: str) -> None:
+    text = f'[roles.child]\nlocal_only = false\n{line}\n[roles.users]\ndefault = "child"\n'
+    refusal = policies_in_force(parse_settings(text).settings, None).refusal(OPENAI, "gpt-4o", "ben")
+    assert refusal is not None
+    assert refusal.rule == "policy.unreadable"
 
 
 def test_the_readmes_examples_are_read_as_they_stand() -> None:

@@ -24,6 +24,7 @@ from vpa_desktop.security.tightening import taken_at_its_word, tightened
 from vpa_desktop.storage.database import Database
 
 LOOKS_EVERY_S: Final = 20.0
+SETTLES_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,25 @@ class PolicyDesk:
         places = (self._system_file or system_policy_file(), self._paths.policy_file)
         return [_mark(place) for place in places]
 
-    async def watch(self, reload: Callable[[], Awaitable[None]], every_s: float = LOOKS_EVERY_S) -> None:
-        """Call ``reload`` when a policy's file has changed, until cancelled: a window may stay open for weeks."""
+    async def watch(
+        self,
+        reload: Callable[[], Awaitable[None]],
+        every_s: float = LOOKS_EVERY_S,
+        settings_file: Path | None = None,
+    ) -> None:
+        """Call ``reload`` when a policy's file has changed, until cancelled: a window may stay open for weeks.
+
+        With ``settings_file`` that one counts too: for a program in which nobody changes settings himself.
+        """
+        own = settings_file and _mark(settings_file)
         while True:
             await asyncio.sleep(every_s)
-            if self._marks() != self._seen:
+            now = settings_file and _mark(settings_file)
+            if self._marks() == self._seen and now == own:
+                continue
+            await asyncio.sleep(min(every_s, SETTLES_S))
+            if now == (settings_file and _mark(settings_file)):  # else somebody is still writing it
+                own = now
                 await reload()
 
     @property

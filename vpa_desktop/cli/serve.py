@@ -44,7 +44,7 @@ async def serve(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         url = url_of(sock)
         async with opened(paths, out) as system:
             await system.keys_ready()
-            system.watch_health()
+            system.stay_open()
             listener = Listener(endpoint_of(system, tokens), sock)
 
             async def ready() -> None:

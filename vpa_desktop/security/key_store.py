@@ -120,6 +120,10 @@ class KeyStore:
             gone = [each.label for each in keys if label is None or each.label == label]
             for each in gone:
                 await self.vault.delete(_entry(provider_id, each))
+            if label is None:  # and what a crash between two entries, or a damaged list of labels, has left
+                for entry in await self.vault.ids():
+                    if entry.startswith(f"{provider_id}#"):
+                        await self.vault.delete(entry)
             await self._remember(provider_id, [each for each in keys if each.label not in gone])
             return gone
 

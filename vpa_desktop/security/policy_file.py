@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from stat import S_IWGRP, S_IWOTH
+from stat import S_ISREG, S_IWGRP, S_IWOTH
 from typing import Any, Final
 
 from vpa_desktop.catalog import KINDS
@@ -28,6 +28,7 @@ NAME: Final = "policy.toml"
 NOBODY: Final = "unknown"
 CLOSED: Final = "Nothing leaves this machine until it is mended"
 WORLD: Final = S_IWGRP | S_IWOTH
+MOST_BYTES: Final = 1_000_000
 
 
 def _kinds(value: Any) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def read_policy(paths: Paths, system_file: Path | None = None) -> Found | None:
         owned = path == first and not weakness
         whose = "Your administrator's policy" if owned else "The policy"
         base = Policy(whose, str(path), owned, users_may_choose=path != first)
-        policy = replace(base, broken=f"{text}. {CLOSED}") if isinstance(text, ConfigError) else parse(text, base)
+        policy = replace(base, broken=f"{text.what}. {CLOSED}") if isinstance(text, ConfigError) else parse(text, base)
         return Found(path, policy, weakness, beside if path == first and beside.exists() and beside != first else None)
     return None
 
@@ -122,8 +123,15 @@ def read_policy(paths: Paths, system_file: Path | None = None) -> Found | None:
 def _read(path: Path) -> str | ConfigError | None:
     """The file's text, the reason why it cannot be read, None where there is none."""
     try:
-        return path.read_bytes().decode()
+        facts = path.stat()
+        if not S_ISREG(facts.st_mode):  # reading a pipe or a device could take for ever
+            return ConfigError(f"{path} cannot be read: it is no file")
+        if facts.st_size > MOST_BYTES:
+            return ConfigError(f"{path} cannot be read: it is larger than {MOST_BYTES // 1_000_000} MB")
+        return path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a mark of the encoding
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            return ConfigError(f"{path} cannot be read: it is a link to what is not there")
         return None
     except OSError as exc:
         return ConfigError(f"{path} cannot be read: {exc.strerror or exc}")
@@ -142,8 +150,8 @@ def weakness_of(path: Path) -> str:
                 return f"{place} does not belong to root"
             if facts.st_mode & WORLD:
                 return f"{place} can be written by others than root"
-    except OSError as exc:
-        return f"{path} cannot be looked at: {exc.strerror or exc}"
+    except (OSError, RuntimeError) as exc:  # RuntimeError: a link that leads to itself
+        return f"{path} cannot be looked at: {getattr(exc, 'strerror', None) or exc}"
     return ""
 
 
@@ -151,7 +159,7 @@ def parse(text: str, base: Policy) -> Policy:
     """Return what a policy file says, over ``base``; one mistake, and it is a broken one that says where."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # also a number of thousands of digits, brackets without end
         return replace(base, broken=f"{base.source}: {exc}. {CLOSED}")
     try:
         return _Reader(base, key_lines(text)).read(tables)
@@ -182,9 +190,12 @@ class _Reader:
         may_choose = users.pop("may_choose", self._base.users_may_choose)
         if not isinstance(may_choose, bool):
             raise self._mistake("users.may_choose", may_choose, "true or false")
+        by_name: dict[str, str] = {}
         for user, role in users.items():
-            if role not in roles:
+            if not isinstance(role, str) or role not in roles:
                 raise self._mistake(f"users.{user}", role, ", ".join(roles) or "a role of this file")
+            if by_name.setdefault(user.casefold(), role) != role:
+                raise self._mistake(f"users.{user}", role, "one role for each user, whatever letters are capitals")
         providers, models, privacy = said["providers"], said["models"], said["privacy"]
         is_allowed = said["limits"].pop("unknown_price", False)
         everybody = Rules(
@@ -200,8 +211,8 @@ class _Reader:
             self._base,
             everybody=everybody,
             roles=roles,
-            users={user.casefold(): role for user, role in users.items()},
-            default_role=users.get("default", ""),
+            users=by_name,
+            default_role=by_name.get("default", ""),
             redact_outgoing=privacy.get("redact_outgoing", False),
             allows_unknown_prices=is_allowed,
             users_may_choose=may_choose,

@@ -21,7 +21,11 @@ ROLES: Final[Mapping[str, Role]] = {
 }
 IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 TOOLS_MAX: Final = 128
+DEPTH_MAX: Final = 64
+"""How deep a tool's JSON schema may go."""
+
 _DATA_URL: Final = re.compile(r"data:([a-z]+/[a-z0-9.+-]+)(?:;[^,;]*)*;base64,", re.IGNORECASE)
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
@@ -123,7 +127,20 @@ def _tool(value: Any, where: str) -> ToolSpec:
         raise rejected(f"{where}.function.name is no name", f"{where}.function.name")
     if not isinstance(description, str) or not isinstance(parameters, dict):
         raise rejected(f"{where} needs a description and a JSON schema", where, "invalid_function_parameters")
+    if _is_too_deep(parameters):
+        raise rejected(f"{where} has a schema of more than {DEPTH_MAX} levels", where, "invalid_function_parameters")
     return ToolSpec(name, description, parameters)
+
+
+def _is_too_deep(value: Any) -> bool:
+    """True for what those who come after could not walk through, each in its own way."""
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        level = [each for values in inner for each in values]
+        if not level:
+            return False
+    return True
 
 
 def stop_of(value: Any) -> tuple[str, ...]:
@@ -137,7 +154,10 @@ def stop_of(value: Any) -> tuple[str, ...]:
 def parsed(body: bytes) -> Mapping[str, Any]:
     """The body as an object; raises RequestRejected."""
     try:
-        value = json.loads(body)
+        text = body.decode("utf-8-sig")
+        value = json.loads(text)
+        if _HALF.search(text):  # most are halves of a pair; one alone can be sent nowhere
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as exc:
         raise RequestRejected("The body is not JSON", status=400, code="invalid_json") from exc
     if not isinstance(value, dict):

@@ -64,13 +64,18 @@ class ModelNames:
         provider, slash, model = name.partition("/")
         if slash and model and provider in ready:
             return Choice(provider, model)
+        found = [i for i in ready if (p := self._manager.get_provider(i)) is not None and p.model == name]
         for provider in ready:
-            if (registered := self._manager.get_provider(provider)) is not None and registered.model == name:
-                return Choice(provider, name)
-        for provider in ready:
-            if any(info.id == name for info in await self._known(provider)):
-                return Choice(provider, name)
-        raise await self._unknown(name, user)
+            if provider not in found and any(info.id == name for info in await self._known(provider)):
+                found.append(provider)
+        if not found:
+            raise await self._unknown(name, user)
+        # Where nobody may be asked the first is named, so that the gateway says by which rule.
+        return Choice(next((i for i in found if self._is_open(Choice(i, name), user)), found[0]), name)
+
+    def _is_open(self, choice: Choice, user: str) -> bool:
+        own = self._manager.get_provider(choice.provider) if choice.provider else None
+        return own is None or self._may_ask(own.config, choice.model or own.model, user)
 
     async def every(self, user: str = LOCAL_USER) -> list[dict[str, Any]]:
         """Return all names as OpenAI lists models."""
@@ -82,6 +87,8 @@ class ModelNames:
     async def entry(self, name: str, user: str = LOCAL_USER) -> dict[str, Any]:
         """Return one name of the list; raises RequestRejected where it means nobody."""
         choice = await self.find(name, user)
+        if not self._is_open(choice, user):
+            raise await self._unknown(name, user)
         return self._entry(name, choice.provider or "vpa-desktop")
 
     def _ready(self) -> list[str]:

@@ -48,8 +48,11 @@ A key that a provider refused is no 401: the client would take it for its own.
 """
 
 IN_VAIN: Final[frozenset[ErrorClass]] = frozenset({"auth", "permission", "quota"})
+_A_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""A provider may write anything for a code, also the question; only a word goes to the client and into the audit."""
+
 _A_PATH: Final = re.compile(
-    r"(?<![\w:/.~-])(?!/v1/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;]+[\\/])+[^\s\\/:*?\"<>|,;]*"
+    r"(?<![\w:/.~-])(?!/v1/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;]+[\\/])+[^\s\\/:*?\"<>|,;)]*"
 )
 
 
@@ -105,7 +108,7 @@ def _of_provider(error: ProviderError) -> Refusal:
     status, kind, code = BY_CLASS.get(error.error_class, (502, "server_error", "provider_error"))
     if isinstance(error, StreamInterrupted):
         status, kind, code = 502, "server_error", "answer_interrupted"
-    if error.error_class == "invalid_request" and error.code:
+    if error.error_class == "invalid_request" and error.code and _A_CODE.fullmatch(error.code):
         code = redact(error.code)
     headers: list[Header] = []
     if error.error_class in IN_VAIN:
