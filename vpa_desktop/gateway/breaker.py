@@ -74,6 +74,11 @@ class CircuitBreaker:
             return 0.0
         return max(0.0, self._open_until - self._clock())
 
+    @property
+    def probe(self) -> float | None:
+        """What tells the probe under way from every other one; None where none is."""
+        return self._probe_deadline
+
     def acquire(self, *, force: bool = False) -> bool:
         """Ask whether a request may go now. In half-open the first asker becomes the probe, the others wait.
 
