@@ -16,6 +16,8 @@ from tests.gateway.test_manager import ASK, collect, good
 from tests.providers.rawserver import sockets_to
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import BreakerSettings, BudgetSettings, RoutingSettings
+from vpa_desktop.errors import RateLimited
+from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.ledger import Book, MemoryLedger
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import Usage
@@ -90,7 +92,7 @@ async def test_money_comes_back_where_the_reader_leaves_while_the_price_is_looke
         if any(isinstance(each, Usage) for each in args):
             looked_up.set()
             await asyncio.sleep(0.05)
-        return await asked_before(work, *args, **named)  # type: ignore[arg-type]
+        return await asked_before(work, *args, **named)
 
     monkeypatch.setattr(asyncio, "to_thread", slowly)
     asking = asyncio.create_task(collect(made))
@@ -145,3 +147,28 @@ async def _cancelled_after(it: Rig, steps: int) -> None:
         assert provider is not None
         line = it.manager.line(provider)
         assert (line.in_flight, line.waiting, it.manager.health[provider_id].in_flight) == (0, 0, 0)
+
+
+async def test_any_model_that_a_client_names_is_not_remembered_for_ever() -> None:
+    made = LLMProviderManager(RoutingSettings(strategy="cheapest"))
+    made.register_provider("a", good("a", local_only=False))
+    made.register_provider("b", good("b", local_only=False))
+    for number in range(1_500):
+        await made.generate(replace(ASK, model=f"m{number}", conversation_id=f"c{number}"), provider="a")
+    assert len(made.standings.places) <= 1_001
+    made.breaker("a", "down").failure()
+    for _ in range(9):
+        made.breaker("a", "down").failure()
+    for number in range(1_500):
+        made.breaker("a", f"n{number}")
+    assert ("a", "down") in made.standings.open_breakers()
+
+
+async def test_a_pause_that_is_over_is_forgotten_before_one_that_is_not() -> None:
+    clock = FakeClock()
+    pauses = Cooldowns(clock=clock)
+    for number in range(1_500):
+        pauses.note("a", f"m{number}", RateLimited("wait", retry_after_s=1))
+        clock.advance(0.1)
+    assert pauses.left_s("a", "m1495") > 0
+    assert len(pauses._pauses) <= 1_001

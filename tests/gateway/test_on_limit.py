@@ -167,3 +167,15 @@ async def test_what_a_first_provider_had_cost_and_the_limit_stay_on_an_answer_fr
     async with aclosing(made.stream(ASK, ready_answers=ready)) as events:
         done = [event async for event in events if isinstance(event, RouteDone)]
     assert "asked instead" in done[0].response.warnings[0]
+
+
+@pytest.mark.parametrize("on_limit", ["local", "cheapest"])
+async def test_a_model_that_ollama_hands_on_is_not_one_of_this_computer(on_limit: str) -> None:
+    handed_on = ScriptedProvider(
+        LLMProviderConfig("ollama", "gpt-oss:120b-cloud", provider_id="o"), [TextDelta("leak")]
+    )
+    made = limited(on_limit, priced("dear", 1000), handed_on)
+    made.routing = replace(made.routing, fallback_enabled=False)
+    with pytest.raises(BudgetExceeded):
+        await answer(made)
+    assert handed_on.requests == []

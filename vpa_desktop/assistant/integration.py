@@ -27,7 +27,7 @@ from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.gateway.on_limit import may_answer
-from vpa_desktop.gateway.permission import default_refused
+from vpa_desktop.gateway.permission import default_refused, leads_away
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -192,7 +192,7 @@ class EnhancedLLMIntegration:
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
         warnings += self._endings(route, model, provider)
-        if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
+        if settings.privacy.redact_outgoing and leads_away(route, asked, self.manager.model_owner(provider, route)):
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
