@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
@@ -12,7 +13,7 @@ import pytest
 
 from tests.fakes import FakeClock, ScriptedProvider
 from tests.gateway.faults import GOOD, Rig, late, rig
-from tests.gateway.test_manager import ASK, collect, good
+from tests.gateway.test_manager import ASK, collect, config, good
 from tests.providers.rawserver import sockets_to
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import BreakerSettings, BudgetSettings, RoutingSettings
@@ -20,7 +21,7 @@ from vpa_desktop.errors import RateLimited
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.ledger import Book, MemoryLedger
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.messages import Usage
+from vpa_desktop.messages import LLMRequest, StreamDone, StreamEvent, TextDelta, Usage
 from vpa_desktop.records import UsageRow
 
 T = TypeVar("T")
@@ -102,6 +103,26 @@ async def test_money_comes_back_where_the_reader_leaves_while_the_price_is_looke
     state = await made.budget.state()
     assert state.reserved_usd == 0
     assert [(row.outcome, row.cost_usd) for row in await made.ledger.rows()] == [("ok", Decimal("0.00012"))]
+
+
+async def test_a_probe_that_answers_at_length_is_not_lost() -> None:
+    class Slow(ScriptedProvider):
+        async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
+            for _ in range(4):
+                yield TextDelta("word ")
+            yield StreamDone("stop")
+
+    provider = Slow(config("a"), ())
+    made = probing(provider, MemoryLedger())
+    breaker = made.breaker("a", provider.model)
+    async with aclosing(made.stream(ASK)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                assert not breaker.acquire()
+                made._clock.advance(50)  # type: ignore[attr-defined]
+                assert not breaker.acquire()
+                assert breaker.state == "half_open"
+    assert breaker.state == "closed"
 
 
 async def test_a_request_from_before_the_outage_does_not_free_the_place_of_the_probe() -> None:

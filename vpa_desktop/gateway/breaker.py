@@ -104,6 +104,13 @@ class CircuitBreaker:
         self._beside += 1
         return True
 
+    def speaks(self, probe: float) -> float | None:
+        """Note that a probe's answer is coming: it is not lost as long as it does. Returns what tells it apart now."""
+        if probe != self._probe_deadline:
+            return None
+        self._probe_deadline = self._clock() + PROBE_DEADLINE_S
+        return self._probe_deadline
+
     def success(self) -> None:
         """A request worked: closed, with a clean record where it was not."""
         self._failures = 0

@@ -110,6 +110,8 @@ class Lane:
                         self.run.done = event
                         continue
                     self.run.take(event)
+                    if self._probe is not None and self._breaker is not None:
+                        self._probe = self._breaker.speaks(self._probe)
                     if guard is not None:
                         guard.take(len(event.text), time.perf_counter())
                     yield event
