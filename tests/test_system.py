@@ -117,3 +117,17 @@ async def test_a_refused_key_of_several_is_known_to_the_next_run_and_a_test_free
             if run == 1:
                 assert [v.ok for v in await system.key_desk.test_keys("work", "default")] == [True]
             await system.aclose()
+
+
+async def test_a_changed_breaker_counts_at_once_and_forgets_nobody(system: System) -> None:
+    for _ in range(5):
+        system.manager.breaker("down", "m").failure("no")
+    await system.save_settings({"routing.circuit_breaker.failure_threshold": 2, "routing.hedge_first_token": True})
+    assert system.manager.routing.hedge_first_token
+    assert system.manager.breaker("down", "m").state == "open"
+    other = system.manager.breaker("other", "m")
+    other.failure("no")
+    assert other.acquire()
+    other.failure("no")
+    assert not other.acquire()
+    assert "failure_threshold = 2" in system.paths.settings_file.read_text()

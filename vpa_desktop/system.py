@@ -338,6 +338,7 @@ class System:
         self._settings = self._in_force(load_settings(self.paths.settings_file))
         self.manager.policy = self.policy.book
         self.manager.routing = self._settings.routing
+        self.manager.standings.adopt()
         self.manager.budget.settings = self._settings.budget
         await self.keys_ready()
         await self.setup.refresh()

@@ -158,7 +158,7 @@ def test_several_keys_are_set_listed_tested_and_deleted_by_name(program: Program
     assert "ready, 2 keys" in program("providers", "list", **VAULT).out
     tested = program("keys", "test", "main", "--json", **VAULT)
     assert [(v["key"], v["ok"]) for v in tested.json["providers"]] == [(f"…{KEY[-4:]}", True), ("team", True)]
-    answers = [program("ask", "Ping", "--json", **VAULT) for _ in range(2)]
+    answers = [program("ask", "Ping", "--fresh", "--json", **VAULT) for _ in range(2)]
     assert [a.json["provider"] for a in answers] == ["main", "main"]
     assert [row["key"] for row in program("costs", "--by", "key", "--json", **VAULT).json["rows"]] == [
         "main:team",

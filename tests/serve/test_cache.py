@@ -20,6 +20,32 @@ GOOD = stream(["one ", "two"])
 CACHE = "[cache]\nenabled = true\n"
 
 
+async def test_the_same_question_is_paid_for_once(vpa_home: Path) -> None:
+    async with serving(GOOD) as a, open_house(vpa_home, settings_of(a, more=CACHE)) as house:
+        _, first, bought = await house.ask(ASK)
+        _, second, kept = await house.ask(ASK)
+        assert (first["x-vpa-cached"], second["x-vpa-cached"]) == ("false", "true")
+        assert (first["x-vpa-attempts"], second["x-vpa-attempts"]) == ("1", "0")
+        assert kept["choices"] == bought["choices"]
+        assert (kept["vpa"]["cached"], kept["vpa"]["cost_usd"]) == (True, 0)
+        assert (await house.ask({**ASK, "temperature": 0.5}))[1]["x-vpa-cached"] == "false"
+        assert (await house.ask(ASK, cache_control="no-cache"))[1]["x-vpa-cached"] == "false"
+        assert (await house.ask(ASK, cache_control="no-store"))[1]["x-vpa-cached"] == "false"
+        assert len(a.requests) == 4
+        assert {entry.result for entry in await house.audit(5)} == {"ok"}
+
+
+async def test_a_kept_answer_is_streamed_and_says_so(vpa_home: Path) -> None:
+    async with serving(GOOD) as a, open_house(vpa_home, settings_of(a, more=CACHE)) as house:
+        await house.ask(ASK)
+        raw = await house.client.chat.completions.with_raw_response.create(model="", messages=QUESTION, stream=True)
+        assert (raw.headers["x-vpa-cached"], raw.headers["x-vpa-attempts"]) == ("true", "0")
+        chunks = [each async for each in raw.parse()]
+        assert "".join(each.choices[0].delta.content or "" for each in chunks) == "one two"
+        assert (chunks[-1].choices[0].finish_reason, chunks[-1].model_dump()["vpa"]["cached"]) == ("stop", True)
+        assert len(a.requests) == 1
+
+
 async def test_a_hundred_who_ask_the_same_at_once_are_one_request(vpa_home: Path) -> None:
     slow = late(STREAM_HEAD + ROLE + chunk("one ") + END, 0.5)
     async with serving(slow) as a, open_house(vpa_home, settings_of(a, more=CACHE)) as house:

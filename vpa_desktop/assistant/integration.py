@@ -338,6 +338,8 @@ def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
         attempts=answer.attempts,
         first_choice=answer.first_choice,
         first_choice_usd=answer.first_choice_usd,
+        saved_usd=answer.saved_usd,
+        saved_ms=answer.saved_ms,
         redactions=tuple(prepared.guard.kinds),
         warnings=(*prepared.warnings, *answer.warnings),
         reasoning=answer.reasoning,

@@ -92,6 +92,7 @@ class AnswerCache:
         documents = dict.fromkeys(passage.document_id for passage in passages if passage.document_id)
         chunks = tuple(passage.chunk_id for passage in passages if passage.document_id)
         kept = KeptAnswer(bare, self._clock(), conversation_id, tuple(documents), chunks)
+        self._is_current()  # else the next look takes this one for as old as the rest, before it is on disk
         self._remember(key, kept)
         return kept
 

@@ -82,6 +82,13 @@ class Standings:
         for place in [place for place in self._breakers if place[0] == provider.provider_id]:
             del self._breakers[place]
 
+    def adopt(self) -> None:
+        """Take over changed settings; what is open stays open."""
+        settings = self._routing().circuit_breaker
+        for breaker in self._breakers.values():
+            breaker.failure_threshold = settings.failure_threshold
+            breaker.recovery_timeout_s = settings.recovery_timeout_s
+
     def begin_anew(self) -> None:
         """Forget every breaker: they are made another way from now on."""
         self._breakers.clear()

@@ -44,12 +44,42 @@ class RoutingPage(FormWithCache):
         self.number(
             "routing.sticky_minutes",
             self.tr("Keep a conversation on its provider"),
-            self.tr("Minutes; for the fastest, the cheapest and by weight."),
+            self.tr("Minutes; for the fastest and by weight."),
             (0, 1440),
             lambda s: int(s.routing.sticky_minutes),
         )
+        self._failing_rows()
         self.cache_rows()
         self.end()
+
+    def _failing_rows(self) -> None:
+        self.switch(
+            "routing.hedge_first_token",
+            self.tr("Ask a second provider when the first word is late"),
+            self.tr("For at most one question in twenty. The slower one is cut off; what it cost is counted."),
+            lambda s: s.routing.hedge_first_token,
+        )
+        self.number(
+            "routing.slow_stream_s",
+            self.tr("Give up on an answer that only drips"),
+            self.tr("After so many seconds with next to nothing; 0 is never. Models on this computer may be slow."),
+            (0, 3_600),
+            lambda s: int(s.routing.slow_stream_s),
+        )
+        self.number(
+            "routing.circuit_breaker.failure_threshold",
+            self.tr("Leave a provider alone after"),
+            self.tr("Failures in a row. It is looked at again after a few seconds, and used when it is well."),
+            (1, 1_000),
+            lambda s: s.routing.circuit_breaker.failure_threshold,
+        )
+        self.number(
+            "routing.circuit_breaker.recovery_timeout_s",
+            self.tr("Look at it again within"),
+            self.tr("Seconds at most; sooner after a short outage."),
+            (1, 86_400),
+            lambda s: int(s.routing.circuit_breaker.recovery_timeout_s),
+        )
 
 
 class RetrievalPage(FormPage):
