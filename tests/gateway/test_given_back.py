@@ -17,8 +17,9 @@ from tests.gateway.test_manager import ASK, collect, config, good
 from tests.providers.rawserver import sockets_to
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import BreakerSettings, BudgetSettings, RoutingSettings
-from vpa_desktop.errors import RateLimited
+from vpa_desktop.errors import AuthenticationFailed, RateLimited
 from vpa_desktop.gateway.cooldown import Cooldowns
+from vpa_desktop.gateway.keypool import KeyPool, PoolKey
 from vpa_desktop.gateway.ledger import Book, MemoryLedger
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import LLMRequest, StreamDone, StreamEvent, TextDelta, Usage
@@ -193,3 +194,16 @@ async def test_a_pause_that_is_over_is_forgotten_before_one_that_is_not() -> Non
         clock.advance(0.1)
     assert pauses.left_s("a", "m1495") > 0
     assert len(pauses._pauses) <= 1_001
+
+
+async def test_a_refusal_that_is_kept_with_its_key_keeps_no_question() -> None:
+    refused = ScriptedProvider(config("a"), [AuthenticationFailed("no", error_class="auth")])
+    taken = ScriptedProvider(config("a"), [TextDelta("fine"), StreamDone("stop")])
+    by_key = {"one": refused, "two": taken}
+    keys = [PoolKey("1", "one", "…one"), PoolKey("2", "two", "…two")]
+    pool = KeyPool(config("a"), keys, lambda each: by_key[str(each.api_key)])
+    made = LLMProviderManager()
+    made.register_provider("a", pool)
+    assert (await made.generate(ASK)).content == "fine"
+    (error,) = pool._seats[0].refusals.values()
+    assert error.__traceback__ is None
