@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vpa_desktop.assistant.integration import EnhancedLLMIntegration
     from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
     from vpa_desktop.config import get_config
+    from vpa_desktop.creating import create_complete_vpa_system, create_llm_provider_manager
     from vpa_desktop.gateway.manager import LLMProviderManager
     from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse
     from vpa_desktop.providers.anthropic import AnthropicProvider
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from vpa_desktop.providers.ollama import OllamaProvider
     from vpa_desktop.providers.openai import OpenAIProvider
     from vpa_desktop.providers.transformers import TransformersProvider
-    from vpa_desktop.system import create_complete_vpa_system, create_llm_provider_manager
 
 __version__ = "0.1.0"
 
@@ -44,8 +44,8 @@ _HOMES = {
     "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
     "TransformersProvider": "providers.transformers",
-    "create_complete_vpa_system": "system",
-    "create_llm_provider_manager": "system",
+    "create_complete_vpa_system": "creating",
+    "create_llm_provider_manager": "creating",
     "get_config": "config",
 }
 

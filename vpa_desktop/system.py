@@ -32,13 +32,12 @@ from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.gateway.answer_desk import AnswerDesk
-from vpa_desktop.gateway.budget import MemoryLedger, local_now
+from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
-from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import (
     ConversationRecord,
@@ -54,7 +53,7 @@ from vpa_desktop.records import (
     SearchReport,
     SystemStatus,
 )
-from vpa_desktop.security.vault import KeyVault, MemoryVault, open_vault
+from vpa_desktop.security.vault import KeyVault, open_vault
 from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
@@ -394,35 +393,4 @@ async def build_system(
     return system
 
 
-def create_llm_provider_manager(settings: Settings | None = None) -> LLMProviderManager:
-    """Return a manager over the settings and the environment's keys, for use without a database.
-
-    Keys of the vault are not read here: ``create_complete_vpa_system`` does that.
-    """
-    policy = PolicyDesk(find_paths())
-    chosen = policy.applied(settings or apply_environment(load_settings(find_paths().settings_file).settings))
-    manager = LLMProviderManager(chosen.routing, chosen.budget, ledger=MemoryLedger())
-    manager.policy = policy.book
-    session = SharedSession(chosen.offline)
-    manager.closes_with = session.aclose
-    build = guarded(session.build, lambda: policy.book)
-    setup = ProviderSetup(manager, MemoryVault(), lambda: chosen, find_paths().settings_file, os.environ, build)
-    for config in setup.register_at_once():
-        if not KINDS[config.kind].needs_key:
-            manager.register_provider(config.provider_id, build(config))
-    return manager
-
-
-async def create_complete_vpa_system(
-    home: Path | None = None,
-) -> tuple[EnhancedLLMIntegration, KnowledgeBase, VectorIndex]:
-    """Return the integration, the knowledge base and its vector index, wired together.
-
-    ``await integration.aclose()`` closes all three.
-    """
-    system = await build_system(find_paths(home))
-    system.integration.closes_with = system.aclose
-    return system.integration, system.knowledge, await system.knowledge.vector_index()
-
-
-__all__ = ["System", "build_system", "create_complete_vpa_system", "create_llm_provider_manager"]
+__all__ = ["System", "build_system"]

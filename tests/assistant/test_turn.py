@@ -232,6 +232,15 @@ async def test_what_was_masked_for_a_route_goes_along_that_route(bench: Bench) -
     assert secret not in str(cloud.requests)
 
 
+async def test_a_model_that_ollama_hands_on_gets_no_secret_either(bench: Bench) -> None:
+    secret = "sk-ant-api03-" + "A1b2C3d4" * 10
+    handed_on = ScriptedProvider(LLMProviderConfig("ollama", "gpt-oss:120b-cloud", provider_id="o"), OK)
+    bench.manager.register_provider("o", handed_on)
+    await bench.ask(f"Is {secret} valid?")
+    assert handed_on.requests
+    assert secret not in str(handed_on.requests)
+
+
 async def test_a_ledger_that_refuses_loses_no_answer_and_lifts_no_limit(bench: Bench) -> None:
     class Full(MemoryLedger):
         def add(self, row: UsageRow) -> None:

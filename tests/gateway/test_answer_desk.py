@@ -298,6 +298,7 @@ async def test_a_failure_is_told_to_all_and_not_kept() -> None:
     [
         {"user_id": "another"},
         {"over_limit": True},
+        {"priority": "background"},
         {"messages": (Message("user", "Before"), Message("assistant", "Yes"), *ASK.messages)},
     ],
 )

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from tests.gateway.faults import GOOD, QUESTION, WHOLE, Rig, late, refusal, rig
+from tests.fakes import ScriptedProvider
+from tests.gateway.faults import GOOD, QUESTION, ROLE, WHOLE, WORDS, Rig, late, refusal, rig
+from tests.gateway.test_manager import config
+from tests.providers.rawserver import STREAM_HEAD, chunk
+from vpa_desktop.config import RoutingSettings
+from vpa_desktop.errors import ProviderUnavailable
 from vpa_desktop.gateway.health import ProviderHealth
 from vpa_desktop.gateway.hedge import ENOUGH, SAVED_UP, HedgeBudget, late_after_s
-from vpa_desktop.messages import RouteDone, TextDelta
+from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.messages import LLMRequest, LLMResponse, RouteDone, StreamDone, StreamEvent, TextDelta
 
 USUAL = [GOOD] * ENOUGH
 
@@ -95,3 +102,66 @@ def test_late_is_later_than_usual_at_that_provider() -> None:
     health.first_tokens_ms.extend([400.0] * 95 + [2000.0] * 5)
     assert late_after_s(health) == 2
     assert unknown > 2
+
+
+class Waiting(ScriptedProvider):
+    """Says nothing before it may."""
+
+    def __init__(self, name: str, together: asyncio.Event, *events: StreamEvent | Exception) -> None:
+        super().__init__(config(name), events)
+        self._together = together
+        self.asked = asyncio.Event()
+
+    async def stream(self, request: LLMRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Wait, then yield the script."""
+        self.asked.set()
+        await self._together.wait()
+        for event in self.events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+
+async def answer_of_both(a: tuple[StreamEvent | Exception, ...], b: tuple[StreamEvent | Exception, ...]) -> LLMResponse:
+    """What two providers give that speak in the same moment."""
+    together = asyncio.Event()
+    both = [Waiting("a", together, *a), Waiting("b", together, *b)]
+    made = LLMProviderManager(RoutingSettings(hedge_first_token=True))
+    for provider in both:
+        made.register_provider(provider.provider_id, provider)
+        made.health[provider.provider_id].first_tokens_ms.extend([1.0] * ENOUGH)
+    asking = asyncio.create_task(made.generate(QUESTION))
+    await asyncio.wait_for(asyncio.gather(*(provider.asked.wait() for provider in both)), 2)
+    together.set()
+    return await asyncio.wait_for(asking, 2)
+
+
+async def test_two_whole_answers_in_the_same_moment_are_one_answer_and_one_that_came_too_late() -> None:
+    whole = (TextDelta("fine"), StreamDone("stop"))
+    answer = await answer_of_both(whole, whole)
+    assert [each.outcome for each in answer.attempts] == ["cancelled", "ok"]
+    assert answer.attempts[-1].provider == answer.provider
+
+
+async def test_what_the_other_said_before_it_broke_is_no_part_of_the_answer() -> None:
+    broken = (TextDelta("wrong "), ProviderUnavailable("gone"))
+    whole = (TextDelta("fine"), StreamDone("stop"))
+    for a, b in ((broken, whole), (whole, broken)):
+        answer = await answer_of_both(a, b)
+        begun = "wrong " if "interrupted" in [each.outcome for each in answer.attempts] else ""
+        assert answer.content in ("fine", begun + "fine")
+
+
+async def test_one_that_was_cut_off_still_goes_on_with_the_answer_that_breaks() -> None:
+    begins = late(STREAM_HEAD + ROLE + b"".join(chunk(word) for word in WORDS[:40]), 0.5)
+    async with rig([*USUAL, begins], [late(GOOD, 8), GOOD], retries=0) as it:
+        await used_to_speak_at_once(it)
+        seen = await it.ask()
+        assert seen.error is None
+        assert seen.response is not None
+        assert [(a.provider, a.outcome) for a in seen.response.attempts] == [
+            ("b", "cancelled"),
+            ("a", "interrupted"),
+            ("b", "ok"),
+        ]
+        assert seen.text == "".join(WORDS[:40]) + WHOLE

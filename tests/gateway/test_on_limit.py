@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.fakes import ScriptedProvider
-from tests.gateway.test_manager import ASK, answer, good
+from tests.gateway.test_manager import ASK, answer, good, scripted
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import BudgetSettings, RoutingSettings
-from vpa_desktop.errors import BudgetExceeded
+from vpa_desktop.errors import BudgetExceeded, ProviderUnavailable
+from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.gateway.on_limit import may_answer
-from vpa_desktop.messages import LLMRequest, StreamDone, TextDelta, Usage
+from vpa_desktop.messages import LLMRequest, RouteDone, StreamDone, TextDelta, Usage
 
 FAR: dict[str, Any] = {"local_only": False, "max_tokens": 100}
 
 
 def priced(name: str, per_million: int, **more: Any) -> ScriptedProvider:
-    price = Decimal(per_million)
-    return good(name, **{**FAR, **more}, input_cost_per_million=price, output_cost_per_million=price)
+    return good(name, **{**FAR, **more}, **_prices(per_million))
+
+
+def _prices(per_million: int) -> dict[str, Any]:
+    return {"input_cost_per_million": Decimal(per_million), "output_cost_per_million": Decimal(per_million)}
 
 
 def limited(on_limit: str, *providers: ScriptedProvider, strategy: str = "failover", **more: Any) -> LLMProviderManager:
@@ -130,3 +137,45 @@ async def test_who_may_answer_after_a_limit_is_known_before_so_that_documents_ar
         assert [p.provider_id for p in may_answer(made, made.route(ASK))] == expected
     made.budget.set_limits(None, None)
     assert [p.provider_id for p in may_answer(made, made.route(ASK))] == ["dear"]
+
+
+@pytest.mark.parametrize("on_limit", ["local", "cheapest"])
+async def test_a_local_model_with_a_price_of_its_own_is_refused_once_and_that_is_the_end(on_limit: str) -> None:
+    at_home = priced("at-home", 1000, local_only=True)
+    made = limited(on_limit, priced("dear", 1000), at_home, strategy="fixed")
+    made.routing = replace(made.routing, fallback_enabled=False)
+    with pytest.raises(BudgetExceeded):
+        await asyncio.wait_for(answer(made), 2)
+    assert at_home.requests == []
+
+
+async def test_what_a_first_provider_had_cost_and_the_limit_stay_on_an_answer_from_the_documents() -> None:
+    broke = scripted(
+        "dear", TextDelta("half "), ProviderUnavailable("gone", usage=Usage(10, 2)), **FAR, **_prices(1000)
+    )
+    here = good("here", local_only=True)
+    made = limited("block", broke, here, strategy="failover")
+    made.set_cost_limit(100)
+    ready = {"here": ReadyAnswer("extract", "from the documents")}
+    async with aclosing(made.stream(ASK, ready_answers=ready)) as events:
+        done = [event async for event in events if isinstance(event, RouteDone)]
+    (row,) = await made.ledger.rows()
+    assert row.cost_usd
+    assert done[0].response.cost_usd == row.cost_usd
+
+    made = limited("local", priced("dear", 1000), here)
+    async with aclosing(made.stream(ASK, ready_answers=ready)) as events:
+        done = [event async for event in events if isinstance(event, RouteDone)]
+    assert "asked instead" in done[0].response.warnings[0]
+
+
+@pytest.mark.parametrize("on_limit", ["local", "cheapest"])
+async def test_a_model_that_ollama_hands_on_is_not_one_of_this_computer(on_limit: str) -> None:
+    handed_on = ScriptedProvider(
+        LLMProviderConfig("ollama", "gpt-oss:120b-cloud", provider_id="o"), [TextDelta("leak")]
+    )
+    made = limited(on_limit, priced("dear", 1000), handed_on)
+    made.routing = replace(made.routing, fallback_enabled=False)
+    with pytest.raises(BudgetExceeded):
+        await answer(made)
+    assert handed_on.requests == []

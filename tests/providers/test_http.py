@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import tracemalloc
 from contextlib import aclosing
 from pathlib import Path
@@ -378,6 +379,18 @@ async def test_a_kept_connection_that_went_stale_is_replaced(http: HttpSession) 
         chosen = provider(http, server.url)
         for _ in range(5):
             assert (await chosen.generate(HELLO)).content == "A"
+
+
+async def test_a_new_connection_torn_down_after_the_question_is_not_asked_twice(http: HttpSession) -> None:
+    """It may have been answered, and paid for: only a kept connection can have been dead before."""
+
+    async def tear_down(server: RawServer, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with serving(tear_down) as server:
+        assert isinstance((await outcome(provider(http, server.url))).error, ProviderUnavailable)
+    assert len(server.requests) == 1
 
 
 async def test_streams_end_with_exactly_one_done(http: HttpSession) -> None:

@@ -27,7 +27,8 @@ from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.gateway.on_limit import may_answer
-from vpa_desktop.gateway.permission import default_refused
+from vpa_desktop.gateway.permission import default_refused, leads_away
+from vpa_desktop.gateway.plain_answer import enhanced
 from vpa_desktop.messages import (
     Citation,
     ContextFound,
@@ -192,7 +193,7 @@ class EnhancedLLMIntegration:
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
         warnings += self._endings(route, model, provider)
-        if settings.privacy.redact_outgoing and any(not p.is_local for p in route):
+        if settings.privacy.redact_outgoing and leads_away(route, asked, self.manager.model_owner(provider, route)):
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
@@ -323,24 +324,5 @@ class EnhancedLLMIntegration:
 
 
 def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
-    return EnhancedLLMResponse(
-        content=answer.content,
-        provider=answer.provider,
-        model=answer.model,
-        finish_reason=answer.finish_reason,
-        usage=answer.usage,
-        cost_usd=answer.cost_usd,
-        ttft_ms=answer.ttft_ms,
-        latency_ms=answer.latency_ms,
-        cached=answer.cached,
-        context_used=bool(prepared.citations),
-        citations=prepared.citations,
-        attempts=answer.attempts,
-        first_choice=answer.first_choice,
-        first_choice_usd=answer.first_choice_usd,
-        saved_usd=answer.saved_usd,
-        saved_ms=answer.saved_ms,
-        redactions=tuple(prepared.guard.kinds),
-        warnings=(*prepared.warnings, *answer.warnings),
-        reasoning=answer.reasoning,
-    )
+    kinds = tuple(prepared.guard.kinds)
+    return enhanced(answer, citations=prepared.citations, redactions=kinds, warnings=tuple(prepared.warnings))

@@ -63,10 +63,12 @@ class AnswerCache:
         """Return a kept answer, None where there is none or it is too old."""
         if (found := self.at_hand(key)) is not None:
             return found
+        generation = self._generation
         if (kept := await self._from_disk(key)) is None:
             self.misses += 1
             return None
-        self._remember(key, kept)
+        if generation == self._generation:  # else it may have been deleted since it was read
+            self._remember(key, kept)
         self.hits += 1
         return kept
 

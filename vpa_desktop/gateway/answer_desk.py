@@ -126,7 +126,8 @@ class AnswerDesk:
                 yield event
             await self.cache.used(key, kept)
             return
-        who_else = (key, *(stop.provider_id for stop in asked.stops), asked.owner, asked.request.over_limit)
+        request = asked.request  # a chat does not stand in the background's line
+        who_else = (key, *(s.provider_id for s in asked.stops), asked.owner, request.over_limit, request.priority)
         flight, is_first = self._flights.join(who_else, lambda: self._buy(asked))
         async with aclosing(flight.read()) as events:
             async for event in events:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -123,7 +122,7 @@ class AttemptRun:
         elif prices.is_free(config):
             cost = Decimal()
         else:
-            cost = await _cost_usd(config, self.model, usage)
+            cost = await cost_usd(config, self.model, usage)
         self.cost_usd = cost
         row = UsageRow(
             at=datetime.now(UTC),
@@ -179,18 +178,11 @@ def _is_something(counted: Usage | None) -> bool:
     return counted is not None and bool(counted.input_tokens or counted.output_tokens)
 
 
-class _Catalogue:
-    """Whether the price catalogue has been read in this process: that takes 0.4 s once, a price then 0.1 ms."""
-
-    is_read = False
-
-
-async def _cost_usd(config: LLMProviderConfig, model: str, usage: Usage) -> Decimal | None:
-    if _Catalogue.is_read:  # a thread would cost more than the price
+async def cost_usd(config: LLMProviderConfig, model: str, usage: Usage) -> Decimal | None:
+    """Return what was used costs; the catalogue of prices is read off the loop, once in a process."""
+    if prices.is_at_hand(config):  # a thread would cost more than the price
         return prices.cost_usd(config, model, usage)
-    cost = await asyncio.to_thread(prices.cost_usd, config, model, usage)
-    _Catalogue.is_read = "genai_prices" in sys.modules
-    return cost
+    return await asyncio.to_thread(prices.cost_usd, config, model, usage)
 
 
 def continuation(request: LLMRequest, partial: str) -> LLMRequest:

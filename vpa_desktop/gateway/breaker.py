@@ -74,6 +74,11 @@ class CircuitBreaker:
             return 0.0
         return max(0.0, self._open_until - self._clock())
 
+    @property
+    def probe(self) -> float | None:
+        """What tells the probe under way from every other one; None where none is."""
+        return self._probe_deadline
+
     def acquire(self, *, force: bool = False) -> bool:
         """Ask whether a request may go now. In half-open the first asker becomes the probe, the others wait.
 
@@ -98,6 +103,13 @@ class CircuitBreaker:
             return False
         self._beside += 1
         return True
+
+    def speaks(self, probe: float) -> float | None:
+        """Note that a probe's answer is coming: it is not lost as long as it does. Returns what tells it apart now."""
+        if probe != self._probe_deadline:
+            return None
+        self._probe_deadline = self._clock() + PROBE_DEADLINE_S
+        return self._probe_deadline
 
     def success(self) -> None:
         """A request worked: closed, with a clean record where it was not."""

@@ -163,10 +163,10 @@ class Budget:
 
         asked = asyncio.ensure_future(self._ledger.change(reserve))
         try:
-            found = await _to_its_end(asked)
+            found = await to_its_end(asked)
         except asyncio.CancelledError:
             if not asked.cancelled() and asked.exception() is None:
-                await _to_its_end(self._ledger.change(lambda book: book.drop(hold.id)))
+                await to_its_end(self._ledger.change(lambda book: book.drop(hold.id)))
             raise
         if isinstance(found, BudgetExceeded):
             raise found
@@ -190,12 +190,12 @@ class Budget:
                 book.drop(reservation.id)
             return tuple(sentence for limit in limits if (sentence := self._warning(book, limit)))
 
-        return reservation.notes + await _to_its_end(self._ledger.change(settle))
+        return reservation.notes + await to_its_end(self._ledger.change(settle))
 
     async def release(self, reservation: Reservation) -> None:
         """Give back what was set aside for an attempt that was not made."""
         if reservation.id:
-            await _to_its_end(self._ledger.change(lambda book: book.drop(reservation.id)))
+            await to_its_end(self._ledger.change(lambda book: book.drop(reservation.id)))
 
     def _reached(self, book: Book) -> datetime:
         """Now, or the latest time anything was booked at: a clock that is set back does not undo it."""
@@ -241,7 +241,7 @@ def _uncounted(name: str) -> tuple[str, ...]:
     return (f"{of_what} is not known: what this answer costs does not count towards your limit",)
 
 
-async def _to_its_end(work: Awaitable[T]) -> T:
+async def to_its_end(work: Awaitable[T]) -> T:
     """Do work to its end; a cancellation that came meanwhile is raised after it."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -255,4 +255,4 @@ async def _to_its_end(work: Awaitable[T]) -> T:
     return task.result()
 
 
-__all__ = ["Budget", "BudgetState", "Ledger", "Limit", "MemoryLedger", "Reservation", "local_now"]
+__all__ = ["Budget", "BudgetState", "Ledger", "Limit", "MemoryLedger", "Reservation", "local_now", "to_its_end"]

@@ -5,10 +5,9 @@ Asks nobody. Nothing is looked up where the first choice answered, so that a req
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
-from vpa_desktop import prices
+from vpa_desktop.gateway.attempt import cost_usd
 from vpa_desktop.messages import RouteDone
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -19,8 +18,5 @@ async def compared(done: RouteDone, first: BaseLLMProvider, model: str) -> Route
     The price is None where it, or a count, is unknown.
     """
     usage = done.response.usage
-    if prices.is_at_hand(first.config):
-        cost = prices.cost_usd(first.config, model, usage)
-    else:  # the text is already with the reader; the catalogue is read off the loop, once in a process
-        cost = await asyncio.to_thread(prices.cost_usd, first.config, model, usage)
+    cost = await cost_usd(first.config, model, usage)
     return RouteDone(replace(done.response, first_choice=first.provider_id, first_choice_usd=cost))

@@ -18,6 +18,9 @@ FIRST_WAIT_S: Final[dict[ErrorClass, float]] = {"rate_limit": 1.0, "quota": 60.0
 LONGEST_WAIT_S: Final = 900.0
 """Of the waits that are ours to choose; a time the provider named is kept whole."""
 
+PAUSES_KEPT: Final = 1_000
+"""Past so many, those that are over are forgotten."""
+
 REASONS: Final[dict[ErrorClass, str]] = {
     "rate_limit": "it takes no more requests for now",
     "quota": "there is no credit left there",
@@ -44,6 +47,9 @@ class Cooldowns:
         """Take a refusal in; True where it asks for a pause. The later of two deadlines counts."""
         if error.error_class not in FIRST_WAIT_S:
             return False
+        if len(self._pauses) >= PAUSES_KEPT:
+            now = self._clock()
+            self._pauses = {place: each for place, each in self._pauses.items() if each.until > now}
         pause = self._pauses.setdefault((provider_id, model), _Pause())
         wait_s = error.retry_after_s
         if wait_s is None:

@@ -19,7 +19,7 @@ from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
 from vpa_desktop.gateway.hedge import late_after_s, race
-from vpa_desktop.gateway.lane import Lane
+from vpa_desktop.gateway.lane import SLOWER, Lane
 from vpa_desktop.gateway.on_limit import after_limit
 from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
@@ -141,6 +141,8 @@ class Failover:
         yield RouteStarted(provider.provider_id, ready.model)
         yield TextDelta(ready.text)
         self._attempts.append(Attempt(provider.provider_id, ready.model, "ok"))
+        self._costs.append(Decimal() if is_free(provider.config) else None)
+        await self._booked()
         yield RouteDone(
             LLMResponse(
                 content=self._kept + ready.text,
@@ -148,9 +150,10 @@ class Failover:
                 model=ready.model,
                 finish_reason="stop",
                 usage=Usage(),
-                cost_usd=None if not is_free(provider.config) else Decimal(),
+                cost_usd=self._total(),
                 ttft_ms=0.0,
                 attempts=tuple(self._attempts),
+                warnings=tuple(self._notes),
             )
         )
 
@@ -167,13 +170,15 @@ class Failover:
         """The same with the next stop asked beside it where its first word is late."""
         manager = self._manager
         manager.hedges.earn(manager.routing.hedge_share)
+        asked = [lane]
 
         async def second() -> Lane | None:
             usable = [s for s in stops if s.provider_id not in self._ready and not self._lacks(s)]
             if not usable or not manager.hedges.spend():
                 return None
             stops.remove(usable[0])
-            return await self._lane(usable[0], force=False, is_last=False)
+            asked.append(await self._lane(usable[0], force=False, is_last=False))
+            return asked[-1]
 
         yield RouteStarted(lane.stop.provider_id, lane.run.model)
         winner = lane
@@ -182,9 +187,22 @@ class Failover:
             async for winner, event in events:
                 if not isinstance(event, RouteStarted) or winner is not lane:
                     yield event
+        if winner.was_heard:
+            self._unmix(winner)
+            if winner.error is not None:  # the other was only cut off: it may go on with what broke
+                stops[:0] = [each.stop for each in asked if each is not winner and each.error is None]
         if winner.is_answered:
             await self._booked()
             yield self._done(winner)
+
+    def _unmix(self, winner: Lane) -> None:
+        """Of two that spoke in the same moment one was read: the other is no answer, nor the beginning of one."""
+        others = [each for each in self._attempts if each is not winner.receipt]
+        late = [replace(each, outcome="cancelled", reason=SLOWER) if each.outcome == "ok" else each for each in others]
+        self._attempts = [*late, winner.receipt] if winner.receipt is not None else late
+        self._error, self._kept = winner.error, "".join(winner.run.text) if winner.error else ""
+        if self._kept:
+            self._broke_at, self._broke_because = winner.stop.provider_id, winner.error
 
     def _lacks(self, stop: Stop) -> bool:
         if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
@@ -244,6 +262,7 @@ class Failover:
         if instead.note:
             self._notes.append(f"{error.what}: {instead.note}")
         self._error = None
+        self._route += [stop for stop in instead.stops if stop not in self._route]  # so that each comes up once
         return list(instead.stops)
 
     def _is_too_small(self, stop: Stop) -> bool:

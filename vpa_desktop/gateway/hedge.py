@@ -97,6 +97,8 @@ async def race(
             yield chosen.lane, event
             event = await _next(chosen)
     finally:
+        for runner in runners:
+            runner.task.cancel()  # at once, should the wait for their ends be cancelled too
         await asyncio.gather(*closing, *(runner.stop() for runner in runners))
 
 

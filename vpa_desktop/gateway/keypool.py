@@ -292,7 +292,8 @@ class KeyedAttempt(BaseLLMProvider):
                 raise
             ms = round((asyncio.get_running_loop().time() - started) * 1000, 1)
             self.passed_over = (*self.passed_over, PassedOver(pool.passed_over_line(seat, exc), ms))
-            raise _NextKey from exc
+            exc.with_traceback(None)  # it is kept as long as the key rests; the question is not
+            raise _NextKey from None
         finally:
             seat.in_flight -= 1
 

@@ -12,11 +12,13 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from vpa_desktop import prices
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StorageError, VPAError
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun
-from vpa_desktop.gateway.budget import Reservation
+from vpa_desktop.gateway.breaker import CircuitBreaker
+from vpa_desktop.gateway.budget import Reservation, to_its_end
 from vpa_desktop.gateway.reserving import set_aside
 from vpa_desktop.gateway.verdict import gave_up
 from vpa_desktop.messages import (
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 5.0
 """How long a chat stands in line where somebody else could answer; nobody else: until there is a place."""
+
+SLOWER: Final = "another provider's first word came sooner"
 
 LaneEvent = RouteStarted | TextDelta | ReasoningDelta
 
@@ -71,12 +75,19 @@ class Lane:
         self._info = info
         self._ended = ended
         self._force = force
+        self._breaker: CircuitBreaker | None = None
+        self._probe: float | None = None
         self._patience_s = None if is_last or request.priority == "background" else PATIENCE_S
 
     @property
     def is_answered(self) -> bool:
         """True where the whole answer came and is booked."""
         return self.was_sent and self.receipt is not None and self.receipt.outcome == "ok"
+
+    @property
+    def was_heard(self) -> bool:
+        """True where a first word came."""
+        return self.run.ttft_ms is not None
 
     async def events(self) -> AsyncGenerator[LaneEvent, None]:
         """Yield what comes; ends where it was answered, failed or not asked at all. Its failure is no exception."""
@@ -99,6 +110,8 @@ class Lane:
                         self.run.done = event
                         continue
                     self.run.take(event)
+                    if self._probe is not None and self._breaker is not None:
+                        self._probe = self._breaker.speaks(self._probe)
                     if guard is not None:
                         guard.take(len(event.text), time.perf_counter())
                     yield event
@@ -131,22 +144,26 @@ class Lane:
             self._pass_over(exc.what)
             return None
         self.run.request = request
-        if not manager.breaker(stop.provider_id, stop.model).acquire(force=self._force):
+        breaker = manager.breaker(stop.provider_id, stop.model)
+        other_probe = breaker.probe
+        if not breaker.acquire(force=self._force):
             await manager.budget.release(reservation)
             self.was_turned_away = True
             self._pass_over("another request is already trying it after failures")
             return None
+        self._breaker, self._probe = breaker, breaker.probe if breaker.probe != other_probe else None
         manager.health.started(stop.provider_id)
         return reservation
 
     async def _settle(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
-        """Whatever happened: it is booked, and what was set aside goes back.
+        """Whatever happened, and whoever leaves meanwhile: it is told and booked, and what was set aside goes back."""
+        self._tell(outcome)
+        booked = self._booked(outcome, reservation)
+        # A price that has to be looked up is waited for, and a caller that is cancelled then still owes the answer.
+        await (booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked))
 
-        One that failed and cost nothing is booked beside the next one's attempt: nobody waits for the disk.
-        """
-        self._manager.health.ended(self.stop.provider_id)
-        if outcome == "cancelled":
-            self._manager.breaker(self.stop.provider_id, self.stop.model).release()
+    async def _booked(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
+        """Book it; one that failed and cost nothing beside the next one's attempt: nobody waits for the disk."""
         row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
         self.was_sent = True
         if outcome == "failed" and not self.cost and not reservation.id:
@@ -164,30 +181,40 @@ class Lane:
         except StorageError as exc:
             return (f"What this answer cost could not be booked. {exc}",)
 
-    def _conclude(self, outcome: AttemptOutcome) -> None:
-        """Tell breaker, pauses and health how it went, and the route that it is over."""
-        manager, stop, run = self._manager, self.stop, self.run
-        breaker = manager.breaker(stop.provider_id, stop.model)
-        error = self.error
-        if error is None:
+    def _tell(self, outcome: AttemptOutcome) -> None:
+        """Tell breaker, pauses and health how it went; first of all, since nothing is waited for here."""
+        manager, stop, run, breaker, error = self._manager, self.stop, self.run, self._breaker, self.error
+        assert breaker is not None
+        manager.health.ended(stop.provider_id)
+        if outcome == "ok":
             breaker.success()
             manager.cooldowns.worked(stop.provider_id, stop.model)
             manager.health.worked(stop.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
-        elif isinstance(error, ProviderError) and manager.cooldowns.note(stop.provider_id, stop.model, error):
-            breaker.release()
+        elif not isinstance(error, ProviderError):  # stopped by the reader, or by a rule
+            self._give_back_probe(breaker)
+        elif manager.cooldowns.note(stop.provider_id, stop.model, error):
+            self._give_back_probe(breaker)
             manager.health.failed(stop.provider_id, error.what)
-        elif isinstance(error, ProviderError) and error.error_class not in SILENT_ABOUT_HEALTH:
+        elif error.error_class not in SILENT_ABOUT_HEALTH:
             breaker.failure(error.what)
             manager.health.failed(stop.provider_id, error.what)
         else:
+            self._give_back_probe(breaker)
+
+    def _give_back_probe(self, breaker: CircuitBreaker) -> None:
+        """Let another be the probe where this one was it: one that went out before frees nobody else's place."""
+        if self._probe is not None and self._probe == breaker.probe:
             breaker.release()
-        self.receipt = run.receipt(outcome, str(error or ""))
+
+    def _conclude(self, outcome: AttemptOutcome) -> None:
+        """Tell the route that it is over."""
+        self.receipt = self.run.receipt(outcome, str(self.error or ""))
         self._ended(self)
 
     def was_slower(self) -> None:
         """It was cut off because another one spoke first: that is on the receipt, and in what is expected of it."""
         self._manager.health.was_slow(self.stop.provider_id, self.run.ms)
-        self.receipt = self.run.receipt("cancelled", "another provider's first word came sooner")
+        self.receipt = self.run.receipt("cancelled", SLOWER)
         self._ended(self)
 
     def _pass_over(self, reason: str) -> None:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,7 @@ from vpa_desktop.gateway.plain_answer import plain_answer
 from vpa_desktop.gateway.pricelist import USUAL, PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.gateway.standings import Standings
+from vpa_desktop.gateway.sticky import LastAnswers
 from vpa_desktop.messages import (
     EnhancedLLMRequest,
     EnhancedLLMResponse,
@@ -44,14 +45,6 @@ from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.security.policy import PolicyBook
 from vpa_desktop.tokens import estimate_prompt_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """Who answered a conversation last, and when (monotonic seconds)."""
-
-    provider_id: str
-    at: float
 
 
 class LLMProviderManager:
@@ -86,7 +79,7 @@ class LLMProviderManager:
         self._weights: dict[str, float] = {}
         self._chained: tuple[tuple[str, ...], list[BaseLLMProvider]] | None = None
         self.hedges = HedgeBudget()
-        self._sticky: dict[str, _Answered] = {}
+        self._last_answers = LastAnswers(clock)
         self._retired: list[BaseLLMProvider] = []
         self.closes_with: Callable[[], Awaitable[None]] | None = None
 
@@ -232,7 +225,7 @@ class LLMProviderManager:
             strategy,
             [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool],
             preferred=wanted,
-            sticky=self._sticky_id(request.conversation_id),
+            sticky=self._last_answers.within(self.routing.sticky_minutes, request.conversation_id),
             draw=self._draw,
         )
         by_id = {p.provider_id: p for p in pool}
@@ -295,12 +288,6 @@ class LLMProviderManager:
             self._prices.price_usd(provider.config, model, lengths),
         )
 
-    def _sticky_id(self, conversation_id: str | None) -> str:
-        answered = self._sticky.get(conversation_id or "")
-        if answered is None or self._clock() - answered.at > self.routing.sticky_minutes * 60:
-            return ""
-        return answered.provider_id
-
     async def stream(
         self,
         request: LLMRequest,
@@ -328,7 +315,7 @@ class LLMProviderManager:
                     if isinstance(event, RouteDone) and event.response.provider != route[0].provider_id:
                         event = await compared(event, route[0], self._model_at(route[0], request, owner))
                     if isinstance(event, RouteDone) and request.conversation_id:
-                        self._sticky[request.conversation_id] = _Answered(event.response.provider, self._clock())
+                        self._last_answers.note(request.conversation_id, event.response.provider)
                     yield event
         except PolicyRefused as exc:
             if self.on_refusal is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.messages import LOCAL_USER, Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
+from vpa_desktop.security.policy import stays_local
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -37,8 +38,8 @@ async def after_limit(
         return Instead(tuple(rest))
     here = _local(manager, request, {stop.provider_id for stop in route})
     if on_limit == "local":
-        local = [stop for stop in rest if stop.provider.is_local]
-        left_out = [stop for stop in rest if not stop.provider.is_local]
+        local = [stop for stop in rest if stays_local(stop.provider.config, stop.model)]
+        left_out = [stop for stop in rest if stop not in local]
         why = "only models on this computer are asked after the limit"
         note = "a model on this computer was asked instead"
         return Instead((*local, *here), tuple(stop.passed_over(why) for stop in left_out), note)
@@ -61,7 +62,8 @@ def may_answer(
 
 def _local(manager: LLMProviderManager, request: LLMRequest, known: set[str]) -> list[Stop]:
     found = manager.route(replace(request, local_only=True, model=None))
-    return [Stop(provider) for provider in found if provider.provider_id not in known]
+    others = [p for p in found if p.provider_id not in known and stays_local(p.config, p.model)]
+    return [Stop(provider) for provider in others]
 
 
 def _price(manager: LLMProviderManager, stop: Stop) -> tuple[bool, Decimal]:

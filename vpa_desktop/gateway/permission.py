@@ -58,6 +58,12 @@ def refusal_at(book: PolicyBook, stop: Stop, request: LLMRequest) -> PolicyRefus
     return book.refusal(config, stop.model, book.user_of(request.user_id)) if book else None
 
 
+def leads_away(route: Sequence[BaseLLMProvider], request: LLMRequest, owner: str) -> bool:
+    """True where a request may leave this machine on this route: secrets in it are masked then."""
+    named = [(p.config, (request.model if p.provider_id == owner else None) or p.model) for p in route]
+    return not all(stays_local(config, model) for config, model in named)
+
+
 def must_be_permitted(book: PolicyBook, stop: Stop, request: LLMRequest) -> None:
     """Raise PolicyRefused where a provider is about to be asked that must not be: the last look before sending."""
     if (book or request.local_only) and (refusal := refusal_at(book, stop, request)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, Message
+from vpa_desktop.messages import Citation, EnhancedLLMRequest, EnhancedLLMResponse, LLMRequest, LLMResponse, Message
 
 if TYPE_CHECKING:
     from vpa_desktop.gateway.manager import LLMProviderManager
@@ -31,6 +31,17 @@ async def plain_answer(manager: LLMProviderManager, request: EnhancedLLMRequest)
     if request.use_rag:
         warnings.append("Documents were not searched: create_complete_vpa_system() does that")
     answer = await manager.generate(asked, provider=wanted)
+    return enhanced(answer, warnings=tuple(warnings))
+
+
+def enhanced(
+    answer: LLMResponse,
+    *,
+    citations: tuple[Citation, ...] = (),
+    redactions: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> EnhancedLLMResponse:
+    """Return an answer of the gateway as one to a person's question; ``warnings`` stand before its own."""
     return EnhancedLLMResponse(
         content=answer.content,
         provider=answer.provider,
@@ -40,9 +51,15 @@ async def plain_answer(manager: LLMProviderManager, request: EnhancedLLMRequest)
         cost_usd=answer.cost_usd,
         ttft_ms=answer.ttft_ms,
         latency_ms=answer.latency_ms,
+        cached=answer.cached,
+        context_used=bool(citations),
+        citations=citations,
         attempts=answer.attempts,
         first_choice=answer.first_choice,
         first_choice_usd=answer.first_choice_usd,
+        saved_usd=answer.saved_usd,
+        saved_ms=answer.saved_ms,
+        redactions=redactions,
         warnings=(*warnings, *answer.warnings),
         reasoning=answer.reasoning,
     )

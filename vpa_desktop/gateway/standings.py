@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from vpa_desktop.config import RoutingSettings
 from vpa_desktop.gateway.breaker import CircuitBreaker
@@ -16,7 +17,9 @@ from vpa_desktop.records import BreakerEvent
 Place = tuple[str, str]
 """A provider's id and a model's name."""
 
-EVENTS_KEPT = 500
+EVENTS_KEPT: Final = 500
+PLACES_KEPT: Final = 1_000
+"""A client of the local endpoint may name any model there: past so many, those that are well are forgotten."""
 
 
 class Standings:
@@ -34,6 +37,8 @@ class Standings:
         place = (provider_id, model)
         breaker = self._breakers.get(place)
         if breaker is None:
+            if len(self._breakers) >= PLACES_KEPT:
+                self._breakers = self.open_breakers() if len(self.open_breakers()) < PLACES_KEPT else {}
             settings = self._routing().circuit_breaker
             breaker = self._breakers[place] = CircuitBreaker(
                 settings.failure_threshold,

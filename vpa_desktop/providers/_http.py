@@ -102,8 +102,10 @@ class HttpSession:
                 broken=Broken,
             )
         finally:
-            await response.aclose()
-            await self._leave(pool)
+            try:
+                await response.aclose()
+            finally:
+                await self._leave(pool)
 
     async def _send(self, peer: Peer, url: str, request: httpx.Request) -> tuple[httpx.Response, _Pool]:
         """Send, and once more on a new connection where a kept one turned out dead before it gave a byte.
@@ -230,13 +232,15 @@ def _watch_connections() -> aiohttp.TraceConfig:
 
 
 def _was_stale(exc: httpx.HTTPError) -> bool:
-    """True where a connection was closed by the other side before it gave a byte, as an old one may be."""
+    """True where a kept connection was closed by the other side before it gave a byte.
+
+    On a new one the question has arrived: asked again it could be answered, and paid for, twice.
+    """
     cause = exc.__cause__
     if isinstance(cause, aiohttp.ClientConnectorError):
         return False
-    if isinstance(cause, aiohttp.ServerDisconnectedError):
-        return _WAS_KEPT.get()
-    return isinstance(cause, (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError))
+    gone = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
+    return isinstance(cause, gone) and _WAS_KEPT.get()
 
 
 __all__ = ["LINE_BYTES", "HttpSession", "Reply"]

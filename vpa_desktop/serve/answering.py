@@ -13,6 +13,7 @@ from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.config import Settings
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.manager import LLMProviderManager
+from vpa_desktop.gateway.permission import leads_away
 from vpa_desktop.messages import GatewayEvent, LLMRequest, RouteDone, Seam, TextDelta
 from vpa_desktop.serve.names import Choice
 
@@ -41,9 +42,9 @@ class Desk:
         request = replace(request, model=choice.model)
         await manager.learn_prices(request)
         route = manager.route(request, choice.provider)
-        if self._settings().privacy.redact_outgoing and any(not p.is_local for p in route):
-            request = replace(request, messages=guard.mask(request.messages))
         owner = manager.model_owner(choice.provider, route)
+        if self._settings().privacy.redact_outgoing and leads_away(route, request, owner):
+            request = replace(request, messages=guard.mask(request.messages))
         if self._answers is not None:
             keep = keep and not guard.kinds  # the same placeholder may hide two secrets
             asked = self._answers.stream(request, route=route, model_for=owner, fresh=fresh, keep=keep)

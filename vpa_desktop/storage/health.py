@@ -23,6 +23,9 @@ Place = tuple[str, str]
 KEPT: Final = timedelta(days=90)
 """Older breaker events are forgotten when a new one is written."""
 
+FACTS_KEPT: Final = timedelta(days=1)
+"""Older facts say nothing about now: they are forgotten when others are stored."""
+
 
 class HealthStore:
     """The tables ``health`` and ``breaker_events`` of one database."""
@@ -31,13 +34,19 @@ class HealthStore:
         self._db = db
 
     async def save_facts(self, facts: Mapping[Place, Mapping[str, Any]], at: datetime | None = None) -> None:
-        """Stores the facts of these providers and models in one commit; of the others nothing changes."""
-        when = time_to_text(at or utc_now())
+        """Stores the facts of these providers and models in one commit; of the others old ones go."""
+        now = at or utc_now()
+        when, oldest = time_to_text(now), time_to_text(now - FACTS_KEPT)
         rows = [
             {"provider": provider, "model": model, "facts": to_json(dict(each)), "at": when}
             for (provider, model), each in facts.items()
         ]
-        await self._db.write(lambda db: db.table("health").upsert_all(rows, pk=("provider", "model")))
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.table("health").upsert_all(rows, pk=("provider", "model"))
+            db.execute("DELETE FROM health WHERE at < ?", [oldest])
+
+        await self._db.write(work)
 
     async def load_facts(self) -> dict[Place, dict[str, Any]]:
         """The facts as they were last stored, by provider and model."""
