@@ -104,7 +104,7 @@ def test_the_receipt_of_an_answer_from_the_cache_says_what_it_spared(qtbot: QtBo
     record = answer(2, "Hello.", attempts=(line,), cost_usd=Decimal(), latency_ms=0.2)
     panel.show_receipt(record)
     shown = words(panel)
-    assert "From the cache" in shown
+    assert "Not asked again" in shown
     assert "Given again from the cache, saved $0.0021 and 3.4 s" in shown
     assert shown[shown.index("Price") + 1] == "from the cache"
     assert wording.cost(record).endswith("from the cache")
