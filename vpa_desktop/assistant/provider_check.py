@@ -186,7 +186,7 @@ def _check_files(config: LLMProviderConfig) -> None:
 def _verdict(config: LLMProviderConfig, probe: Probe, ms: float) -> ProviderVerdict:
     names = tuple(model.id for model in probe.models)
     facts = tuple(probe.models)
-    error_class = probe.error.error_class if isinstance(probe.error, ProviderError) else ""
+    error_class: str = probe.error.error_class if isinstance(probe.error, ProviderError) else ""
     if isinstance(probe.error, PolicyRefused):
         error_class = "policy"
     judgement = probe.judgement or (None if probe.error is None else judge(config, probe.error))
