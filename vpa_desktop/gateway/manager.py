@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
-from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings
+from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings, Strategy
 from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
@@ -29,7 +29,7 @@ from vpa_desktop.gateway.limits import usable_amount
 from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.plain_answer import plain_answer
-from vpa_desktop.gateway.pricelist import USUAL, PriceList
+from vpa_desktop.gateway.pricelist import PriceList
 from vpa_desktop.gateway.routing import Candidate, order
 from vpa_desktop.gateway.standings import Standings
 from vpa_desktop.gateway.sticky import LastAnswers
@@ -219,11 +219,9 @@ class LLMProviderManager:
         if len(pool) < 2:
             return pool
         strategy = self.routing.strategy if provider_id is None else "failover"
-        owner = self.model_owner(provider_id, pool)
-        tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
         found = order(
             strategy,
-            [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool],
+            self._candidates(strategy, pool, request, provider_id),
             preferred=wanted,
             sticky=self._last_answers.within(self.routing.sticky_minutes, request.conversation_id),
             draw=self._draw,
@@ -276,16 +274,26 @@ class LLMProviderManager:
     def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
         return (request.model if provider.provider_id == owner else None) or provider.model
 
+    def _candidates(
+        self, strategy: Strategy, pool: Sequence[BaseLLMProvider], request: LLMRequest, named: str | None
+    ) -> list[Candidate]:
+        """What a strategy compares, and no more of it: it is put together for every request."""
+        if strategy in ("failover", "fixed"):
+            return [Candidate(p.provider_id) for p in pool]
+        owner = self.model_owner(named, pool)
+        tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
+        return [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool]
+
     def _candidate(self, provider: BaseLLMProvider, model: str, tokens_in: int) -> Candidate:
         health = self.health[provider.provider_id]
-        lengths = (tokens_in, self.health.usual_answer(provider.provider_id)) if tokens_in else USUAL
+        lengths = (tokens_in, self.health.usual_answer(provider.provider_id))
         return Candidate(
             provider.provider_id,
             provider.is_local,
             self._weights.get(provider.provider_id, provider.config.weight),
             health.expected_ms,
             health.in_flight,
-            self._prices.price_usd(provider.config, model, lengths),
+            self._prices.price_usd(provider.config, model, lengths) if tokens_in else None,
         )
 
     async def stream(
