@@ -19,7 +19,7 @@ from vpa_desktop.gateway.admission import Stop, admit
 from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
 from vpa_desktop.gateway.hedge import late_after_s, race
-from vpa_desktop.gateway.lane import SLOWER, Lane
+from vpa_desktop.gateway.lane import SLOWER, Lane, LaneEvent
 from vpa_desktop.gateway.on_limit import after_limit
 from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
@@ -47,6 +47,20 @@ class ReadyAnswer:
 
     model: str
     text: str
+
+
+class _Tries:
+    """How often one stop was tried, and how often at most; ``is_anew`` once it was asked for the whole answer."""
+
+    __slots__ = ("force", "is_anew", "is_last", "made", "most", "stop")
+
+    def __init__(self, stop: Stop, *, force: bool, is_last: bool) -> None:
+        self.stop = stop
+        self.force = force
+        self.is_last = is_last
+        self.most = 1 + (stop.provider.config.max_retries if is_last else 0)
+        self.made = 0
+        self.is_anew = False
 
 
 class Failover:
@@ -80,6 +94,7 @@ class Failover:
         self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
         self._too_small_tokens: int | None = None
         self._infos: dict[Stop, ModelInfo] = {}
+        self._winner: Lane | None = None
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
@@ -98,14 +113,25 @@ class Failover:
                     async for event in self._give(stop.provider, ready):
                         yield event
                     return
-                async with aclosing(self._lanes(stop, force=force, is_last=not stops)) as lanes:
-                    async for lane in lanes:
-                        walk = self._hedged(lane, stops) if self._may_hedge(force=force) and stops else self._walk(lane)
-                        async with aclosing(walk) as events:
-                            async for event in events:
-                                yield event
-                                if isinstance(event, RouteDone):
-                                    return
+                tries = _Tries(stop, force=force, is_last=not stops)
+                while (lane := await self._next_lane(tries)) is not None:
+                    is_seam_due = bool(self._kept)
+                    is_raced = self._may_hedge(force=force) and bool(stops)
+                    async with aclosing(self._hedged(lane, stops) if is_raced else lane.events()) as events:
+                        async for event in events:
+                            if is_seam_due and not isinstance(event, RouteStarted):
+                                is_seam_due = False  # only now: one that fails at once leaves the text as it is
+                                self._kept = "" if lane.anew else self._kept
+                                yield self._seam(stop.provider, restarts=lane.anew)
+                            yield event
+                    if is_raced and self._winner is not None:
+                        lane = self._winner
+                    if lane.is_answered:
+                        await self._booked()
+                        yield RouteDone(
+                            lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes))
+                        )
+                        return
                 if isinstance(self._error, BudgetExceeded):
                     stops, force = await self._after_limit(self._error, stop, stops), False
                 if not stops and not force and not self._failed and self._turned_away:
@@ -120,19 +146,24 @@ class Failover:
         while self._bookings:
             self._notes += await self._bookings.pop()
 
-    async def _lanes(self, stop: Stop, *, force: bool, is_last: bool) -> AsyncGenerator[Lane, None]:
-        """Yield one try after another at one stop, as many as make sense; raises where the next must not be asked."""
-        if self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop):
-            return
-        for retry in range(1 + (stop.provider.config.max_retries if is_last else 0)):
-            if retry:
-                await asyncio.sleep(pause_s(self._error, retry))
-            yield await self._lane(stop, force=force, is_last=is_last)
-            if not may_retry(self._error) or self._kept:
-                break
-        if self._refused_to_continue():
-            yield await self._lane(stop, force=force, is_last=is_last, anew=True)
-        self._stop_if_final()
+    async def _next_lane(self, tries: _Tries) -> Lane | None:
+        """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
+        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        if not tries.made and (
+            self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop)
+        ):
+            return None
+        is_over = tries.made >= tries.most or not may_retry(self._error) or bool(self._kept)
+        if tries.is_anew or (tries.made and is_over):
+            if not tries.is_anew and self._refused_to_continue():
+                tries.is_anew = True
+                return await self._lane(stop, force=force, is_last=is_last, anew=True)
+            self._stop_if_final()
+            return None
+        if tries.made:
+            await asyncio.sleep(pause_s(self._error, tries.made))
+        tries.made += 1
+        return await self._lane(stop, force=force, is_last=is_last)
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -166,8 +197,8 @@ class Failover:
     def _may_hedge(self, *, force: bool) -> bool:
         return self._manager.routing.hedge_first_token and not force and not self._kept
 
-    async def _hedged(self, lane: Lane, stops: list[Stop]) -> AsyncGenerator[GatewayEvent, None]:
-        """The same with the next stop asked beside it where its first word is late."""
+    async def _hedged(self, lane: Lane, stops: list[Stop]) -> AsyncGenerator[LaneEvent, None]:
+        """One try's events, or those of the next stop's, asked beside it where its first word is late."""
         manager = self._manager
         manager.hedges.earn(manager.routing.hedge_share)
         asked = [lane]
@@ -181,7 +212,7 @@ class Failover:
             return asked[-1]
 
         yield RouteStarted(lane.stop.provider_id, lane.run.model)
-        winner = lane
+        self._winner = winner = lane
         late_s = late_after_s(manager.health[lane.stop.provider_id])
         async with aclosing(race(lane, second, late_s)) as events:
             async for winner, event in events:
@@ -191,9 +222,7 @@ class Failover:
             self._unmix(winner)
             if winner.error is not None:  # the other was only cut off: it may go on with what broke
                 stops[:0] = [each.stop for each in asked if each is not winner and each.error is None]
-        if winner.is_answered:
-            await self._booked()
-            yield self._done(winner)
+        self._winner = winner
 
     def _unmix(self, winner: Lane) -> None:
         """Of two that spoke in the same moment one was read: the other is no answer, nor the beginning of one."""
@@ -208,23 +237,6 @@ class Failover:
         if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
             return True
         return unfit(self._request, stop.provider, self._info(stop)) is not None
-
-    def _done(self, lane: Lane) -> RouteDone:
-        return RouteDone(lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes)))
-
-    async def _walk(self, lane: Lane) -> AsyncGenerator[GatewayEvent, None]:
-        """One try's events, with the seam where it goes on with what another had begun."""
-        is_seam_due = bool(self._kept)
-        async with aclosing(lane.events()) as events:
-            async for event in events:
-                if is_seam_due and not isinstance(event, RouteStarted):
-                    is_seam_due = False  # only now: an attempt that fails at once leaves the text as it is
-                    self._kept = "" if lane.anew else self._kept
-                    yield self._seam(lane.stop.provider, restarts=lane.anew)
-                yield event
-        if lane.is_answered:
-            await self._booked()
-            yield self._done(lane)
 
     def _ended(self, lane: Lane) -> None:
         """Take in how one try ended."""

@@ -26,6 +26,9 @@ SOONEST_S: Final = 0.2
 LATE: Final = 0.95
 """The share of first words that came sooner than what counts as late."""
 
+TIMES_USUAL: Final = 4.0
+"""So many times the usual wait is late too: where every twentieth word is, the share alone would wait for those."""
+
 
 class HedgeBudget:
     """Counts how many second requests are paid for by the first ones."""
@@ -50,7 +53,8 @@ def late_after_s(health: ProviderHealth) -> float:
     seen = sorted(health.first_tokens_ms)
     if len(seen) < ENOUGH:
         return UNKNOWN_S
-    return max(SOONEST_S, seen[min(len(seen) - 1, int(LATE * len(seen)))] / 1000)
+    late_ms = seen[min(len(seen) - 1, int(LATE * len(seen)))]
+    return max(SOONEST_S, min(late_ms, TIMES_USUAL * seen[len(seen) // 2]) / 1000)
 
 
 class _Runner:
