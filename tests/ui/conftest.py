@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import Context
+from functools import partial
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -18,9 +20,35 @@ from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.theme import LIGHT, apply_theme
 
 
+class PhasedLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync has no types
+    """The loop that the program runs on, for one that is stopped between set-up, test and tear-down.
+
+    pytest-qt lets Qt handle its events there, and qasync does so once more after each phase: what is due then (a
+    connection that just ended, say) is run as in the program, where the loop never stops.
+    """
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Registers a callback that finds this loop running, whenever Qt gets to it."""
+        handle = super().call_later(delay, partial(self._as_running, callback), *args, context=context)
+        assert isinstance(handle, asyncio.Handle)
+        return handle
+
+    def _as_running(self, callback: Callable[..., object], *args: object) -> None:
+        if asyncio._get_running_loop() is not None:
+            callback(*args)
+            return
+        asyncio._set_running_loop(self)
+        try:
+            callback(*args)
+        finally:
+            asyncio._set_running_loop(None)
+
+
 def qt_loop() -> asyncio.AbstractEventLoop:
     """Makes the loop that the program runs on."""
-    loop = qasync.QEventLoop(QApplication.instance() or QApplication(["tests"]))
+    loop = PhasedLoop(QApplication.instance() or QApplication(["tests"]))
     assert isinstance(loop, asyncio.AbstractEventLoop)
     return loop
 
