@@ -82,6 +82,8 @@ class Budget:
             self.settings.monthly_limit_usd,
             self.more_limits(user_id),
         )
+        if daily is None and monthly is None:
+            return limits
         for firm in limits:  # the same limit need not be kept, and warned of, twice
             if firm.user_id is None and firm.period == "daily" and daily is not None and firm.usd <= daily:
                 daily = None

@@ -110,7 +110,8 @@ class Line:
     def _give_back(self, priority: Priority) -> None:
         self.in_flight -= 1
         self._background -= priority == "background"
-        self._wake()
+        if self._waiting["chat"] or self._waiting["background"]:
+            self._wake()
 
     def _wake(self) -> None:
         while (priority := self._next()) is not None:

@@ -48,6 +48,11 @@ class Standings:
             )
         return breaker
 
+    def is_well(self, provider_id: str, model: str) -> bool:
+        """True where no breaker keeps requests from there."""
+        breaker = self._breakers.get((provider_id, model))
+        return breaker is None or breaker.is_closed
+
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""
         line = self._lines.get(provider.provider_id)
