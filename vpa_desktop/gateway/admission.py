@@ -48,7 +48,7 @@ class Admission:
 
 def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
     """Sort out those that are left alone for now; the route has at least one."""
-    if manager.cooldowns.is_empty and all(manager.standings.is_well(s.provider_id, s.model) for s in route):
+    if manager.cooldowns.is_empty and manager.standings.are_well(route):
         return Admission(tuple(route), (), len(route) == 1)
     waits = [_wait(manager, stop) for stop in route]
     open_ones = [stop for stop, (seconds, _) in zip(route, waits, strict=True) if not seconds]

@@ -71,6 +71,13 @@ class Failover:
     request's model is meant for; every other answers with its own.
     """
 
+    _kept = ""
+    _error: VPAError | None = None
+    _broke_at = ""
+    _broke_because: VPAError | None = None
+    _too_small_tokens: int | None = None
+    _winner: Lane | None = None
+
     def __init__(
         self,
         manager: LLMProviderManager,
@@ -89,18 +96,12 @@ class Failover:
         self._has_rules = request.local_only or bool(manager.policy)
         self._size = PromptSize(request)
         self._attempts: list[Attempt] = []
-        self._kept = ""
-        self._error: VPAError | None = None
         self._failed: list[VPAError] = []
         self._refused: list[VPAError] = []
         self._turned_away: list[Stop] = []
-        self._broke_at = ""
-        self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
         self._notes: list[str] = []
         self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
-        self._too_small_tokens: int | None = None
-        self._winner: Lane | None = None
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
@@ -114,22 +115,29 @@ class Failover:
                 if self._has_rules and self._is_forbidden(stop):
                     continue
                 if self._ready and (ready := self._ready.get(stop.provider_id)) is not None:
-                    async for event in self._give(stop.provider, ready):
-                        yield event
+                    async for given in self._give(stop.provider, ready):
+                        yield given
                     return
                 tries = _Tries(stop, force=force, is_last=not stops)
                 while (lane := await self._next_lane(tries)) is not None:
-                    is_seam_due = bool(self._kept)
-                    is_raced = self._may_hedge(force=force) and bool(stops)
-                    async with aclosing(self._hedged(lane, stops) if is_raced else lane.events()) as events:
-                        async for event in events:
-                            if is_seam_due and not isinstance(event, RouteStarted):
-                                is_seam_due = False  # only now: one that fails at once leaves the text as it is
-                                self._kept = "" if lane.anew else self._kept
-                                yield self._seam(stop.provider, restarts=lane.anew)
-                            yield event
-                    if is_raced and self._winner is not None:
-                        lane = self._winner
+                    if stops and self._may_hedge(force=force):
+                        async with aclosing(self._hedged(lane, stops)) as events:
+                            async for heard in events:
+                                yield heard
+                        lane = self._winner or lane
+                    else:
+                        is_seam_due = bool(self._kept)
+                        async with lane as stream:
+                            if stream is not None:
+                                yield RouteStarted(stop.provider_id, lane.run.model)
+                                async for event in stream:
+                                    if not lane.take(event):
+                                        continue
+                                    if is_seam_due:
+                                        is_seam_due = False  # only now: one that fails at once leaves the text as it is
+                                        self._kept = "" if lane.anew else self._kept
+                                        yield self._seam(stop.provider, restarts=lane.anew)
+                                    yield event
                     if lane.is_answered:
                         if self._bookings:
                             await self._booked()
@@ -186,12 +194,13 @@ class Failover:
         """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
         stop, force, is_last = tries.stop, tries.force, tries.is_last
         if not tries.made:
-            if not self._fits(stop) and (
+            fits = self._fits(stop)
+            if not fits and (
                 self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop)
             ):
                 return None
             tries.made = 1
-            return await self._lane(stop, force=force, is_last=is_last)
+            return await self._lane(stop, force=force, is_last=is_last, fits=fits)
         is_over = tries.made >= tries.most or not may_retry(self._error) or bool(self._kept)
         if tries.is_anew or is_over:
             if not tries.is_anew and self._refused_to_continue():
@@ -226,10 +235,10 @@ class Failover:
             )
         )
 
-    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False) -> Lane:
+    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False, fits: bool = False) -> Lane:
         """One try; its own failure is left in ``_error``, None where it was not made."""
         self._error = None
-        request, info = await self._prepared(stop, anew), self._info(stop)
+        request, info = await self._prepared(stop, anew, fits), self._info(stop)
         return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
 
     def _may_hedge(self, *, force: bool) -> bool:
@@ -279,9 +288,11 @@ class Failover:
     def _ended(self, lane: Lane) -> None:
         """Take in how one try ended."""
         assert lane.receipt is not None
-        is_late = bool(self._attempts) and self._attempts[-1].outcome == "ok"  # cut off beside the one that answered
-        place = len(self._attempts) - is_late
-        self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
+        lines = [*lane.run.passed_over, lane.receipt]
+        if self._attempts and self._attempts[-1].outcome == "ok":  # cut off beside the one that answered
+            self._attempts[-1:-1] = lines
+        else:
+            self._attempts += lines
         if lane.was_sent:
             self._costs.append(lane.cost)
             self._notes += [note for note in lane.notes if note not in self._notes]
@@ -302,8 +313,9 @@ class Failover:
 
     def _total(self) -> Decimal | None:
         """What all attempts cost together; unknown as soon as one of them is."""
-        known = [cost for cost in self._costs if cost is not None]
-        return sum(known, Decimal()) if len(known) == len(self._costs) else None
+        if None in self._costs:
+            return None
+        return sum((cost for cost in self._costs if cost is not None), Decimal())
 
     async def _after_limit(self, error: BudgetExceeded, refused: Stop, rest: list[Stop]) -> list[Stop]:
         """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
@@ -333,7 +345,7 @@ class Failover:
         error = self._error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
+    async def _prepared(self, stop: Stop, anew: bool, fits: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
         request, policy = self._request, self._manager.policy
         if request.local_only or policy:  # looked at anew: a rule may have come meanwhile
@@ -343,7 +355,7 @@ class Failover:
             request = replace(request, model=stop.named_model)
         if self._kept and not anew:
             request = continuation(request, self._kept)
-        elif request.max_tokens is None and stop.provider.config.max_tokens is None and self._fits(stop):
+        elif fits and request.max_tokens is None and stop.provider.config.max_tokens is None:
             return request
         return await fitted(request, stop.provider, self._info(stop))
 

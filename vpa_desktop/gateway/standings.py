@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from vpa_desktop.config import RoutingSettings
 from vpa_desktop.gateway.breaker import CircuitBreaker
@@ -20,6 +20,13 @@ Place = tuple[str, str]
 EVENTS_KEPT: Final = 500
 PLACES_KEPT: Final = 1_000
 """A client of the local endpoint may name any model there: past so many, those that are well are forgotten."""
+
+
+class Asked(Protocol):
+    """A provider and the model it is asked with."""
+
+    provider_id: str
+    model: str
 
 
 class Standings:
@@ -48,10 +55,13 @@ class Standings:
             )
         return breaker
 
-    def is_well(self, provider_id: str, model: str) -> bool:
-        """True where no breaker keeps requests from there."""
-        breaker = self._breakers.get((provider_id, model))
-        return breaker is None or breaker.is_closed
+    def are_well(self, stops: Iterable[Asked]) -> bool:
+        """True where no breaker keeps requests from any of these."""
+        for stop in stops:
+            breaker = self._breakers.get((stop.provider_id, stop.model))
+            if breaker is not None and not breaker.is_closed:
+                return False
+        return True
 
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""
