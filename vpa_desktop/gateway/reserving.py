@@ -14,7 +14,7 @@ from typing import Final
 from vpa_desktop import prices
 from vpa_desktop.catalog import LLMProvider, ModelInfo
 from vpa_desktop.errors import BudgetExceeded
-from vpa_desktop.gateway.budget import Budget, Reservation
+from vpa_desktop.gateway.budget import NOTHING, Budget, Reservation
 from vpa_desktop.gateway.fitting import ANSWER_TOKENS, window_of
 from vpa_desktop.gateway.prompt_bound import most_prompt_tokens
 from vpa_desktop.messages import LLMRequest, Usage
@@ -37,7 +37,7 @@ async def set_aside(
     before it is refused.
     """
     if not budget.limits(request.user_id) or prices.is_free(provider.config):
-        return Reservation(Decimal()), request
+        return NOTHING, request
     tries = [(tokens, exact) for tokens in _lengths(provider, request, info) for exact in (False, True)]
     for position, (answer_tokens, exact) in enumerate(tries, 1):
         bounded = replace(request, max_tokens=answer_tokens)
