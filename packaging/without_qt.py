@@ -31,16 +31,17 @@ def make(report: env.Reporter) -> Path:
     wanted = {entry.name for entry in source.iterdir() if not entry.name.lower().startswith(LEFT_OUT)}
     with env.alone(report):
         if not (PYTHON.exists() and target.is_dir() and {entry.name for entry in target.iterdir()} == wanted):
-            _make_anew(source, target, wanted)
+            _make_anew(source, target, wanted, report)
     look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('PySide6') is not None)"
     if subprocess.run([str(PYTHON), "-c", look], check=False).returncode:
         raise env.SetupFailed(f"The environment in {FOLDER} should be without Qt and is not, or does not start")
     return PYTHON
 
 
-def _make_anew(source: Path, target: Path, wanted: set[str]) -> None:
+def _make_anew(source: Path, target: Path, wanted: set[str], report: env.Reporter) -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
-    subprocess.run([str(env.PYTHON), "-m", "venv", "--without-pip", str(FOLDER)], check=True)
+    command = [str(env.PYTHON), "-m", "venv", "--without-pip", str(FOLDER)]
+    env.run_logged(command, report, "Making an environment without Qt")
     for name in wanted:
         (target / name).symlink_to(source / name)
 
