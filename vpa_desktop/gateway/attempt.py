@@ -128,13 +128,7 @@ class AttemptRun:
         usage = self.usage(counted if error else None, is_whole=self.done is not None) if billed else Usage()
         provider, request, model = self.provider, self.request, self.model
         config = provider.config
-        if not billed:
-            cost: Decimal | None = Decimal()
-        elif prices.is_free(config):
-            cost = Decimal()
-        else:
-            cost = await cost_usd(config, model, usage)
-        self.cost_usd = cost
+        cost = self.cost_usd = await cost_usd(config, model, usage) if billed else Decimal()
         row = UsageRow(
             at=datetime.now(UTC),
             provider=provider.provider_id,

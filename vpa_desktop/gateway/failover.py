@@ -179,7 +179,8 @@ class Failover:
 
     async def _done(self, response: LLMResponse) -> RouteDone:
         """The last event; where another than the first choice answered it says what that one would have cost."""
-        self._manager.answered(self._request, response.provider)
+        if self._request.conversation_id:
+            self._manager.answered(self._request.conversation_id, response.provider)
         done, first = RouteDone(response), self._route[0]
         if response.provider == first.provider_id:
             return done

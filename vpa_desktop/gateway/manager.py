@@ -325,10 +325,9 @@ class LLMProviderManager:
         request = identified(self.policy, request)
         return Failover(self, request, ready_answers or {}, named=provider, route=route, model_for=model_for).run()
 
-    def answered(self, request: LLMRequest, provider_id: str) -> None:
+    def answered(self, conversation_id: str, provider_id: str) -> None:
         """Take note of who answered: a conversation stays there for a while, where the strategy is one of those."""
-        if request.conversation_id:
-            self._last_answers.note(request.conversation_id, provider_id)
+        self._last_answers.note(conversation_id, provider_id)
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
