@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
@@ -48,6 +48,14 @@ class ReadyAnswer:
 
     model: str
     text: str
+
+
+class _Chosen(NamedTuple):
+    """What was chosen before the walk: the provider that the person named, a route, whom the model is meant for."""
+
+    named: str | None
+    route: Sequence[BaseLLMProvider] | None
+    model_for: str | None
 
 
 class _Tries:
@@ -91,7 +99,7 @@ class Failover:
         self._manager = manager
         self._request = request
         self._ready = ready_answers
-        self._chosen = (named, route, model_for)
+        self._chosen = _Chosen(named, route, model_for)
         self._route: list[Stop] = []
         self._has_rules = request.local_only or bool(manager.policy)
         self._size = PromptSize(request)
@@ -106,7 +114,9 @@ class Failover:
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
         try:
-            await self._set_out()
+            if self._manager.routing.strategy == "cheapest" and self._chosen.route is None:
+                await self._manager.learn_prices(self._request)
+            self._set_out()
             admission = admit(self._manager, self._route)
             self._attempts += admission.skipped
             stops, force = list(admission.stops), admission.is_forced
@@ -159,13 +169,11 @@ class Failover:
             if self._bookings:
                 await self._booked()
 
-    async def _set_out(self) -> None:
+    def _set_out(self) -> None:
         """Find the stops of the route; raises VPAError where there is none."""
         manager, request = self._manager, self._request
         named, route, owner = self._chosen
         if route is None:
-            if manager.routing.strategy == "cheapest":
-                await manager.learn_prices(request)
             route = manager.route(request, named)
         if request.model is None:
             self._route = [Stop(provider) for provider in route]
@@ -193,25 +201,24 @@ class Failover:
 
     async def _next_lane(self, tries: _Tries) -> Lane | None:
         """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
-        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        stop = tries.stop
         if not tries.made:
-            fits = self._fits(stop)
-            if not fits and (
-                self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop)
-            ):
-                return None
             tries.made = 1
-            return await self._lane(stop, force=force, is_last=is_last, fits=fits)
+            if self._goes_as_it_is(stop):
+                return self._lane_with(self._request, tries)
+            if self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop):
+                return None
+            return await self._lane(tries)
         is_over = tries.made >= tries.most or not may_retry(self._error) or bool(self._kept)
         if tries.is_anew or is_over:
             if not tries.is_anew and self._refused_to_continue():
                 tries.is_anew = True
-                return await self._lane(stop, force=force, is_last=is_last, anew=True)
+                return await self._lane(tries)
             self._stop_if_final()
             return None
         await asyncio.sleep(pause_s(self._error, tries.made))
         tries.made += 1
-        return await self._lane(stop, force=force, is_last=is_last)
+        return await self._lane(tries)
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -236,11 +243,17 @@ class Failover:
             )
         )
 
-    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False, fits: bool = False) -> Lane:
-        """One try; its own failure is left in ``_error``, None where it was not made."""
+    async def _lane(self, tries: _Tries) -> Lane:
+        """One try with the request made ready for this stop."""
         self._error = None
-        request, info = await self._prepared(stop, anew, fits), self._info(stop)
-        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
+        return self._lane_with(await self._prepared(tries.stop, tries.is_anew), tries)
+
+    def _lane_with(self, request: LLMRequest, tries: _Tries) -> Lane:
+        """One try with this request; its own failure is left in ``_error``, None where it was not made."""
+        self._error = None
+        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        info = self._info(stop)
+        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=tries.is_anew)
 
     def _may_hedge(self, *, force: bool) -> bool:
         return self._manager.routing.hedge_first_token and not force and not self._kept
@@ -256,7 +269,7 @@ class Failover:
             if not usable or not manager.hedges.spend():
                 return None
             stops.remove(usable[0])
-            asked.append(await self._lane(usable[0], force=False, is_last=False))
+            asked.append(await self._lane(_Tries(usable[0], force=False, is_last=False)))
             return asked[-1]
 
         yield RouteStarted(lane.stop.provider_id, lane.run.model)
@@ -346,18 +359,15 @@ class Failover:
         error = self._error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    async def _prepared(self, stop: Stop, anew: bool, fits: bool) -> LLMRequest:
+    async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
         """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
         request, policy = self._request, self._manager.policy
-        if request.local_only or policy:  # looked at anew: a rule may have come meanwhile
-            must_be_permitted(policy, stop, request)
-            request = bounded(policy, request, stop)
+        must_be_permitted(policy, stop, request)
+        request = bounded(policy, request, stop)
         if request.model != stop.named_model:
             request = replace(request, model=stop.named_model)
         if self._kept and not anew:
             request = continuation(request, self._kept)
-        elif fits and request.max_tokens is None and stop.provider.config.max_tokens is None:
-            return request
         return await fitted(request, stop.provider, self._info(stop))
 
     def _info(self, stop: Stop) -> ModelInfo:
@@ -365,11 +375,14 @@ class Failover:
             stop.info = self._manager.model_info(stop.provider.config, stop.model)
         return stop.info
 
-    def _fits(self, stop: Stop) -> bool:
-        """True in the usual case: it is all text, and so short that nothing has to be counted or compared."""
-        if self._too_small_tokens is not None:
+    def _goes_as_it_is(self, stop: Stop) -> bool:
+        """True in the usual case: no rules, nothing to add, and so short a text that nothing has to be counted."""
+        request, manager = self._request, self._manager
+        if self._kept or request.local_only or manager.policy or self._too_small_tokens is not None:
             return False
-        return self._size.is_far_below(window_of(stop.provider, stop.info or self._info(stop)))
+        if request.model != stop.named_model or (request.max_tokens or stop.provider.config.max_tokens) is not None:
+            return False
+        return self._size.is_far_below(window_of(stop.provider, self._info(stop)))
 
     def _window_of(self, error: ProviderError) -> int:
         """The window of the model that refused a prompt as too long; 0 where it is not known."""
