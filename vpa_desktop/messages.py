@@ -149,8 +149,7 @@ StreamEvent = TextDelta | ReasoningDelta | StreamDone
 AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled", "cached"]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One line of the route receipt. Times in milliseconds; ``cost_usd`` None where the price is unknown."""
 
     provider: str

@@ -206,12 +206,13 @@ def _insert(db: sqlite_utils.Database, message: MessageRecord, *, place: int, su
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
     """One line of a receipt as JSON can hold it."""
-    return {**asdict(attempt), "cost_usd": money_to_text(attempt.cost_usd)}
+    return {**attempt._asdict(), "cost_usd": money_to_text(attempt.cost_usd)}
 
 
 def attempt_from_json(data: dict[str, Any]) -> Attempt:
     """The line that ``attempt_to_json`` wrote, also one of before there were prices on it."""
-    return from_json(Attempt, {**data, "cost_usd": text_to_money(data.get("cost_usd"))})
+    known = {name: value for name, value in data.items() if name in Attempt._fields}
+    return Attempt(**{**known, "cost_usd": text_to_money(data.get("cost_usd"))})
 
 
 def _columns(message: MessageRecord) -> dict[str, Any]:
