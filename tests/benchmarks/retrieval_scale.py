@@ -162,7 +162,7 @@ async def _timed(knowledge: KnowledgeBase, question: str) -> float:
 def _cpu_s() -> float:
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
-    return sum(t.user + t.system for t in times)
+    return float(sum(t.user + t.system for t in times))
 
 
 def _asked(home: Path, sets: Path, questions: int) -> dict[str, Any]:

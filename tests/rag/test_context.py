@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def test_nearly_the_same_text_is_shown_once_with_the_other_documents() -> None:
         result(2, "b.pdf", LONG.replace("first", "third")),
         result(3, "c.pdf", LONG.upper()),
         result(4, "c.pdf", LONG),
-        result(5, "d.pdf", "The garden may be used by all who live in the house, as long as nobody is disturbed by it."),
+        result(
+            5, "d.pdf", "The garden may be used by all who live in the house, as long as nobody is disturbed by it."
+        ),
     ]
     kept = without_repeats(found, 5)
     assert [item.chunk_id for item in kept] == [1, 2, 5]
@@ -73,7 +76,7 @@ async def test_neighbours_are_joined_and_fill_the_budget(tmp_path: Path) -> None
         for citation in cited:
             assert text[citation.start : citation.end].split() == citation.text.split()
         spans = sorted((citation.start, citation.end) for citation in cited)
-        assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] < after[0] for before, after in pairwise(spans))
         words = sum(len(citation.text.split()) for citation in cited)
         assert 150 < words <= 300
         one = await knowledge.context_for("what happened to the whale on day 30", 1)

@@ -63,6 +63,10 @@ class _Stretch:
     text: str
     tokens: int
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.start, self.end
+
     def has_beside(self, other: SearchResult) -> bool:
         return _part(self.best) == _part(other) and self.is_beside(other.start, other.end)
 
@@ -103,8 +107,21 @@ async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, 
             beside.join(result.start, result.end, result.text, result.tokens)
         else:
             stretches.append(_Stretch(result, result.start, result.end, result.text, result.tokens))
+    stretches = _grown_together(stretches)
     await _widen(store, stretches, left)
-    return tuple(_citation(n, stretch) for n, stretch in enumerate(stretches, 1))
+    return tuple(_citation(n, stretch) for n, stretch in enumerate(_grown_together(stretches), 1))
+
+
+def _grown_together(stretches: Sequence[_Stretch]) -> list[_Stretch]:
+    """Makes one of those that came to lie beside each other."""
+    kept: list[_Stretch] = []
+    for stretch in stretches:
+        beside = next((s for s in kept if _part(s.best) == _part(stretch.best) and s.is_beside(*stretch.place)), None)
+        if beside is None:
+            kept.append(stretch)
+        else:
+            beside.join(*stretch.place, stretch.text, stretch.tokens)
+    return kept
 
 
 async def _widen(store: DocumentStore, stretches: Sequence[_Stretch], left: int) -> None:
