@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
-from vpa_desktop.rag.chunks import is_latin, is_unsegmented
+from vpa_desktop.rag.chunks import is_unsegmented
 from vpa_desktop.rag.context import without_repeats
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.filters import filters_in, within, without
-from vpa_desktop.rag.languages import is_foreign
+from vpa_desktop.rag.languages import is_foreign, is_latin
 from vpa_desktop.rag.model_change import Engine
 from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Found, Ranking
