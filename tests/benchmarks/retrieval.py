@@ -75,8 +75,8 @@ class Library:
     async def by_keywords(self, query: str) -> list[int]:
         """Returns the passages that the question's words find, or its grams where it is not in Latin letters."""
         if grams := query_grams(query):
-            return [i for i, _ in await self._words.by_grams(grams, _DEPTH)]
-        return [i for i, _ in await self._words.by_words(retrieval.query_words(query), _DEPTH)]
+            return [i for i, _ in (await self._words.by_grams(grams, _DEPTH))[1]]
+        return [i for i, _ in (await self._words.by_words(retrieval.query_words(query), _DEPTH))[1]]
 
     async def by_model(self, query: str) -> list[int]:
         """Returns the passages that the model alone finds."""

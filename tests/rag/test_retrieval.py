@@ -6,7 +6,6 @@ import pytest
 
 from vpa_desktop.rag.retrieval import (
     Found,
-    affordable_words,
     coverage,
     fuse,
     merged,
@@ -65,12 +64,6 @@ def test_words_are_cut_to_what_they_begin_with() -> None:
 def test_words_that_say_nothing_are_left_out() -> None:
     assert query_words("What is the price of the Widget?") == ["price", "widget"]
     assert query_words("who is the who") == ["who", "is", "the"]
-
-
-def test_rare_words_are_searched_first_within_the_budget() -> None:
-    frequencies = {"common": 900, "rare": 3, "middling": 80, "absent": 0}
-    assert affordable_words(list(frequencies), frequencies, budget=100) == ["rare", "middling"]
-    assert affordable_words(["common"], frequencies, budget=100) == ["common"]
 
 
 def test_one_document_does_not_crowd_out_the_others() -> None:

@@ -23,10 +23,8 @@ DENSE_WEIGHT = 0.5
 # For an English model and a question in another language in Latin letters: nDCG@10 in Spanish 0.97 (0.94 with the same
 # weight as in English, 0.955 by words alone), in German 0.94 (0.92, 0.91).
 FOREIGN_DENSE_WEIGHT = 0.25
-STEMS_POSTINGS_BUDGET = 10_000
 FEEDBACK_PASSAGES = 3
 FEEDBACK_WEIGHT = 0.5
-POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
 _SHORTEST_STEM, _ENDING = 4, 3
 
@@ -69,21 +67,6 @@ def query_words(query: str) -> list[str]:
     """Returns the question's words without stop words and repeats; all of them where nothing else would be left."""
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(query)))
     return ([word for word in words if word not in STOP_WORDS] or words)[:MAX_QUERY_WORDS]
-
-
-def affordable_words(words: Sequence[str], frequencies: Mapping[str, int], budget: int = POSTINGS_BUDGET) -> list[str]:
-    """Returns the words to search for: rarest first until the passages to be scored pass the budget.
-
-    Words that are nowhere are left out; the rarest is always there.
-    """
-    chosen: list[str] = []
-    spent = 0
-    for word in sorted((w for w in words if frequencies.get(w, 0) > 0), key=lambda w: frequencies[w]):
-        spent += frequencies[word]
-        if chosen and spent > budget:
-            break
-        chosen.append(word)
-    return chosen
 
 
 def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -> list[Found]:

@@ -107,25 +107,20 @@ class Searcher:
 
         Returns how frequent the words are, and what was found.
         """
-        frequencies = await self._words.frequencies(words)
         by_grams = await self._by_grams(question)
+        frequencies, found = await self._words.by_words(words, retrieval.CANDIDATES, question.passages)
         if by_grams and not is_latin(question.text):
             return frequencies, by_grams
-        affordable = retrieval.affordable_words(words, frequencies)
-        found = await self._words.by_words(affordable, retrieval.CANDIDATES, question.passages)
-        is_cheap = sum(frequencies.values()) <= retrieval.STEMS_POSTINGS_BUDGET
-        if is_cheap and is_foreign(question.text):
+        if is_foreign(question.text):
             stems = retrieval.stems(words)
-            by_stems = await self._words.by_beginnings(stems, retrieval.CANDIDATES, question.passages)
+            _, by_stems = await self._words.by_beginnings(stems, retrieval.CANDIDATES, question.passages)
             found = retrieval.merged(found, by_stems)
         return frequencies, retrieval.merged(found, by_grams) if by_grams else found
 
     async def _by_grams(self, question: Question) -> Ranking:
         grams = query_grams(question.text)
-        if not grams:
-            return []
-        affordable = retrieval.affordable_words(grams, await self._words.gram_frequencies(grams))
-        return await self._words.by_grams(affordable, retrieval.CANDIDATES, question.passages)
+        _, found = await self._words.by_grams(grams, retrieval.CANDIDATES, question.passages)
+        return found
 
 
 async def _vector(embedder: Embedder, text: str) -> Vector | None:
