@@ -12,7 +12,6 @@ from vpa_desktop.rag.retrieval import (
     moved,
     query_words,
     relevant,
-    spread,
     stems,
     word_weights,
 )
@@ -64,12 +63,6 @@ def test_words_are_cut_to_what_they_begin_with() -> None:
 def test_words_that_say_nothing_are_left_out() -> None:
     assert query_words("What is the price of the Widget?") == ["price", "widget"]
     assert query_words("who is the who") == ["who", "is", "the"]
-
-
-def test_one_document_does_not_crowd_out_the_others() -> None:
-    ranked = [found(chunk, 0.5) for chunk in (1, 2, 3, 4, 5)]
-    owner = {1: "a", 2: "a", 3: "a", 4: "b"}
-    assert [item.passage_id for item in spread(ranked, owner, 2)] == [1, 2, 4, 3]
 
 
 def test_the_gate_wants_meaning_or_words() -> None:

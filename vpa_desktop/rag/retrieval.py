@@ -150,23 +150,6 @@ def relevant(
     return [item for item in found if (item.similarity or 0.0) >= FAIRLY_SIMILAR or carries(item)]
 
 
-def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
-    """Keeps the order, but moves what one document has beyond ``per_document`` behind the others.
-
-    Passages without a document are gone: they were removed meanwhile, or are not where the search was limited to.
-    """
-    taken: dict[str, int] = {}
-    first: list[Found] = []
-    rest: list[Found] = []
-    for item in found:
-        document = document_of.get(item.passage_id)
-        if document is None:
-            continue
-        taken[document] = taken.get(document, 0) + 1
-        (first if taken[document] <= per_document else rest).append(item)
-    return first + rest
-
-
 def stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
     """Returns the scores stretched to 0..1; the least, or ``low``, becomes 0."""
     if not ranking:

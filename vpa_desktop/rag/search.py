@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
-_PER_DOCUMENT = 3
 _SHOWN_AT_MOST = 30
 
 
@@ -76,16 +75,16 @@ class Searcher:
         found = await _fused(engine, question, vector, keyword)
         found = found[: max(top_k, _SHOWN_AT_MOST) * 2]
         places = await self._store.places([item.passage_id for item in found], question.documents)
-        first = {passage_id: there[0] for passage_id, there in places.items()}
-        documents = {passage_id: passage.document_id for passage_id, passage in first.items()}
-        spread = retrieval.spread(found, documents, _PER_DOCUMENT)
+        first = {passage_id: held[0] for passage_id, held in places.items()}
+        # The others were removed meanwhile, or are not where the search was limited to.
+        there = [item for item in found if item.passage_id in first]
         if relevant_only and not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
-            spread = _relevant(question.text, weights, spread[:_SHOWN_AT_MOST], first)
-        if self._second_look is not None and spread:
-            texts = [first[item.passage_id].text for item in spread]
-            spread = await self._second_look.reordered(question.text, spread, texts)
-        return without_repeats([_result(item, places[item.passage_id]) for item in spread], top_k)
+            there = _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)
+        if self._second_look is not None and there:
+            texts = [first[item.passage_id].text for item in there]
+            there = await self._second_look.reordered(question.text, there, texts)
+        return without_repeats([_result(item, places[item.passage_id]) for item in there], top_k)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
         """Takes the filters out of a question; those that fit no document are left in it as words."""
