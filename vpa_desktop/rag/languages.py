@@ -49,7 +49,7 @@ def is_latin(question: str) -> bool:
 
     By letters a Chinese question about a thing with a Latin name would count as Latin.
     """
-    units = _UNIT.findall(question)
+    units: list[str] = _UNIT.findall(question)
     return sum(unit[0] < _FIRST_NOT_LATIN for unit in units) * 2 >= len(units)
 
 
