@@ -72,6 +72,13 @@ def test_the_gate_wants_meaning_or_words() -> None:
     assert relevant([found(1, 0.05)], {1: 1.0}, is_exact=False) == []
 
 
+def test_what_both_sides_put_at_the_top_needs_less() -> None:
+    shares = {1: 0.45}
+    assert [item.passage_id for item in relevant([Found(1, 1.0, 2, 1, 0.33)], shares, True)] == [1]
+    for ranks in ((3, 1), (1, None), (None, 1)):
+        assert relevant([Found(1, 1.0, *ranks, 0.33)], shares, True) == []
+
+
 def test_coverage_weighs_rare_words_and_forgives_endings() -> None:
     weights = word_weights(["batteries", "replaced"], {"batteries": 2, "replaced": 500}, 1000)
     assert coverage(weights, "Replacing the battery of the lamp") > 0.99
