@@ -75,8 +75,9 @@ def test_the_gate_wants_meaning_or_words() -> None:
 def test_what_both_sides_put_at_the_top_needs_less() -> None:
     shares = {1: 0.45}
     assert [item.passage_id for item in relevant([Found(1, 1.0, 2, 1, 0.33)], shares, True)] == [1]
-    for ranks in ((3, 1), (1, None), (None, 1)):
-        assert relevant([Found(1, 1.0, *ranks, 0.33)], shares, True) == []
+    ranks: list[tuple[int | None, int | None]] = [(3, 1), (1, None), (None, 1)]
+    for dense, keyword in ranks:
+        assert relevant([Found(1, 1.0, dense, keyword, 0.33)], shares, True) == []
 
 
 def test_coverage_weighs_rare_words_and_forgives_endings() -> None:
