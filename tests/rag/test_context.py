@@ -93,3 +93,15 @@ async def test_what_is_joined_stays_on_its_page(tmp_path: Path) -> None:
         for citation in await knowledge.context_for("the story of the whale on day 3", 1):
             assert citation.section == "Whale"
             assert "shark" not in citation.text
+
+
+async def test_parts_of_the_same_name_are_not_taken_for_neighbours(tmp_path: Path) -> None:
+    file = tmp_path / "docs" / "book.md"
+    file.parent.mkdir()
+    file.write_text(f"# Notes\n\n{story('whale', 4)}\n\n# Notes\n\n{story('whale at night', 4)}\n")
+    async with open_knowledge(tmp_path, RagSettings(chunk_tokens=60, chunk_overlap_tokens=0)) as knowledge:
+        await add(knowledge, file)
+        cited = await knowledge.context_for("the story of the whale on day 3", 5)
+        whole = " ".join(file.read_text().split())
+        assert len(cited) >= 2
+        assert all(" ".join(citation.text.split()) in whole for citation in cited)
