@@ -82,6 +82,10 @@ class Failover:
     _broke_at = ""
     _broke_because: VPAError | None = None
     _winner: Lane | None = None
+    _failed: tuple[VPAError, ...] = ()
+    _refused: tuple[VPAError, ...] = ()
+    _turned_away: tuple[Stop, ...] = ()
+    _bookings: tuple[asyncio.Future[tuple[str, ...]], ...] = ()
 
     def __init__(
         self,
@@ -101,12 +105,8 @@ class Failover:
         self._has_rules = request.local_only or bool(manager.policy)
         self._match = Match(manager, request)
         self._attempts: list[Attempt] = []
-        self._failed: list[VPAError] = []
-        self._refused: list[VPAError] = []
-        self._turned_away: list[Stop] = []
         self._costs: list[Decimal | None] = []
         self._notes: list[str] = []
-        self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
@@ -156,7 +156,7 @@ class Failover:
                     stops, force = await self._after_limit(self._error, stop, stops), False
                 if not stops and not force and not self._failed and self._turned_away:
                     # Nobody was asked: better beside a probe than not at all.
-                    stops, force = self._turned_away[:1], True
+                    stops, force = [self._turned_away[0]], True
             raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
         except PolicyRefused as exc:
             if self._manager.on_refusal is not None:
@@ -194,7 +194,9 @@ class Failover:
     async def _booked(self) -> None:
         """Wait for what is booked beside; what cannot be is said on the answer."""
         while self._bookings:
-            self._notes += await self._bookings.pop()
+            booking, *rest = self._bookings
+            self._bookings = tuple(rest)
+            self._notes += await booking
 
     async def _next_lane(self, tries: _Tries) -> Lane | None:
         """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
@@ -302,18 +304,19 @@ class Failover:
             self._attempts += lines
         if lane.was_sent:
             self._costs.append(lane.cost)
-            self._notes += [note for note in lane.notes if note not in self._notes]
+            if lane.notes:
+                self._notes += [note for note in lane.notes if note not in self._notes]
             if lane.booking is not None:
-                self._bookings.append(lane.booking)
+                self._bookings += (lane.booking,)
         if lane.was_turned_away:
-            self._turned_away.append(lane.stop)
+            self._turned_away += (lane.stop,)
         if lane.error is None:
             return
         self._error = lane.error
         if not lane.was_sent:
-            self._refused.append(lane.error)
+            self._refused += (lane.error,)
             return
-        self._failed.append(lane.error)
+        self._failed += (lane.error,)
         if lane.run.text:
             self._kept += "".join(lane.run.text)
             self._broke_at, self._broke_because = lane.stop.provider_id, lane.error
@@ -340,7 +343,7 @@ class Failover:
             return False
         self._attempts.append(stop.passed_over(objection.reason))
         if objection.error is not None:
-            self._refused.append(objection.error)
+            self._refused += (objection.error,)
         return True
 
     def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
