@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 
 CANDIDATES = 100
 DENSE_WEIGHT = 0.5
+# For an English model and a question in another language in Latin letters: nDCG@10 in Spanish 0.97 (0.94 with the same
+# weight as in English, 0.955 by words alone), in German 0.94 (0.92, 0.91).
+FOREIGN_DENSE_WEIGHT = 0.25
 FEEDBACK_PASSAGES = 3
 FEEDBACK_WEIGHT = 0.5
-POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
+_SHORTEST_STEM, _ENDING = 4, 3
 
 # Measured with the default embedder on five mixes of questions and texts: of the questions that have an answer 97 to
 # 99 of 100 keep their passages, of those about something else 1 to 18 of 100 still find one.
 SIMILAR = 0.40
 FAIRLY_SIMILAR = 0.25
 COVERAGE_WITH_SIMILARITY = 0.6
+# Where both sides put a passage first or second less will do: of 150 questions with an answer 2 more keep their
+# passages, of 180 about something else 1 more finds one.
+AGREED_RANK = 2
+AGREED_SIMILARITY = 0.30
+AGREED_COVERAGE = 0.4
 COVERAGE_ALONE = 0.85
 # Without a vector: words of a known script, words of another (80 to 90 of 100 kept, 5 to 10 of 100 let through),
 # runs of three characters (80 kept, 5 let through).
@@ -45,18 +53,19 @@ STOP_WORDS = frozenset(
 )
 
 Ranking = Sequence[tuple[int, float]]
-"""(chunk id, score), best first."""
+"""(passage id, score), best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One passage in the fused ranking."""
 
-    chunk_id: int
+    passage_id: int
     score: float
     dense_rank: int | None
     keyword_rank: int | None
     similarity: float | None
+    rerank_score: float | None = None
 
 
 def query_words(query: str) -> list[str]:
@@ -65,28 +74,9 @@ def query_words(query: str) -> list[str]:
     return ([word for word in words if word not in STOP_WORDS] or words)[:MAX_QUERY_WORDS]
 
 
-def affordable_words(words: Sequence[str], frequencies: Mapping[str, int], budget: int = POSTINGS_BUDGET) -> list[str]:
-    """Returns the words to search for: rarest first until the passages to be scored pass the budget.
-
-    Words that are nowhere are left out; the rarest is always there.
-    """
-    chosen: list[str] = []
-    spent = 0
-    for word in sorted((w for w in words if frequencies.get(w, 0) > 0), key=lambda w: frequencies[w]):
-        spent += frequencies[word]
-        if chosen and spent > budget:
-            break
-        chosen.append(word)
-    return chosen
-
-
 def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -> list[Found]:
-    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there.
-
-    A short keyword list is all there is, so its last passage is not worth as little as those without any of the words.
-    """
-    keyword_low = 0.0 if len(keyword) < CANDIDATES else None
-    dense_scores, keyword_scores = _stretched(dense), _stretched(keyword, keyword_low)
+    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there."""
+    dense_scores, keyword_scores = stretched(dense), _words_stretched(keyword)
     dense_ranks = {chunk: rank for rank, (chunk, _) in enumerate(dense, 1)}
     keyword_ranks = {chunk: rank for rank, (chunk, _) in enumerate(keyword, 1)}
     cosines = dict(dense)
@@ -100,32 +90,28 @@ def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -
         )
         for chunk in dict.fromkeys([*dense_scores, *keyword_scores])
     ]
-    return sorted(found, key=lambda f: (-f.score, f.chunk_id))
+    return sorted(found, key=lambda f: (-f.score, f.passage_id))
 
 
-def with_feedback(
-    query: Vector,
-    dense: Ranking,
-    keyword: Ranking,
-    vectors_of: Callable[[Sequence[int]], Vector],
-    search: Callable[[Vector], Ranking],
-) -> list[Found]:
-    """Fuses, moves the question's vector towards the best passages, searches and fuses again.
-
-    ``similarity`` stays the cosine with the question itself where it is known.
-    """
+def moved(query: Vector, best: Vector) -> Vector:
+    """Returns the question's vector, pulled towards those of the best passages (rows)."""
     import numpy as np
 
-    first = fuse(dense, keyword)
-    best = [found.chunk_id for found in first[:FEEDBACK_PASSAGES] if found.similarity is not None]
-    if not best:
-        return first
-    moved = query + FEEDBACK_WEIGHT * vectors_of(best).mean(axis=0)
-    second = search((moved / max(float(np.linalg.norm(moved)), 1e-12)).astype(np.float32))
-    plain = dict(dense)
-    return [
-        Found(f.chunk_id, f.score, f.dense_rank, f.keyword_rank, plain.get(f.chunk_id)) for f in fuse(second, keyword)
-    ]
+    towards = query + FEEDBACK_WEIGHT * best.mean(axis=0)
+    vector: Vector = (towards / max(float(np.linalg.norm(towards)), 1e-12)).astype(np.float32)
+    return vector
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """Returns what words begin with, for languages whose endings the index does not know; short ones as they are."""
+    return [word[: max(_SHORTEST_STEM, len(word) - _ENDING)] for word in words if len(word) > _SHORTEST_STEM]
+
+
+def merged(words: Ranking, grams: Ranking) -> list[tuple[int, float]]:
+    """Adds up two keyword rankings, each stretched to 0..1."""
+    first, second = _words_stretched(words), _words_stretched(grams)
+    both = {i: first.get(i, 0.0) + second.get(i, 0.0) for i in first | second}
+    return sorted(both.items(), key=lambda hit: (-hit[1], hit[0]))[:CANDIDATES]
 
 
 def word_weights(words: Sequence[str], frequencies: Mapping[str, int], passages: int) -> dict[str, float]:
@@ -151,17 +137,19 @@ def relevant(
 ) -> list[Found]:
     """Returns the passages to answer from; none when even the best is about something else.
 
-    A question stands when one passage is close to it in meaning, or fairly close and has most of its words, or has
-    nearly all of its words where they are several or a number or code (``is_exact``). Passages whose closeness is not
-    known need ``without_vector`` of its words.
+    A question stands when one passage is close to it in meaning, or fairly close and has most of its words (less of
+    both will do at the top of both rankings), or has nearly all of its words where they are several or a number or code
+    (``is_exact``). Passages whose closeness is not known need ``without_vector`` of its words.
     """
 
     def carries(item: Found) -> bool:
-        share, cosine = covered.get(item.chunk_id, 0.0), item.similarity
+        share, cosine = covered.get(item.passage_id, 0.0), item.similarity
         if share >= COVERAGE_ALONE and is_exact:
             return True
         if cosine is None:
             return share >= without_vector
+        if is_agreed(item) and share >= AGREED_COVERAGE and cosine >= AGREED_SIMILARITY:
+            return True
         return cosine >= SIMILAR or (share >= COVERAGE_WITH_SIMILARITY and cosine >= FAIRLY_SIMILAR)
 
     if not any(carries(item) for item in found):
@@ -169,29 +157,24 @@ def relevant(
     return [item for item in found if (item.similarity or 0.0) >= FAIRLY_SIMILAR or carries(item)]
 
 
-def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
-    """Keeps the order, but moves what one document has beyond ``per_document`` behind the others.
-
-    Passages without a document are gone: they were removed meanwhile.
-    """
-    taken: dict[str, int] = {}
-    first: list[Found] = []
-    rest: list[Found] = []
-    for item in found:
-        document = document_of.get(item.chunk_id)
-        if document is None:
-            continue
-        taken[document] = taken.get(document, 0) + 1
-        (first if taken[document] <= per_document else rest).append(item)
-    return first + rest
+def is_agreed(item: Found) -> bool:
+    """True where words and model both put the passage at the top."""
+    ranks = (item.dense_rank, item.keyword_rank)
+    return all(rank is not None and rank <= AGREED_RANK for rank in ranks)
 
 
-def _stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
+def stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
+    """Returns the scores stretched to 0..1; the least, or ``low``, becomes 0."""
     if not ranking:
         return {}
     scores = [score for _, score in ranking]
     low = min(scores) if low is None else low
     high = max(scores)
     if high - low < 1e-9:
-        return {chunk: 1.0 for chunk, _ in ranking}
-    return {chunk: (score - low) / (high - low) for chunk, score in ranking}
+        return {passage: 1.0 for passage, _ in ranking}
+    return {passage: (score - low) / (high - low) for passage, score in ranking}
+
+
+def _words_stretched(keyword: Ranking) -> dict[int, float]:
+    """A short keyword list is all there is: its last passage is worth more than those without any of the words."""
+    return stretched(keyword, 0.0 if len(keyword) < CANDIDATES else None)
