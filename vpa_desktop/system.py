@@ -39,6 +39,7 @@ from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
@@ -91,6 +92,7 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
+        self.viewer = DocumentViewer(db)
         self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
         self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(
@@ -288,10 +290,6 @@ class System:
         """Find passages."""
         return await self.knowledge.search_knowledge(query, top_k)
 
-    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
-        """Return the text before a passage, the passage, and the text after it."""
-        return await self.knowledge.passage_context(chunk_id)
-
     # Figures and settings
 
     async def dashboard(self) -> Dashboard:
@@ -357,6 +355,7 @@ class System:
         async with AsyncExitStack() as last_to_first:  # each is closed, whatever happens to the others
             last_to_first.push_async_callback(self.db.aclose)
             last_to_first.push_async_callback(self.knowledge.aclose)
+            last_to_first.push_async_callback(self.viewer.aclose)
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
             last_to_first.push_async_callback(self._keeper.aclose)

@@ -32,6 +32,7 @@ from vpa_desktop.messages import (
     TurnStarted,
     Usage,
 )
+from vpa_desktop.page_views import DocumentView, Mark, PageView, Place, TextView
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
@@ -65,6 +66,27 @@ class FakeKeptAnswers:
         return forgotten
 
 
+class FakeViewer:
+    """Documents of five pages, each a grey picture with one mark on the page of the place; ``places`` were opened."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[Place, int | None]] = []
+        self.text: TextView | None = None
+        self.fails: VPAError | None = None
+
+    async def show(self, place: Place, number: int | None = None, width_px: int = 1_000) -> DocumentView:
+        self.places.append((place, number))
+        if self.fails is not None:
+            raise self.fails
+        if self.text is not None:
+            return replace(self.text, number=number or self.text.number)
+        at = number or place.page or 1
+        marks = (Mark(0.1, 0.6, 0.8, 0.02),) if place.passage and at == (place.page or 1) else ()
+        high = round(width_px * 1.4)
+        pixels = bytes((250, 250, 250, 255)) * (width_px * high)
+        return PageView("contract.pdf", at, 5, width_px, high, width_px * 4, pixels, marks, f"Text of page {at}.")
+
+
 class FakeBackend:
     """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace.
 
@@ -76,6 +98,7 @@ class FakeBackend:
         self.said_too: dict[str, Any] = {}
         self.drills = FakeDrills()
         self.health = FakeHealth()
+        self.viewer = FakeViewer()
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -320,9 +343,6 @@ class FakeBackend:
             "at most 5 %.", SearchWhy(1, 2),
         )  # fmt: skip
         return SearchReport(query, 4.2, (found,) if self.documents else ())
-
-    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
-        return ("What stood before. ", "The penalty is 0.5 % for each started week.", " What came after.")
 
     async def dashboard(self) -> Dashboard:
         return self.board

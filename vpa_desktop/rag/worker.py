@@ -28,6 +28,7 @@ _WORKERS = {
     "parser": "vpa_desktop.rag.parser_process",
     "embedder": "vpa_desktop.rag.embedder_process",
     "sentence-transformers": "vpa_desktop.rag.sentence_process",
+    "pages": "vpa_desktop.rag.page_process",
 }
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2

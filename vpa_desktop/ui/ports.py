@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vpa_desktop.config import Settings
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
     from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
+    from vpa_desktop.page_views import DocumentView, Place
     from vpa_desktop.records import (
         ConversationRecord,
         DocumentRecord,
@@ -75,6 +76,14 @@ class Health(Protocol):
     async def figures(self) -> tuple[ProviderHealthFigures, ...]: ...
 
 
+class Viewer(Protocol):
+    """Documents as they are looked at. Raises KnowledgeError."""
+
+    async def show(self, place: Place, number: int | None = None, width_px: int = 1_000) -> DocumentView:
+        """The page or piece of text with the place, or page ``number``; a picture is drawn ``width_px`` wide."""
+        ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
 
@@ -83,6 +92,9 @@ class Backend(Protocol):
 
     @property
     def health(self) -> Health: ...
+
+    @property
+    def viewer(self) -> Viewer: ...
 
     @property
     def settings(self) -> Settings: ...
@@ -121,9 +133,6 @@ class Backend(Protocol):
     async def list_collections(self) -> list[str]: ...
     async def remove_documents(self, document_ids: Sequence[str]) -> None: ...
     async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport: ...
-    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
-        """The text before the passage, the passage, and the text after it, on its page or in its section."""
-        ...
 
     async def dashboard(self) -> Dashboard: ...
     async def status(self) -> SystemStatus: ...

@@ -14,45 +14,21 @@ from vpa_desktop.messages import Attempt
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.receipt import ReceiptPanel
 from vpa_desktop.ui.chat.sources import SourcePanel
-from vpa_desktop.ui.theme import DARK
 
 
 def words(panel: QFrame) -> list[str]:
     return [label.text() for label in panel.findChildren(QLabel) if label.text()]
 
 
-def test_source_shows_the_passage_in_its_surroundings(qtbot: QtBot) -> None:
-    panel = SourcePanel()
-    qtbot.addWidget(panel)
-    panel.show_citation(citation(2, "<b>a</b>.pdf", 9, "7.3"), "before ", "the <i>passage</i>", " after")
-    assert "Source 2" in words(panel)
-    assert "<b>a</b>.pdf" in words(panel)
-    assert "Page 9  ·  7.3" in words(panel)
-    assert panel.passage is not None
-    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
-    panel.set_theme(DARK)
-    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
-    marked = panel.passage.textCursor()
-    assert marked.position() == len("before ")
-
-
-def test_without_surroundings_the_citation_itself_is_shown(qtbot: QtBot) -> None:
-    panel = SourcePanel()
-    qtbot.addWidget(panel)
-    panel.show_citation(citation(1))
-    assert panel.passage is not None
-    assert panel.passage.toPlainText() == "the passage"
-
-
 def test_list_of_sources_lets_one_be_chosen(qtbot: QtBot) -> None:
     panel = SourcePanel()
     qtbot.addWidget(panel)
-    panel.show_list((citation(1), citation(2, page=9)))
+    panel.show_sources(answer(1, "x", citations=(citation(1), citation(2, page=9))))
     buttons = [each for each in panel.findChildren(QToolButton) if each.accessibleName().startswith("Source 2")]
     with qtbot.waitSignal(panel.citation_chosen, timeout=500) as caught:
         buttons[0].click()
     assert caught.args == [2]
-    panel.show_list(())
+    panel.show_sources(answer(1, "x"))
     assert any("without passages" in text for text in words(panel))
 
 

@@ -121,6 +121,12 @@ def chip(citation: Citation) -> tuple[str, str]:
     return _short(name, 40), _short(where, 24)
 
 
+def where(citation: Citation) -> list[str]:
+    """Returns where a passage stands in its document: its page and section."""
+    page = f"Page {citation.page}" if citation.page is not None else ""
+    return [part for part in (page, visible(citation.section)) if part]
+
+
 def chip_label(citation: Citation) -> str:
     """Returns a citation in words."""
     page = f", page {citation.page}" if citation.page is not None else ""
