@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from vpa_desktop.evidence import Evidence
+
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How much a model may think. A provider sends only what its model takes, the nearest where there is none equal."""
@@ -299,6 +301,7 @@ class EnhancedLLMResponse:
     reasoning: str = ""
     saved_usd: Decimal | None = None
     saved_ms: float | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
     @property
     def rag_context(self) -> tuple[Citation, ...]:
@@ -321,6 +324,7 @@ class ContextFound:
 
     citations: tuple[Citation, ...]
     ms: float
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.evidence import Feedback
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -202,6 +203,10 @@ class System:
     async def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation with its messages."""
         await self.conversations.delete(conversation_id)
+
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        """Note what the person says of an answer."""
+        await self.conversations.give_feedback(message_id, feedback)
 
     # Providers and keys
 

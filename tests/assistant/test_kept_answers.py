@@ -17,6 +17,7 @@ from vpa_desktop.config import CacheSettings, Settings
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import Citation, EnhancedLLMRequest, EnhancedLLMResponse, StreamDone, TextDelta, Usage
+from vpa_desktop.rag.context import Context
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.storage.conversations import ConversationStore
@@ -35,8 +36,8 @@ class OnePassage(KnowledgeBase):
     async def count(self) -> int:
         return 1
 
-    async def context_for(self, *_: Any, **__: Any) -> tuple[Citation, ...]:
-        return self.found
+    async def find_context(self, *_: Any, **__: Any) -> Context:
+        return Context(self.found)
 
 
 async def no_embedder() -> Embedder:

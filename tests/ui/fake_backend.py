@@ -19,6 +19,7 @@ from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import VPAError
+from vpa_desktop.evidence import Feedback
 from vpa_desktop.messages import (
     Attempt,
     Citation,
@@ -99,6 +100,7 @@ class FakeBackend:
         self.drills = FakeDrills()
         self.health = FakeHealth()
         self.viewer = FakeViewer()
+        self.feedback: dict[str, Feedback] = {}
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -214,6 +216,9 @@ class FakeBackend:
 
     async def delete_conversation(self, conversation_id: str) -> None:
         del self.conversations[conversation_id]
+
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        self.feedback[message_id] = feedback
 
     async def route_choices(self) -> list[RouteChoice]:
         choices = [RouteChoice("", "", "Choose for me", False, True)]

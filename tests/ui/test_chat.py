@@ -219,7 +219,7 @@ async def test_sources_are_opened_by_keyboard_and_lead_back_to_the_list(
     window.chat.transcript.sources_requested.emit(shown(window)[1].id)
     listed = window.chat.panel()
     assert isinstance(listed, SourcePanel)
-    second = next(b for b in listed.findChildren(QToolButton) if b.accessibleName().startswith("Source 2"))
+    second = next(b for b in listed.findChildren(QPushButton) if b.accessibleName().startswith("Source 2"))
     QTest.keyClick(second, Qt.Key.Key_Space)
     panel = window.chat.panel()
     assert isinstance(panel, ViewerPanel)

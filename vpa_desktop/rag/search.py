@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.messages import Citation
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_latin, is_unsegmented
+from vpa_desktop.rag.context import OFF_TOPIC
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
@@ -41,10 +41,8 @@ class Searcher:
         self._keeper = keeper
         self._embedder = embedder
 
-    async def search(
-        self, query: str, top_k: int, collections: Sequence[str] = (), *, relevant_only: bool = False
-    ) -> list[SearchResult]:
-        """Returns up to ``top_k`` passages, best first; ``relevant_only`` leaves out what is about something else."""
+    async def search(self, query: str, top_k: int, collections: Sequence[str] = ()) -> list[SearchResult]:
+        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic."""
         query = query.strip()
         if not query or top_k < 1:
             return []
@@ -56,10 +54,9 @@ class Searcher:
         passages = await self._store.passages([item.chunk_id for item in found])
         documents = {chunk_id: passage.document_id for chunk_id, passage in passages.items()}
         spread = retrieval.spread(found, documents, _PER_DOCUMENT)
-        if relevant_only:
-            weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
-            spread = _relevant(query, weights, spread[:_SHOWN_AT_MOST], passages)
-        return [_result(item, passages[item.chunk_id]) for item in spread[:top_k]]
+        weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
+        fitting = {item.chunk_id for item in _relevant(query, weights, spread[:_SHOWN_AT_MOST], passages)}
+        return [_result(item, passages[item.chunk_id], item.chunk_id in fitting) for item in spread[:top_k]]
 
     async def _by_words(self, query: str, words: Sequence[str], collections: Sequence[str]) -> Ranking:
         ranking = await self._words.by_words(words, retrieval.CANDIDATES, collections)
@@ -96,35 +93,6 @@ async def surroundings(store: DocumentStore, chunk_id: int) -> tuple[str, str, s
     same = _same_part(near, passage)
     before = _joined(same, same[0].start, passage.start)
     return before, passage.text, _joined(same, passage.end, None)
-
-
-def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: int) -> tuple[Citation, ...]:
-    """Numbers the best passages from 1: at most ``top_k``, and as many tokens as fit; the first always does."""
-    citations: list[Citation] = []
-    left = context_tokens
-    for result in found:
-        if len(citations) >= top_k:
-            break
-        if result.tokens > left and citations:
-            continue
-        left -= result.tokens
-        citations.append(
-            Citation(
-                n=len(citations) + 1,
-                document=result.document,
-                path=result.path,
-                title=result.title,
-                page=result.page,
-                section=result.section,
-                score=result.score,
-                text=result.text,
-                document_id=result.document_id,
-                chunk_id=result.chunk_id,
-                start=result.start,
-                end=result.end,
-            )
-        )
-    return tuple(citations)
 
 
 def _relevant(
@@ -193,7 +161,7 @@ def _joined(passages: Sequence[Passage], start: int, end: int | None) -> str:
     return "".join(pieces)
 
 
-def _result(item: Found, passage: Passage) -> SearchResult:
+def _result(item: Found, passage: Passage, fits: bool) -> SearchResult:
     return SearchResult(
         document_id=passage.document_id,
         document=passage.path.replace("\\", "/").rsplit("/", 1)[-1] or passage.title,
@@ -209,4 +177,5 @@ def _result(item: Found, passage: Passage) -> SearchResult:
         start=passage.start,
         end=passage.end,
         tokens=passage.tokens,
+        left_out="" if fits else OFF_TOPIC,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vpa_desktop.analytics import Dashboard
     from vpa_desktop.config import Settings
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
+    from vpa_desktop.evidence import Feedback
     from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
     from vpa_desktop.page_views import DocumentView, Place
     from vpa_desktop.records import (
@@ -111,6 +112,9 @@ class Backend(Protocol):
     async def messages(self, conversation_id: str) -> list[MessageRecord]: ...
     async def rename_conversation(self, conversation_id: str, title: str) -> None: ...
     async def delete_conversation(self, conversation_id: str) -> None: ...
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        """Note what the person says of an answer; empty takes it back."""
+        ...
 
     async def route_choices(self) -> list[RouteChoice]: ...
     async def models(self, provider_id: str, refresh: bool = False) -> ModelList:

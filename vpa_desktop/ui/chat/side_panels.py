@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from vpa_desktop.ui.widgets import theme_now
 
 if TYPE_CHECKING:
+    from vpa_desktop.evidence import Feedback, LeftOut
     from vpa_desktop.messages import Citation
     from vpa_desktop.page_views import Place
     from vpa_desktop.records import MessageRecord
@@ -27,6 +28,7 @@ class SidePanels(QObject):
         self._view, self._tasks = view, tasks
         self._backend: Backend | None = None
         self._viewers: ViewerDesk | None = None
+        self._feedback: dict[str, Feedback] = {}
         transcript = view.transcript
         transcript.citation_clicked.connect(self._show_citation)
         transcript.sources_requested.connect(self._show_sources)
@@ -61,7 +63,9 @@ class SidePanels(QObject):
         if message is not None:
             panel = SourcePanel(theme=theme_now())
             panel.citation_chosen.connect(lambda n: self._show_passage(message, n, from_sources=True))
-            panel.show_sources(message)
+            panel.left_out_chosen.connect(lambda passage: self._show_left_out(message, passage))
+            panel.feedback_given.connect(lambda feedback: self._keep_feedback(message.id, feedback))
+            panel.show_sources(message, self._feedback.get(message.id, message.feedback))
             self._open(panel)
 
     def _show_citation(self, message_id: str, n: int) -> None:
@@ -83,6 +87,23 @@ class SidePanels(QObject):
         panel.sources_wanted.connect(lambda: self._show_sources(message.id))
         self._open(panel)
         desk.fetch(panel)
+
+    def _show_left_out(self, message: MessageRecord, passage: LeftOut) -> None:
+        from vpa_desktop.page_views import Place
+
+        desk = self._desk()
+        place = Place(passage.document_id, passage.page, passage.chunk_id, passage.text)
+        panel = desk.open(place, self.tr("Not used"), from_sources=True)
+        page = self.tr("Page {0}").format(passage.page) if passage.page is not None else ""
+        panel.say_place(passage.document, page, passage.section)
+        panel.sources_wanted.connect(lambda: self._show_sources(message.id))
+        self._open(panel)
+        desk.fetch(panel)
+
+    def _keep_feedback(self, message_id: str, feedback: Feedback) -> None:
+        self._feedback[message_id] = feedback
+        if self._backend is not None:
+            self._tasks.spawn("feedback", self._backend.give_feedback(message_id, feedback))
 
     def _desk(self) -> ViewerDesk:
         from vpa_desktop.ui.documents.viewer_desk import ViewerDesk

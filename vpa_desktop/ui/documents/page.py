@@ -185,6 +185,7 @@ class DocumentsPage(QWidget):
         query = self.search.text().strip()
         self._choose_view()
         if query and self._backend is not None:
+            self._note.setText(self.tr("Searching…"))
             self._tasks.spawn("search documents", self._find(self._backend, query))
         else:
             self.refresh()

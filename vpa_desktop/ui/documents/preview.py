@@ -71,6 +71,8 @@ class Preview(QObject):
         if is_first:
             self.opened.emit()
         self.split.addWidget(self.panel)
+        self.split.setStretchFactor(0, 1)
+        self.split.setStretchFactor(1, 1)
         wide = self.panel.wanted_px(self.split.width())
         self.split.setSizes([max(280, self.split.width() - wide), wide])
         self._desk.fetch(self.panel)

@@ -48,7 +48,9 @@ class PassageList(QListWidget):
             parts.append(self.tr("its meaning: rank {0}").format(result.why.dense_rank))
         if result.why.rerank_score is not None:
             parts.append(self.tr("read again: {0:.2f}").format(result.why.rerank_score))
-        return self.tr("Found by {0}").format(", ".join(parts)) if parts else ""
+        found = self.tr("Found by {0}").format(", ".join(parts)) if parts else ""
+        sent = result.left_out.rstrip(".") if result.left_out else self.tr("Kept for an answer")
+        return "  ·  ".join(part for part in (found, sent) if part)
 
 
 def place(result: SearchResult) -> str:

@@ -88,7 +88,6 @@ class ViewerPanel(SidePanel):
         self.number = QSpinBox()
         self.number.setAccessibleName(self.tr("Page"))
         self.number.setKeyboardTracking(False)
-        self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.number.setFixedWidth(84)
         self.number.valueChanged.connect(self._go)
