@@ -39,6 +39,7 @@ from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.records import (
@@ -60,6 +61,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.golden import GoldenStore
 from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
@@ -94,6 +96,8 @@ class System:
         self.manager.model_info = self.catalogue.info
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
         self.viewer = DocumentViewer(db)
+        self.golden = GoldenDesk(self.knowledge, GoldenStore(db))
+        self.knowledge.changed = self.golden.rerun
         self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
         self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(

@@ -20,6 +20,7 @@ from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import VPAError
 from vpa_desktop.evidence import Feedback
+from vpa_desktop.golden import GoldenQuestion, GoldenRank, GoldenRun
 from vpa_desktop.messages import (
     Attempt,
     Citation,
@@ -88,6 +89,40 @@ class FakeViewer:
         return PageView("contract.pdf", at, 5, width_px, high, width_px * 4, pixels, marks, f"Text of page {at}.")
 
 
+class FakeGolden:
+    """Golden questions of which each finds its document, until ``lost`` names it."""
+
+    def __init__(self) -> None:
+        self.saved: list[GoldenQuestion] = []
+        self.kept: list[GoldenRun] = []
+        self.lost: set[str] = set()
+
+    async def questions(self, collection: str | None = None) -> list[GoldenQuestion]:
+        return [q for q in self.saved if collection is None or q.collection == collection]
+
+    async def runs(self, collection: str = "") -> list[GoldenRun]:
+        return [run for run in self.kept if run.collection == collection]
+
+    async def run(self, collection: str | None = None) -> list[GoldenRun]:
+        asked = await self.questions(collection)
+        ranks = tuple(GoldenRank(q.id, None if q.question in self.lost else 1) for q in asked)
+        found = sum(1 for rank in ranks if rank.rank is not None)
+        self.kept.append(GoldenRun(collection or "", datetime.now(UTC), len(asked), found, 1.0, ranks))
+        return self.kept[-1:]
+
+    async def add(self, question: str, document: str, page: int | None = None, collection: str = "") -> GoldenQuestion:
+        made = GoldenQuestion(
+            f"g{len(self.saved)}", collection, question, document, "contract.pdf", page, datetime.now(UTC)
+        )
+        self.saved.append(made)
+        return made
+
+    async def remove(self, question_ids: Sequence[str]) -> int:
+        before = len(self.saved)
+        self.saved = [q for q in self.saved if q.id not in question_ids]
+        return before - len(self.saved)
+
+
 class FakeBackend:
     """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace.
 
@@ -100,6 +135,7 @@ class FakeBackend:
         self.drills = FakeDrills()
         self.health = FakeHealth()
         self.viewer = FakeViewer()
+        self.golden = FakeGolden()
         self.feedback: dict[str, Feedback] = {}
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."

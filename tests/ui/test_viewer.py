@@ -6,13 +6,15 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QToolButton
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.page_views import Mark, PageView, Place, TextRun, TextView
+from vpa_desktop.ui.dashboard.sparkline import Sparkline
+from vpa_desktop.ui.documents.golden import GoldenPanel
 from vpa_desktop.ui.documents.page_canvas import MARKER
 from vpa_desktop.ui.documents.viewer import ViewerPanel
 from vpa_desktop.ui.main_window import MainWindow
@@ -129,6 +131,20 @@ def test_escape_and_the_button_close_it(panel: ViewerPanel, qtbot: QtBot) -> Non
         panel.close_button.click()
 
 
+def opened(window: MainWindow) -> ViewerPanel:
+    panel = window.documents.preview.panel
+    assert isinstance(panel, ViewerPanel)
+    return panel
+
+
+def labels(widget: QWidget) -> list[str]:
+    return [each.text() for each in widget.findChildren(QLabel) if each.text()]
+
+
+def button(widget: QWidget, kind: type[QAbstractButton], name: str) -> QAbstractButton:
+    return next(b for b in widget.findChildren(kind) if name in (b.accessibleName(), b.text()))
+
+
 async def test_a_document_of_the_list_opens_beside_it_and_escape_closes_it(
     window: MainWindow, backend: FakeBackend
 ) -> None:
@@ -140,11 +156,10 @@ async def test_a_document_of_the_list_opens_beside_it_and_escape_closes_it(
     window.documents.list.setCurrentIndex(window.documents.list.model().index(0, 0))
     assert window.documents.open.isVisible()
     QTest.keyClick(window.documents.list, Qt.Key.Key_Return)
-    await until(lambda: window.documents.preview.panel is not None and window.documents.preview.panel.view is not None)
+    panel = opened(window)
+    await until(lambda: panel.view is not None)
     assert backend.viewer.places[0] == (Place(next(iter(backend.documents))), None)
     assert not window.sidebar.isVisible()
-    panel = window.documents.preview.panel
-    assert panel is not None
     panel.next.click()
     await until(lambda: panel.view is not None and panel.view.number == 2)
     window._escape()
@@ -173,8 +188,32 @@ async def test_what_cannot_be_opened_says_why_and_keeps_the_passage(window: Main
     await until(lambda: window.documents.passages.count() == 1)
     window.documents.passages.setCurrentRow(0)
     window.documents.open_chosen()
-    await until(lambda: window.documents.preview.panel is not None and window.documents.preview.panel.view is not None)
-    panel = window.documents.preview.panel
-    assert panel is not None
+    panel = opened(window)
+    await until(lambda: panel.view is not None)
     assert "The passage about penalty" in panel.text.toPlainText()
     assert "no longer there" in panel._note.text()
+
+
+async def test_a_search_is_saved_as_a_golden_question_and_its_trend_is_shown(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.add_document("contract.pdf")
+    window.go(DOCUMENTS)
+    QTest.keyClicks(window.documents.search, "penalty")
+    await until(lambda: window.documents.passages.count() == 1)
+    assert not window.documents.must_find.isVisible()
+    window.documents.passages.setCurrentRow(0)
+    window.documents.must_find.click()
+    panel = window.documents.preview.panel
+    assert isinstance(panel, GoldenPanel)
+    await until(lambda: "1 of 1 found" in labels(panel))
+    assert (backend.golden.saved[0].document_id, backend.golden.saved[0].page) == ("d1", 4)
+    assert {"penalty", "contract.pdf, page 4", "Found, in place 1"} <= set(labels(panel))
+    backend.golden.lost.add("penalty")
+    button(panel, QPushButton, "Ask them now").click()
+    await until(lambda: "0 of 1 found (before: 1 of 1)" in labels(panel))
+    assert "Not found" in labels(panel)
+    assert panel.findChildren(Sparkline)[0].accessibleName() == "Found in the last runs: 1/1, 0/1"
+    assert window.documents._golden_button.text() == "Golden questions 0/1"
+    button(panel, QToolButton, "Remove this question: penalty").click()
+    await until(lambda: not backend.golden.saved)

@@ -54,7 +54,8 @@ class _Parts:
 class KnowledgeBase:
     """The person's documents. Nothing heavy is loaded before the first question or document.
 
-    ``embedder`` may be a function that makes one, for models that take long to load.
+    ``embedder`` may be a function that makes one, for models that take long to load. ``changed`` is awaited after
+    each change of the documents, when they can be searched again.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class KnowledgeBase:
         self._parts: _Parts | None = None
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
+        self.changed: Callable[[], Awaitable[None]] | None = None
 
     async def add_document(
         self,
@@ -96,6 +98,7 @@ class KnowledgeBase:
             async for _ in self._embed_waiting(parts):
                 pass
             await parts.keeper.save()
+        await self._tell_change()
         stored = await self._store.get(document_id)
         assert stored is not None
         return stored.record
@@ -183,6 +186,7 @@ class KnowledgeBase:
             await keeper.current()
             await keeper.change(self._store.remove(document_ids))
             await keeper.save()
+        await self._tell_change()
 
     async def check(self) -> dict[str, Any]:
         """Looks at the documents and the index, builds the index again where it is wrong, and says what it found."""
@@ -220,6 +224,10 @@ class KnowledgeBase:
             await parts.embedder.aclose()
         elif not callable(self._embedder):
             await self._embedder.aclose()
+
+    async def _tell_change(self) -> None:
+        if self.changed is not None:
+            await self.changed()
 
     async def _open(self) -> _Parts:
         async with self._opening:
@@ -270,6 +278,8 @@ class KnowledgeBase:
             except KnowledgeError as stopped:
                 failed.append(IngestFailure(parts.embedder.name, str(stopped)))
             await parts.keeper.save()
+        if counts["added"] or counts["updated"]:
+            await self._tell_change()
         seconds = time.perf_counter() - began
         yield IngestReport(counts["added"], counts["updated"], counts["unchanged"], tuple(failed), chunks, seconds)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vpa_desktop.config import Settings
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
     from vpa_desktop.evidence import Feedback
+    from vpa_desktop.golden import GoldenQuestion, GoldenRun
     from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
     from vpa_desktop.page_views import DocumentView, Place
     from vpa_desktop.records import (
@@ -85,6 +86,18 @@ class Viewer(Protocol):
         ...
 
 
+class Golden(Protocol):
+    """Questions whose document must be found. ``collection`` is empty for all documents. Raises VPAError."""
+
+    async def questions(self, collection: str | None = None) -> list[GoldenQuestion]: ...
+    async def runs(self, collection: str = "") -> list[GoldenRun]: ...
+    async def run(self, collection: str | None = None) -> list[GoldenRun]: ...
+    async def add(
+        self, question: str, document: str, page: int | None = None, collection: str = ""
+    ) -> GoldenQuestion: ...
+    async def remove(self, question_ids: Sequence[str]) -> int: ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
 
@@ -96,6 +109,9 @@ class Backend(Protocol):
 
     @property
     def viewer(self) -> Viewer: ...
+
+    @property
+    def golden(self) -> Golden: ...
 
     @property
     def settings(self) -> Settings: ...

@@ -18,11 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
+from vpa_desktop.ui.documents.golden import GoldenQuestions
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
 from vpa_desktop.ui.documents.preview import Preview
 from vpa_desktop.ui.documents.results import RESULT_ROLE, PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
+from vpa_desktop.ui.widgets import IconButton, IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
 from vpa_desktop.ui.wording import first_words, milliseconds, whole
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ class DocumentsPage(QWidget):
         self.open = TintedButton("eye", self.tr("Preview"))
         self.open.setVisible(False)
         self.open.clicked.connect(self.open_chosen)
+        self.must_find = TintedButton("circle-check", self.tr("Must be found"))
+        self.must_find.setToolTip(self.tr("Save this search as a golden question that must find this passage"))
+        self.must_find.setVisible(False)
+        self.must_find.clicked.connect(self._save_golden)
+        self.golden = GoldenQuestions(tasks)
+        self._golden_button = IconButton("gauge", self.tr("Golden questions"), " ", size=14)
+        self._golden_button.setProperty("pill", True)
+        self._golden_button.clicked.connect(self._show_golden)
+        self.golden.counted.connect(self._count_golden)
+        self._count_golden("")
         self._stack = QStackedWidget()
         for page in (self._empty(), self.list, self.passages):
             self._stack.addWidget(page)
@@ -86,6 +97,7 @@ class DocumentsPage(QWidget):
         """From now on documents can be shown."""
         self._backend = backend
         self.preview.attach(backend)
+        self.golden.attach(backend.golden)
         self.refresh()
 
     def step_back(self) -> bool:
@@ -170,6 +182,7 @@ class DocumentsPage(QWidget):
             self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready)) if records else ""
         )
         self._choose_view()
+        self.golden.refresh(self._shown or "")
         self.changed.emit()
 
     def _choose_view(self) -> None:
@@ -210,10 +223,23 @@ class DocumentsPage(QWidget):
         elif chosen := self.chosen():
             self.preview.open_document(chosen[0])
 
+    def _show_golden(self) -> None:
+        self.preview.show(self.golden.open())
+
+    def _save_golden(self) -> None:
+        item = self.passages.currentItem()
+        if item is not None and (query := self.search.text().strip()):
+            self._show_golden()
+            self.golden.save(query, item.data(RESULT_ROLE))
+
+    def _count_golden(self, count: str) -> None:
+        self._golden_button.setText(self.tr("Golden questions {0}").format(count).strip())
+
     def _make_preview(self) -> Preview:
         preview = Preview(self._stack, self._tasks)
         preview.opened.connect(self.preview_opened)
         preview.closed.connect(self.preview_closed)
+        preview.closed.connect(self.golden.close)
         for signal in (preview.opened, preview.closed):
             signal.connect(self._fit_columns)
         self.list.activated.connect(lambda _: self.open_chosen())
@@ -251,6 +277,7 @@ class DocumentsPage(QWidget):
         self.remove.setVisible(bool(chosen))
         of_passages = self._stack.currentWidget() is self.passages and bool(self.passages.selectedItems())
         self.open.setVisible(len(chosen) == 1 or of_passages)
+        self.must_find.setVisible(of_passages)
 
     # Building
 
@@ -263,6 +290,7 @@ class DocumentsPage(QWidget):
         files.setProperty("primary", True)
         files.clicked.connect(self.add_files)
         row.addWidget(PlainLabel(self.tr("Documents"), "heading"), 1)
+        row.addWidget(self.must_find)
         row.addWidget(self.open)
         row.addWidget(self.remove)
         row.addWidget(folder)
@@ -273,6 +301,7 @@ class DocumentsPage(QWidget):
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.search, 1)
+        row.addWidget(self._golden_button)
         row.addWidget(self.collections)
         return row
 

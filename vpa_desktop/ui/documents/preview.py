@@ -13,7 +13,7 @@ from vpa_desktop.ui.widgets import theme_now
 
 if TYPE_CHECKING:
     from vpa_desktop.records import DocumentRecord, SearchResult
-    from vpa_desktop.ui.documents.viewer import ViewerPanel
+    from vpa_desktop.ui.chat.panel import SidePanel
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
 
@@ -30,7 +30,7 @@ class Preview(QObject):
         self.split.setChildrenCollapsible(False)
         self.split.setHandleWidth(1)
         self.split.addWidget(left)
-        self.panel: ViewerPanel | None = None
+        self.panel: SidePanel | None = None
         self._left = left
         self._desk = ViewerDesk(tasks, "documents")
 
@@ -63,10 +63,16 @@ class Preview(QObject):
             self.panel.set_theme(theme_now())
 
     def _show(self, place: Place, name: str, *where: str) -> None:
+        viewer = self._desk.open(place, self.tr("Preview"))
+        viewer.say_place(name, *where)
+        self.show(viewer)
+        self._desk.fetch(viewer)
+
+    def show(self, panel: SidePanel) -> None:
+        """Shows a panel in the place of the one before."""
         is_first = self.panel is None
         self._drop()
-        self.panel = self._desk.open(place, self.tr("Preview"))
-        self.panel.say_place(name, *where)
+        self.panel = panel
         self.panel.closed.connect(self.close)
         if is_first:
             self.opened.emit()
@@ -75,7 +81,6 @@ class Preview(QObject):
         self.split.setStretchFactor(1, 1)
         wide = self.panel.wanted_px(self.split.width())
         self.split.setSizes([max(280, self.split.width() - wide), wide])
-        self._desk.fetch(self.panel)
 
     def _drop(self) -> None:
         panel, self.panel = self.panel, None
