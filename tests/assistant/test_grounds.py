@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from vpa_desktop.assistant.grounds import NO_DOCUMENTS, NOT_THERE, is_question
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.assistant.prompt import NOTHING_FOUND
 from vpa_desktop.catalog import LLMProviderConfig
-from vpa_desktop.config import Settings
+from vpa_desktop.config import RagSettings, Settings
 from vpa_desktop.evidence import Evidence, LeftOut
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import (
@@ -136,6 +137,35 @@ async def test_a_follow_up_is_searched_for_with_what_it_leaves_out(bench: Bench)
     done = events[-1]
     assert isinstance(done, TurnDone)
     assert done.response.evidence.searched_for == found.evidence.searched_for
+
+
+async def test_the_model_makes_a_follow_up_whole_only_where_that_is_allowed(bench: Bench) -> None:
+    provider = bench.says("What was the revenue of Contoso in 2022?\n\nSure!", provider="openai", local_only=False)
+    allowed = replace(Settings(), rag=RagSettings(follow_up="model"))
+    bench.assistant = EnhancedLLMIntegration(
+        bench.manager, lambda: allowed, conversations=bench.store, knowledge=bench.shelf
+    )
+    first = await bench.ask("How much was the revenue in 2021?", conversation_id="new")
+    assert len(provider.requests) == 1
+    again = await bench.ask(
+        "and in 2022? My key is sk-CANARY0123456789abcdefghij", conversation_id=first.conversation_id
+    )
+    assert again.evidence.searched_for == bench.shelf.searched[-1] == "What was the revenue of Contoso in 2022?"
+    asked = provider.requests[1].messages[-1].content
+    assert "How much was the revenue in 2021?" in asked
+    assert "CANARY" not in asked
+
+
+async def test_a_model_that_fails_to_rewrite_leaves_it_to_the_rule(bench: Bench) -> None:
+    bench.says("It was 4.1 million [1].")
+    first = await bench.ask("How much was the revenue in 2021?", conversation_id="new")
+    allowed = replace(Settings(), rag=RagSettings(follow_up="model"))
+    bench.assistant = EnhancedLLMIntegration(
+        bench.manager, lambda: allowed, conversations=bench.store, knowledge=bench.shelf
+    )
+    bench.says("x" * 1_000)
+    again = await bench.ask("and in 2022?", conversation_id=first.conversation_id)
+    assert again.evidence.searched_for == "and in 2022? (revenue)"
 
 
 async def test_a_short_question_is_searched_for_as_it_is_first(bench: Bench) -> None:

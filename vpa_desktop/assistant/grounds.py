@@ -6,7 +6,7 @@ And what is said where the documents hold nothing about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,8 @@ from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import EnhancedLLMRequest
 from vpa_desktop.rag.context import Context
 from vpa_desktop.rag.knowledge import KnowledgeBase
+
+Rewrite = Callable[[str, Sequence[str]], Awaitable[str]]
 
 NOT_THERE: Final = "This is not in your documents: I found no passage about it."
 NO_DOCUMENTS: Final = "There are no documents yet. Add some in the Documents tab or with `vpa-desktop docs add`."
@@ -49,8 +51,12 @@ async def find_grounds(
     before: Sequence[str],
     settings: RagSettings,
     warnings: list[str],
+    rewrite: Rewrite,
 ) -> Grounds:
-    """Searches the documents for a question; ``before`` are the questions before it, oldest first."""
+    """Searches the documents for a question; ``before`` are the questions before it, oldest first.
+
+    Where the person lets the model do it, ``rewrite`` makes a follow-up question whole, else a rule does.
+    """
     try:
         if request.collections:
             known = await knowledge.collections()
@@ -63,7 +69,9 @@ async def find_grounds(
             context = await knowledge.find_context(question, top_k, request.collections)
             if context.citations or resolved.text == question:
                 return Grounds(True, "", context)
-        return Grounds(True, resolved.text, await knowledge.find_context(resolved.text, top_k, request.collections))
+        by_model = await rewrite(question, before) if settings.follow_up == "model" else ""
+        whole = by_model or resolved.text
+        return Grounds(True, whole, await knowledge.find_context(whole, top_k, request.collections))
     except KnowledgeError as exc:
         warnings.append(f"Your documents could not be searched. {exc}")
         return Grounds()

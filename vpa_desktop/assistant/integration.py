@@ -22,6 +22,7 @@ from vpa_desktop.assistant.grounds import Grounds, find_grounds, is_question, no
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.assistant.prompt import build_messages, new_fence
 from vpa_desktop.assistant.quality import quality_of
+from vpa_desktop.assistant.rewriting import Rewriter
 from vpa_desktop.assistant.stats import caching_stats
 from vpa_desktop.assistant.turn import Turn
 from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
@@ -178,10 +179,18 @@ class EnhancedLLMIntegration:
         settings = self._settings()
         warnings: list[str] = []
         provider, model = self._named(request, warnings)
-        grounds = await self._grounds(request, turn, warnings)
+        local_only = request.local_only or await self._must_stay(request, settings)
+        rewrite = Rewriter(
+            self.manager,
+            provider,
+            is_demonstration,
+            local_only=local_only,
+            masks=settings.privacy.redact_outgoing,
+            user_id=request.user_id,
+        )
+        grounds = await self._grounds(request, turn, warnings, rewrite)
         citations = grounds.context.citations
         is_vain = grounds.none_found and is_question(turn.question)
-        local_only = request.local_only or await self._must_stay(request, settings)
         fence = new_fence()
         messages = build_messages(
             turn.question,
@@ -263,11 +272,14 @@ class EnhancedLLMIntegration:
         warnings.append(f"There is no provider {request.provider} here, or it has no key; another one was asked")
         return None, None
 
-    async def _grounds(self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str]) -> Grounds:
+    async def _grounds(
+        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter
+    ) -> Grounds:
         if self._knowledge is None or request.use_rag is False or not turn.question.strip():
             return Grounds()
         before = [record.content for record in turn.history if record.role == "user"]
-        return await find_grounds(self._knowledge, request, turn.question, before, self._settings().rag, warnings)
+        rag = self._settings().rag
+        return await find_grounds(self._knowledge, request, turn.question, before, rag, warnings, rewrite)
 
     async def _must_stay(self, request: EnhancedLLMRequest, settings: Settings) -> bool:
         """True where the question reaches into a collection that may not leave this machine."""
