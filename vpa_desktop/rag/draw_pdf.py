@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop.errors import DocumentUnreadable
+from vpa_desktop.locate import find_passage
 from vpa_desktop.page_views import Mark
-from vpa_desktop.rag.locate import find_passage
 
 MAX_SIDE_PX = 6_000
 MAX_PIXELS = 24_000_000

@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
+from vpa_desktop.locate import find_passage
 from vpa_desktop.page_views import DocumentView, PageView, Place, TextRun, TextView
-from vpa_desktop.rag.locate import find_passage
 from vpa_desktop.rag.page_process import PageDrawer
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database

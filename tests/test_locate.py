@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vpa_desktop.rag.locate import find_passage
+from vpa_desktop.locate import find_passage
 
 RAW = "7.3 Penalties\r\nFor each started week of de\ufffe\r\nlay the supplier pays\r\n0.5 % of the order value.\r\nEnd."
 
