@@ -31,7 +31,8 @@ class Quality:
 
     ``found`` False: nothing in the documents fitted the question. ``retrieval_confidence`` is how well the best passage
     fits the question; ``citation_coverage`` the share of the answer's statements that name a passage;
-    ``groundedness`` the share whose words and numbers are in the passages; ``unsupported`` are the others.
+    ``groundedness`` the share whose words and numbers are in the passages; ``unsupported`` are the others, and
+    ``misattributed`` those that are in other passages than the ones they name.
     """
 
     found: bool
@@ -40,6 +41,7 @@ class Quality:
     groundedness: float | None = None
     statements: int = 0
     unsupported: tuple[str, ...] = ()
+    misattributed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How well an answer stands on the passages it was given, computed from words alone: no model, under a millisecond.
 
-A statement counts as supported when its numbers are all in the passages and at least half of its words are. That
-cannot be judged where answer and passages are in different languages, which is said instead of a bad mark.
+A statement counts as supported when its numbers and at least half of its words are in the passages it names, or in
+another one. That cannot be judged where answer and passages are in different languages, which is said instead of a bad mark.
 """
 
 from __future__ import annotations
@@ -37,16 +37,27 @@ def judged(answer: str, citations: Sequence[Citation], confidence: float | None)
     if not citations:
         return Quality(found=False)
     prose = _prose(answer)
-    told = [(said, cited(said), without_citations(said)) for said in sentences(prose)]
+    told = [(said, cited(said), " ".join(without_citations(said).split())) for said in sentences(prose)]
     statements = [each for each in told if _is_statement(each[2])]
     if not statements:
         return Quality(found=True, retrieval_confidence=confidence)
     covered = sum(1 for each in statements if each[1])
     if not _same_language(prose, citations):
         return Quality(True, confidence, covered / len(statements), None, len(statements))
-    wrong = tuple(" ".join(plain.split()) for _, named, plain in statements if not _stands(plain, named, citations))
+    wrong: list[str] = []
+    elsewhere: list[str] = []
+    for _, named, plain in statements:
+        if _stands(plain, [c for c in citations if c.n in named]):
+            continue
+        in_another = any(_stands(plain, [c]) for c in citations if c.n not in named)
+        if not in_another:
+            wrong.append(plain)
+        elif named:
+            elsewhere.append(plain)
     grounded = 1 - len(wrong) / len(statements)
-    return Quality(True, confidence, covered / len(statements), grounded, len(statements), wrong)
+    return Quality(
+        True, confidence, covered / len(statements), grounded, len(statements), tuple(wrong), tuple(elsewhere)
+    )
 
 
 def quality_of(answer: LLMResponse, grounds: Grounds, question: str) -> Quality | None:
@@ -81,11 +92,10 @@ def _is_statement(sentence: str) -> bool:
     return not _SAYS_NOTHING_THERE.search(said)
 
 
-def _stands(statement: str, named: frozenset[int], citations: Sequence[Citation]) -> bool:
-    """Whether the passages that it names, or any where it names none, have its numbers and most of its words."""
-    passages = [c for c in citations if c.n in named] or list(citations)
+def _stands(statement: str, passages: Sequence[Citation]) -> bool:
+    """Whether these passages have a statement's numbers and most of its words."""
     text = "\n".join(f"{c.title} {c.section} {c.text}" for c in passages)
-    wanted = stems(statement)
+    wanted = {stem for stem in stems(statement) if not any(map(str.isdigit, stem))}
     if not numbers(statement) <= numbers(text):
         return False
     return len(wanted & stems(text)) >= SUPPORTED_SHARE * len(wanted)

@@ -164,6 +164,8 @@ def _grounds(evidence: Evidence, out: Output) -> None:
         out.note(f"[{evidence_words.summary(evidence.quality)}]")
         for statement in evidence.quality.unsupported:
             out.note(f"warning: not in the passages: {statement}")
+        for statement in evidence.quality.misattributed:
+            out.note(f"warning: in another passage than the one it names: {statement}")
 
 
 def _receipt(response: EnhancedLLMResponse, out: Output) -> None:

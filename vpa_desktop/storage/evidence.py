@@ -52,4 +52,4 @@ def evidence_from_json(text: str) -> Evidence:
 
 def _quality(data: dict[str, Any]) -> Quality:
     read = from_json(Quality, data)
-    return replace(read, unsupported=tuple(read.unsupported))
+    return replace(read, unsupported=tuple(read.unsupported), misattributed=tuple(read.misattributed))

@@ -67,7 +67,8 @@ class SidePanel(QFrame):
         self._area.setWidget(content)
         content.setAutoFillBackground(False)
         self._area.viewport().setAutoFillBackground(False)
-        self.show()
+        if self.parentWidget() is not None:  # alone it would be a window of its own
+            self.show()
 
     def wanted_px(self, room: int) -> int:
         """Returns how wide the panel would like to be, of the ``room`` it shares with the conversation."""

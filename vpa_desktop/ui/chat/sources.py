@@ -101,10 +101,14 @@ class SourcePanel(SidePanel):
         column.addSpacing(8)
         column.addWidget(label(self.tr("How well they carry the answer"), strong=True))
         column.addWidget(label(f"{evidence_words.summary(quality)}.", selectable=True))
-        if quality.unsupported:
-            column.addWidget(label(self.tr("Not in the passages:"), warn=True))
-        for statement in quality.unsupported:
-            column.addWidget(label(f"“{visible(statement)}”", selectable=True))
+        for head, statements in (
+            (self.tr("Not in the passages:"), quality.unsupported),
+            (self.tr("In other passages than the ones they name:"), quality.misattributed),
+        ):
+            if statements:
+                column.addWidget(label(head, warn=True))
+            for statement in statements:
+                column.addWidget(label(f"“{visible(statement)}”", selectable=True))
 
     def _add_left_out(self, column: QVBoxLayout, left_out: tuple[LeftOut, ...]) -> None:
         if not left_out:

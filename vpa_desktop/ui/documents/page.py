@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SEARCH_DELAY_MS = 250
 NARROW_PX, NARROWEST_PX = 760, 480
+LEAST_PX = 280
 
 
 class DocumentsPage(QWidget):
@@ -85,6 +86,7 @@ class DocumentsPage(QWidget):
         column.addLayout(self._head())
         column.addWidget(IngestStrip(ingestion))
         column.addLayout(self._tools())
+        self._stack.setMinimumWidth(LEAST_PX)
         self.preview = self._make_preview()
         column.addWidget(self.preview.split, 1)
         column.addWidget(self._note)
