@@ -1,7 +1,8 @@
 """How well an answer stands on the passages it was given, computed from words alone: no model, under a millisecond.
 
 A statement counts as supported when its numbers and at least half of its words are in the passages it names, or in
-another one. That cannot be judged where answer and passages are in different languages, which is said instead of a bad mark.
+another one. That cannot be judged where answer and passages are in different languages, which is said instead of a
+bad mark.
 """
 
 from __future__ import annotations
