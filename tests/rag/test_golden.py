@@ -74,6 +74,7 @@ async def test_what_cannot_be_saved_says_why(base: KnowledgeBase) -> None:
     with pytest.raises(UsageError, match="not saved"):
         await desk.add("  ", "a")
     kept = await desk.add("What about cats?", "a")
+    assert await desk.add(" What about cats?", "a") == kept
     assert await desk.remove([kept.id, "unknown"]) == 1
     assert await desk.questions() == []
     assert await desk.run() == []

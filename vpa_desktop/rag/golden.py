@@ -33,7 +33,7 @@ class GoldenDesk:
         return await self._store.runs(collection)
 
     async def add(self, question: str, document: str, page: int | None = None, collection: str = "") -> GoldenQuestion:
-        """Saves a question that must find a document, named by its id, its path or its file's name.
+        """Saves a question that must find a document, named by its id, its path or its file's name; the same one once.
 
         Raises UsageError for an empty question, DocumentUnreadable where there is no such document or page.
         """
@@ -42,6 +42,10 @@ class GoldenDesk:
         record = await self._document(document, collection)
         if page is not None and (page < 1 or (record.pages is not None and page > record.pages)):
             raise DocumentUnreadable(f"{record.name} has no page {page}", f"It has {record.pages or 'no'} pages")
+        wanted = (collection, question.strip(), record.id, page)
+        for known in await self._store.questions(collection):
+            if (known.collection, known.question, known.document_id, known.page) == wanted:
+                return known
         now = self._now()
         made = GoldenQuestion(new_id(now), collection, question.strip(), record.id, record.name, page, now)
         await self._store.add(made)

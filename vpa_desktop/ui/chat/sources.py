@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vpa_desktop.records import MessageRecord
 
 EXCERPT = 160
-MOST_LEFT_OUT = 12
+MOST_LEFT_OUT = 8
 
 
 class SourceRow(QPushButton):
@@ -74,9 +74,9 @@ class SourcePanel(SidePanel):
         for citation in message.citations:
             column.addWidget(self._choice(citation))
         self._add_quality(column, message)
-        self._add_left_out(column, message.evidence.left_out)
         if message.citations or message.evidence.quality is not None:
             column.addLayout(self._feedback(feedback))
+        self._add_left_out(column, message.evidence.left_out)
         column.addStretch(1)
         self.show_content(body)
         self.setFocus(Qt.FocusReason.OtherFocusReason)

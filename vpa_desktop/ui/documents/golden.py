@@ -48,7 +48,7 @@ class GoldenPanel(SidePanel):
             how = self.tr("To save one, search for it, select the right passage and press “Must be found”.")
             column.addWidget(label(how))
         else:
-            column.addLayout(self._summary(runs))
+            self._add_summary(column, runs)
         ranks = {each.question_id: each.rank for each in runs[-1].ranks} if runs else {}
         for question in questions:
             column.addWidget(self._card(question, question.id in ranks, ranks.get(question.id)))
@@ -60,19 +60,17 @@ class GoldenPanel(SidePanel):
         if self._shown is not None:
             self.show_questions(*self._shown)
 
-    def _summary(self, runs: Sequence[GoldenRun]) -> QHBoxLayout:
+    def _add_summary(self, column: QVBoxLayout, runs: Sequence[GoldenRun]) -> None:
         row = QHBoxLayout()
-        row.setSpacing(8)
-        said = found_words(runs) or self.tr("Not asked yet")
-        row.addWidget(label(said, strong=True), 1)
-        if len(runs) > 1:
-            trend = ", ".join(f"{run.found}/{run.questions}" for run in runs)
-            values = tuple(run.found / max(1, run.questions) for run in runs)
-            row.addWidget(Sparkline(values, self.tr("Found in the last runs: {0}").format(trend)))
+        row.addWidget(label(found_words(runs) or self.tr("Not asked yet"), strong=True), 1)
         run = QPushButton(self.tr("Ask them now"))
         run.clicked.connect(self.run_wanted)
         row.addWidget(run)
-        return row
+        column.addLayout(row)
+        if len(runs) > 1:
+            trend = ", ".join(f"{run.found}/{run.questions}" for run in runs)
+            values = tuple(run.found / max(1, run.questions) for run in runs)
+            column.addWidget(Sparkline(values, self.tr("Found in the last runs: {0}").format(trend)))
 
     def _card(self, question: GoldenQuestion, was_asked: bool, rank: int | None) -> Card:
         card = Card(margins=12, spacing=2)
@@ -98,7 +96,8 @@ def found_words(runs: Sequence[GoldenRun]) -> str:
     if not runs:
         return ""
     said = tr("{0} of {1} found").format(runs[-1].found, runs[-1].questions)
-    if len(runs) > 1 and runs[-2].found != runs[-1].found:
+    missed = [run.questions - run.found for run in runs[-2:]]
+    if len(set(missed)) > 1:
         said += tr(" (before: {0} of {1})").format(runs[-2].found, runs[-2].questions)
     return said
 

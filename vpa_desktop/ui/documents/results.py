@@ -90,6 +90,8 @@ class PassageDelegate(QStyledItemDelegate):
         _draw_lines(painter, text, inner.adjusted(0, 21, 0, 0))
         painter.setFont(text_font(12))
         painter.setPen(QColor(theme.faint))
+        small = QFontMetrics(painter.font())
+        why = small.elidedText(why, Qt.TextElideMode.ElideRight, int(inner.width()))
         painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, why)
         painter.restore()
 
