@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from vpa_desktop.evidence import Evidence
 
@@ -164,8 +164,7 @@ class Attempt:
     cost_usd: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteStarted:
+class RouteStarted(NamedTuple):
     """The gateway sends the request to this provider now; with ``cached`` it gives an answer of it that was kept."""
 
     provider: str
@@ -217,8 +216,7 @@ class LLMResponse:
     saved_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDone:
+class RouteDone(NamedTuple):
     """The last event of the gateway's stream."""
 
     response: LLMResponse
