@@ -13,7 +13,8 @@ from typing import Literal
 class Place:
     """Where to open a document: the passage that was found, or only a page. An empty ``passage`` marks nothing.
 
-    ``start`` is where the passage begins in the text of its page or section; it tells repeated passages apart.
+    ``start`` and ``end`` are where the passage stands in the text of its page or section; it may be several of those
+    that are stored, joined. ``end`` 0 where that is not known.
     """
 
     document_id: str
@@ -21,6 +22,7 @@ class Place:
     chunk_id: int = 0
     passage: str = ""
     start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)

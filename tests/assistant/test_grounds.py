@@ -32,9 +32,9 @@ from vpa_desktop.messages import (
     TurnEvent,
     Usage,
 )
-from vpa_desktop.rag.context import Context
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.left_out import Context
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger

@@ -17,9 +17,9 @@ from vpa_desktop.config import CacheSettings, Settings
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import Citation, EnhancedLLMRequest, EnhancedLLMResponse, StreamDone, TextDelta, Usage
-from vpa_desktop.rag.context import Context
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.left_out import Context
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ async def test_a_text_opens_with_the_passage_marked_once_though_passages_overlap
     whole = "".join(run.text for run in view.runs)
     assert all(whole.count(f"the number is {n} and") == 1 for n in range(40))
     assert [run.text for run in view.runs if run.kind == "heading"] == ["Numbers\n"]
+
+
+async def test_of_joined_passages_the_whole_is_marked(library: Library, tmp_path: Path) -> None:
+    sentences = [f"Sentence {n} says that the number is {n} and nothing more than that." for n in range(40)]
+    (tmp_path / "long.md").write_text("# Numbers\n\n" + " ".join(sentences))
+    await add(library.knowledge, tmp_path / "long.md")
+    found, place = await library.find("Sentence 17 says that the number is 17")
+    wider = replace(place, start=found.start - 200, end=found.end + 200)
+    view = await library.viewer.show(wider)
+    assert isinstance(view, TextView)
+    assert len(marked(view).replace("\n", " ")) == found.end - found.start + 400
+    assert found.text in marked(view)
 
 
 async def test_a_passage_is_found_again_after_the_document_was_cut_anew(library: Library, tmp_path: Path) -> None:

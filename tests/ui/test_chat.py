@@ -201,7 +201,7 @@ async def test_a_citation_opens_its_document_at_the_page_with_the_passage_marked
     assert isinstance(panel, ViewerPanel)
     await until(lambda: panel.view is not None)
     assert panel.heading.text() == "Source 1"
-    assert backend.viewer.places == [(Place("d1", 4, 7, "short text", 0), None)]
+    assert backend.viewer.places == [(Place("d1", 4, 7, "short text"), None)]
     assert panel.canvas.accessibleName() == "Page 4 of 5, contract.pdf"
     assert panel.canvas.accessibleDescription() == "Marked: short text"
     window._escape()

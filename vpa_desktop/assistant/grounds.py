@@ -14,8 +14,8 @@ from vpa_desktop.assistant.followup import resolve
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import EnhancedLLMRequest
-from vpa_desktop.rag.context import Context
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.left_out import Context
 
 Rewrite = Callable[[str, Sequence[str]], Awaitable[str]]
 

@@ -20,15 +20,15 @@ from typing import Any
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
-from vpa_desktop.rag.context import Context, context_from, with_reasons
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.folders import files_in, is_gone, is_reachable
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
+from vpa_desktop.rag.left_out import Context, context_of, with_reasons
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
-from vpa_desktop.rag.search import Searcher, surroundings
-from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport
+from vpa_desktop.rag.search import Searcher, citations_within, surroundings
+from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport, SearchResult
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.documents import DocumentStore
 from vpa_desktop.storage.passage_search import PassageSearch
@@ -146,8 +146,9 @@ class KnowledgeBase:
         began = time.perf_counter()
         searcher = (await self._open()).searcher
         results = await searcher.search(query, top_k or self._settings.top_k, collections)
-        judged = with_reasons(results, self._settings.top_k, self._settings.context_tokens)
-        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(judged))
+        chosen = self._chosen(results, self._settings.top_k)
+        explained = with_reasons(results, chosen, self._settings.top_k)
+        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(explained))
 
     async def context_for(
         self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
@@ -162,7 +163,12 @@ class KnowledgeBase:
         """Returns what ``context_for`` does, with what was left out and why, and how well the best passage fits."""
         searcher = (await self._open()).searcher
         found = await searcher.search(query, _CONTEXT_CANDIDATES, collections)
-        return context_from(found, top_k or self._settings.top_k, self._settings.context_tokens)
+        most = top_k or self._settings.top_k
+        return context_of(found, self._chosen(found, most), most)
+
+    def _chosen(self, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
+        fitting = [result for result in found if not result.left_out]
+        return citations_within(fitting, top_k, self._settings.context_tokens)
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.messages import Citation
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_latin, is_unsegmented
-from vpa_desktop.rag.context import OFF_TOPIC
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
+from vpa_desktop.rag.left_out import OFF_TOPIC
 from vpa_desktop.rag.retrieval import Found, Ranking
 from vpa_desktop.records import SearchResult, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
@@ -93,6 +94,35 @@ async def surroundings(store: DocumentStore, chunk_id: int) -> tuple[str, str, s
     same = _same_part(near, passage)
     before = _joined(same, same[0].start, passage.start)
     return before, passage.text, _joined(same, passage.end, None)
+
+
+def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: int) -> tuple[Citation, ...]:
+    """Numbers the best passages from 1: at most ``top_k``, and as many tokens as fit; the first always does."""
+    citations: list[Citation] = []
+    left = context_tokens
+    for result in found:
+        if len(citations) >= top_k:
+            break
+        if result.tokens > left and citations:
+            continue
+        left -= result.tokens
+        citations.append(
+            Citation(
+                n=len(citations) + 1,
+                document=result.document,
+                path=result.path,
+                title=result.title,
+                page=result.page,
+                section=result.section,
+                score=result.score,
+                text=result.text,
+                document_id=result.document_id,
+                chunk_id=result.chunk_id,
+                start=result.start,
+                end=result.end,
+            )
+        )
+    return tuple(citations)
 
 
 def _relevant(

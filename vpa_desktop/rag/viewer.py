@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.documents import DocumentStore, Passage
 
 PIECE_PASSAGES = 150
+_JOINED_AT_MOST = 12
 _PICTURED = "The passage cannot be marked on this page. Its text is in a picture, or is drawn in another order."
 
 
@@ -82,7 +84,8 @@ class DocumentViewer:
             return None
         found = (await self._store.passages([place.chunk_id])).get(place.chunk_id)
         if found is not None and found.document_id == record.id:
-            return found
+            is_joined = place.start <= found.start < found.end <= place.end
+            return replace(found, start=place.start, end=place.end) if is_joined else found
         everything = await self._store.passages_of(record.id, 0, record.chunks)
         holding = (p for p in everything if place.passage and find_passage(p.text, place.passage))
         return next(holding, None)
@@ -129,7 +132,7 @@ def _split(passage: Passage, start: int, marked: Passage | None) -> Iterator[Tex
 
 
 def _begins_elsewhere(passage: Passage, marked: Passage) -> bool:
-    near = abs(passage.ordinal - marked.ordinal) <= 3
+    near = abs(passage.ordinal - marked.ordinal) <= _JOINED_AT_MOST
     return not near or (passage.page, passage.section) != (marked.page, marked.section)
 
 

@@ -118,4 +118,4 @@ class SidePanels(QObject):
 def _place(citation: Citation) -> Place:
     from vpa_desktop.page_views import Place
 
-    return Place(citation.document_id, citation.page, citation.chunk_id, citation.text, citation.start)
+    return Place(citation.document_id, citation.page, citation.chunk_id, citation.text, citation.start, citation.end)

@@ -44,7 +44,7 @@ class Preview(QObject):
 
     def open_passage(self, result: SearchResult) -> None:
         """Opens a document at a passage that was found."""
-        place = Place(result.document_id, result.page, result.chunk_id, result.text, result.start)
+        place = Place(result.document_id, result.page, result.chunk_id, result.text, result.start, result.end)
         page = self.tr("Page {0}").format(result.page) if result.page is not None else ""
         self._show(place, result.document or result.title, page, result.section)
 
