@@ -248,7 +248,8 @@ class Citation:
 class EnhancedLLMRequest:
     """What a person asks: one turn of a conversation, with the choices made in the window or on the command line.
 
-    ``use_rag`` None means "when there are documents". ``provider`` and ``model`` override the route.
+    ``use_rag`` None means "when there are documents"; with ``documents_only`` no model is asked a question about which
+    they hold nothing. ``provider`` and ``model`` override the route.
     ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
     ``regenerates`` is the id of an answer to be given anew; the old one is kept aside. ``temporary`` keeps nothing of
     it, in no cache either; ``over_limit`` is the person's leave to pass the spending limit this once.
@@ -271,6 +272,7 @@ class EnhancedLLMRequest:
     fresh: bool = False
     temporary: bool = False
     over_limit: bool = False
+    documents_only: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -62,7 +62,7 @@ async def find_grounds(
             known = await knowledge.collections()
             warnings.extend(f"There is no collection {c}" for c in request.collections if c not in known)
         if await knowledge.count() == 0:
-            return Grounds(searched=request.use_rag is True)
+            return Grounds(searched=request.documents_only)
         top_k = request.rag_top_k or settings.top_k
         resolved = resolve(question, before)
         if not resolved.leans:

@@ -228,7 +228,7 @@ class EnhancedLLMIntegration:
         may = may_answer(self.manager, route, asked.user_id) if extract else []
         ready = {p.provider_id: ReadyAnswer(EXTRACT_MODEL, extract) for p in may if is_demonstration(p.config)}
         shown = CheckedAnswer(guard, [c.n for c in citations])
-        fixed = await self._extract(grounds, turn.question) if request.use_rag and grounds.none_found else ""
+        fixed = extract if is_vain and request.documents_only and not request.images else ""
         return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
 
     async def _extract(self, grounds: Grounds, question: str) -> str:

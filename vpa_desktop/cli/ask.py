@@ -67,6 +67,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         fresh=options.fresh,
         temporary=options.temporary,
         over_limit=options.over_limit,
+        documents_only=options.docs or (bool(options.collection) and options.docs is None),
         user_id=options.user or LOCAL_USER,
     )
     async with opened(paths, out) as system:
