@@ -41,6 +41,7 @@ class ViewerPanel(SidePanel):
         self._back.setVisible(from_sources)
         self._back.clicked.connect(self.sources_wanted)
         self.canvas, self.text = PageCanvas(), TextPane()
+        self.text.setPlaceholderText(self.tr("Opening…"))
         self._stack = QStackedWidget()
         self._stack.addWidget(self.text)
         self._stack.addWidget(self.canvas)
