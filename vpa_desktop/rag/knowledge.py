@@ -28,12 +28,21 @@ from vpa_desktop.rag.folders import files_in, is_gone, is_reachable
 from vpa_desktop.rag.index import IndexHome, VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
+from vpa_desktop.rag.left_out import Context, context_of, with_reasons
 from vpa_desktop.rag.model_change import Engine, ModelChange, Reopen
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
 from vpa_desktop.rag.reranker import SecondLook, find_reranker
 from vpa_desktop.rag.search import Searcher
 from vpa_desktop.rag.sentence_embedder import open_embedder
-from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport, SearchScope
+from vpa_desktop.records import (
+    DocumentRecord,
+    IngestFailure,
+    IngestProgress,
+    IngestReport,
+    SearchReport,
+    SearchResult,
+    SearchScope,
+)
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.documents import DocumentStore
 from vpa_desktop.storage.passage_search import PassageSearch
@@ -66,6 +75,7 @@ class KnowledgeBase:
 
     ``embedder`` may be a function that makes one, for models that take long to load. ``home`` decides what indexes the
     vectors; ``reopen`` makes the embedder again that was set before, to answer while another one's vectors are made.
+    ``changed`` is awaited after each change of the documents, when they can be searched again.
     """
 
     def __init__(
@@ -93,6 +103,7 @@ class KnowledgeBase:
         self._parts: _Parts | None = None
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
+        self.changed: Callable[[], Awaitable[None]] | None = None
 
     async def add_document(
         self,
@@ -113,6 +124,7 @@ class KnowledgeBase:
             async for _ in self._embed_waiting(parts):
                 pass
             await parts.keeper.save()
+        await self._tell_change()
         stored = await self._store.get(document_id)
         assert stored is not None
         return stored.record
@@ -172,7 +184,9 @@ class KnowledgeBase:
         began = time.perf_counter()
         searcher = (await self._open()).searcher
         results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
-        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(results))
+        chosen = await self._chosen(results, self._settings.top_k)
+        explained = with_reasons(results, chosen, self._settings.top_k)
+        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(explained))
 
     async def context_for(
         self,
@@ -185,9 +199,24 @@ class KnowledgeBase:
 
         Empty when nothing fits the question well enough to be shown as its source.
         """
+        return (await self.find_context(query, top_k, collections, scope)).citations
+
+    async def find_context(
+        self,
+        query: str,
+        top_k: int | None = None,
+        collections: Sequence[str] = (),
+        scope: SearchScope | None = None,
+    ) -> Context:
+        """Returns what ``context_for`` does, with what was left out and why, and how well the best passage fits."""
         searcher = (await self._open()).searcher
-        found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope), relevant_only=True)
-        return await fill(self._store, found, top_k or self._settings.top_k, self._settings.context_tokens)
+        found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope))
+        most = top_k or self._settings.top_k
+        return context_of(found, await self._chosen(found, most), most)
+
+    async def _chosen(self, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
+        fitting = [result for result in found if not result.left_out]
+        return await fill(self._store, fitting, top_k, self._settings.context_tokens)
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""
@@ -211,6 +240,7 @@ class KnowledgeBase:
             await keeper.current()
             await keeper.change(self._store.remove(document_ids))
             await keeper.save()
+        await self._tell_change()
 
     async def check(self) -> dict[str, Any]:
         """Looks at the documents and the index, builds the index again where it is wrong, and says what it found."""
@@ -252,6 +282,10 @@ class KnowledgeBase:
             await parts.embedder.aclose()
         elif not callable(self._embedder):
             await self._embedder.aclose()
+
+    async def _tell_change(self) -> None:
+        if self.changed is not None:
+            await self.changed()
 
     async def _open(self) -> _Parts:
         async with self._opening:
@@ -319,6 +353,8 @@ class KnowledgeBase:
             except KnowledgeError as stopped:
                 failed.append(IngestFailure(parts.embedder.name, str(stopped)))
             await parts.keeper.save()
+        if counts["added"] or counts["updated"]:
+            await self._tell_change()
         seconds = time.perf_counter() - began
         yield IngestReport(counts["added"], counts["updated"], counts["unchanged"], tuple(failed), chunks, seconds)
 

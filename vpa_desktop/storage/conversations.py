@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.errors import StorageError
+from vpa_desktop.evidence import Feedback
 from vpa_desktop.messages import Attempt, Citation, Usage
 from vpa_desktop.records import ConversationRecord, MessageRecord, UsageRow
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.evidence import JudgedAnswer, evidence_from_json, evidence_to_json, judged_answers
 from vpa_desktop.storage.fulltext import is_unsegmented, like_pattern, words_query
 from vpa_desktop.storage.rows import (
     from_json,
@@ -164,6 +166,15 @@ class ConversationStore:
 
         await self._db.write(work)
 
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        """Notes what the person says of an answer; empty takes it back."""
+        query = "UPDATE messages SET feedback = ? WHERE id = ? AND role = 'assistant'"
+        await self._db.write(lambda db: db.execute(query, [feedback, message_id]))
+
+    async def judged_answers(self, since: datetime | None = None) -> builtins.list[JudgedAnswer]:
+        """The answers for whose question the documents were searched, oldest first."""
+        return await judged_answers(self._db, since)
+
     async def recover(self) -> int:
         """Marks the answers of processes that died while streaming as interrupted; returns how many there were."""
         if self._db.read_only:
@@ -234,6 +245,7 @@ def _columns(message: MessageRecord) -> dict[str, Any]:
         "first_choice": message.first_choice,
         "first_choice_usd": money_to_text(message.first_choice_usd),
         "saved_usd": money_to_text(message.saved_usd),
+        "evidence": evidence_to_json(message.evidence),
     }
 
 
@@ -265,4 +277,6 @@ def _message(row: dict[str, Any]) -> MessageRecord:
         first_choice=row["first_choice"],
         first_choice_usd=text_to_money(row["first_choice_usd"]),
         saved_usd=text_to_money(row["saved_usd"]),
+        evidence=evidence_from_json(row["evidence"]),
+        feedback=row["feedback"],
     )

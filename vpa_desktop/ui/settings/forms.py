@@ -122,6 +122,13 @@ class RetrievalPage(FormPage):
             lambda s: s.rag.chunk_overlap_tokens,
             step=5,
         )
+        self.choice(
+            "rag.follow_up",
+            self.tr("Follow-up questions"),
+            self.tr("Who adds what they leave out, for the search. The model is asked once more, which costs."),
+            (("rule", self.tr("A rule on this computer")), ("model", self.tr("The model that answers"))),
+            lambda s: s.rag.follow_up,
+        )
         self.end()
 
 
