@@ -15,6 +15,7 @@ from vpa_desktop.rag.chunks import is_latin, is_unsegmented
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.index import VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.rag.retrieval import Found, Ranking
 from vpa_desktop.records import SearchResult, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
@@ -160,21 +161,17 @@ def _with_vectors(index: VectorIndex, query: Vector, keyword: Ranking, among: Se
 def _same_part(near: Sequence[Passage], passage: Passage) -> list[Passage]:
     """The neighbours on the passage's page or in its section: there the offsets go on rising."""
     middle = next(i for i, other in enumerate(near) if other.chunk_id == passage.chunk_id)
-    place = (passage.page, passage.section)
+    place = _place(passage)
     first, last = middle, middle
-    while (
-        first > 0
-        and (near[first - 1].page, near[first - 1].section) == place
-        and (near[first - 1].start < near[first].start)
-    ):
+    while first > 0 and _place(near[first - 1]) == place and (near[first - 1].start < near[first].start):
         first -= 1
-    while (
-        last + 1 < len(near)
-        and (near[last + 1].page, near[last + 1].section) == place
-        and (near[last + 1].start > near[last].start)
-    ):
+    while last + 1 < len(near) and _place(near[last + 1]) == place and (near[last + 1].start > near[last].start):
         last += 1
     return list(near[first : last + 1])
+
+
+def _place(passage: Passage) -> tuple[int | None, str]:
+    return passage.page, without_position(passage.section)
 
 
 def _joined(passages: Sequence[Passage], start: int, end: int | None) -> str:
