@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def _is_paragraph(line: str) -> bool:
 def without_bare_headings(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Leaves out parts that are only a heading whose words the next part carries in its path."""
     kept: list[Part] = []
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
+    for part, following in zip_longest(parts, parts[1:]):
         bare = len(part.text.strip().splitlines()) == 1 and bool(part.section)
         if bare and following is not None and following.section.startswith(part.section + " > "):
             continue

@@ -28,6 +28,7 @@ _PASSED_OVER = frozenset(
     )
 )
 _MAX_BLANKS = 100
+_MAX_REPEATED = 200
 
 
 def load_odf(data: bytes, path: Path) -> LoadedDocument:
@@ -122,7 +123,7 @@ def _rows(table: Any) -> Iterator[list[str]]:
             if local(cell) == "table-cell" and len(cells) < MAX_COLUMNS:
                 text = " ".join(_text(paragraph) for paragraph in cell.iter("{*}p", "{*}h"))
                 times = attribute(cell, "number-columns-repeated")
-                cells.extend([text] * (min(int(times), MAX_COLUMNS) if text and times.isdigit() else 1))
+                cells.extend([text] * (min(int(times), _MAX_REPEATED) if text and times.isdigit() else 1))
         yield cells
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-MAX_COLUMNS = 256
+MAX_COLUMNS = 16_384
 _SMALL_TABLE_CHARS = 320
 _LONG_ROW_CHARS = 480
 _LONGEST_NAME_CHARS = 80
