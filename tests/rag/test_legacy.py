@@ -14,8 +14,11 @@ from vpa_desktop.rag.loaders import load
 FIELD = 'See \x13 HYPERLINK "http://x" \x14the page\x15 today.'
 
 
-def word(pieces: list[tuple[str, bool]], *, flags: int = 0x0200) -> bytes:
-    """A Word file whose text lies in pieces, each in one or in two bytes a character."""
+def word(pieces: list[tuple[str, bool]], *, flags: int = 0x0200, styles: tuple[tuple[int, int], ...] = ()) -> bytes:
+    """A Word file whose text lies in pieces, each in one or in two bytes a character.
+
+    ``styles`` are where paragraphs begin in the text's bytes, and the numbers of their styles.
+    """
     text, descriptors, ends = bytearray(), b"", [0]
     begin = 0x0400
     for piece, is_narrow in pieces:
@@ -25,12 +28,21 @@ def word(pieces: list[tuple[str, bool]], *, flags: int = 0x0200) -> bytes:
         ends.append(ends[-1] + len(piece))
     table = struct.pack(f"<{len(ends)}I", *ends) + descriptors
     clx = b"\x01" + struct.pack("<H", 3) + b"abc" + b"\x02" + struct.pack("<I", len(table)) + table
+    page = bytearray(512)
+    page[511] = len(styles)
+    struct.pack_into(f"<{len(styles) + 1}I", page, 0, *(begin + at for at, _ in styles), begin + len(text))
+    for run, (_, style) in enumerate(styles):
+        page[4 * (len(styles) + 1) + 13 * run] = 200 + 4 * run
+        struct.pack_into("<BH", page, 400 + 8 * run, 2, style)
+    text += bytes(-len(text) % 512)
+    runs = struct.pack("<3I", begin, begin + len(text), (begin + len(text)) // 512)
     head = bytearray(begin)
+    struct.pack_into("<II", head, 0x0102, 16 + len(clx), len(runs))
     struct.pack_into("<HH", head, 0, 0xA5EC, 193)
     struct.pack_into("<H", head, 0x0A, flags)
     struct.pack_into("<ii", head, 0x4C, ends[-1], 0)
     struct.pack_into("<II", head, 0x01A2, 16, len(clx))
-    return compound_file({"WordDocument": bytes(head + text), "1Table": bytes(16) + clx})
+    return compound_file({"WordDocument": bytes(head + text + page), "1Table": bytes(16) + clx + runs})
 
 
 def record(kind: int, content: bytes, *, instance: int = 0, is_container: bool = False) -> bytes:
@@ -73,6 +85,17 @@ def test_a_word_text_in_pieces_of_both_widths(tmp_path: Path) -> None:
     file = tmp_path / "old.doc"
     file.write_bytes(word([("Grüße aus ", True), ("Москва.\r", False), (FIELD + "\r", True), ("a\x07b\x07\x07", True)]))
     assert text_of(file).splitlines() == ["Grüße aus Москва.", "See the page today.", "a | b"]
+
+
+def test_headings_of_a_word_file_are_known_by_the_number_of_their_style(tmp_path: Path) -> None:
+    pieces = [("Plan\rFirst.\ra\x07b\x07\x07Kosten\r", True), ("Zweite…\r", False)]
+    styles = ((0, 1), (5, 0), (17, 2), (24, 0))
+    file = tmp_path / "old.doc"
+    file.write_bytes(word(pieces, styles=styles))
+    assert [(part.section, part.text) for part in load(file).parts] == [
+        ("Plan", "Plan\nFirst.\na | b"),
+        ("Plan > Kosten", "Kosten\nZweite…"),
+    ]
 
 
 def test_a_word_file_with_a_password_or_a_broken_table_is_a_sentence(tmp_path: Path) -> None:

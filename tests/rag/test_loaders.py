@@ -105,6 +105,21 @@ def test_docx_headings_make_the_section_path_and_tables_rows(documents: Path) ->
     assert "Banana | $0.50 | 20" in table.text
 
 
+def test_the_bookmarks_of_a_pdf_are_the_sections_of_its_pages(documents: Path) -> None:
+    parts = load(documents / "sample-fi__GeoTopo-komprimiert.pdf").parts
+    assert [parts[number].section for number in (0, 5, 6)] == [
+        "",
+        "1 Topologische Grundbegriffe",
+        "1 Topologische Grundbegriffe > 1.1 Topologische Räume",
+    ]
+
+
+def test_a_pdf_whose_end_is_lost_is_read(documents: Path) -> None:
+    document = load(documents / "made__xref_cut.pdf")
+    assert document.pages == 14
+    assert "Just-in-Time" in document.parts[0].text
+
+
 def test_markdown_sections_are_its_headings_outside_code(tmp_path: Path) -> None:
     file = tmp_path / "notes.md"
     file.write_text(

@@ -1,28 +1,21 @@
-"""Word and PowerPoint files of 97 to 2003, by their published binary layouts ([MS-DOC], [MS-PPT]): text, no format."""
+"""Word and PowerPoint files of 97 to 2003, by their published layouts ([MS-DOC], [MS-PPT]): text and headings."""
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 from vpa_desktop.rag import ppt_records
+from vpa_desktop.rag.doc_text import paragraphs
 from vpa_desktop.rag.kinds import damaged, password_needed
+from vpa_desktop.rag.load_markup import Headings, without_bare_headings
 from vpa_desktop.rag.loaders import LoadedDocument, Part, titled, within_limit
 from vpa_desktop.rag.olefiles import opened, read_stream
+from vpa_desktop.rag.tables import table_lines
 
 _MAGICS = (b"\xec\xa5", b"\xdc\xa5", b"\xdb\xa5")
-_WORD_97 = 193
 _ENCRYPTED, _SECOND_TABLE = 0x0100, 0x0200
-_COMPRESSED = 0x40000000
-# A field is its code, then what it shows; the code is left out, and a field may stand in another's code.
-_FIELD_CODE = re.compile("\x13[^\x13\x14\x15]*(?:\x14([^\x13\x14\x15]*))?\x15")
-_MAX_FIELD_DEPTH = 8
-_SHOWN_AS = str.maketrans(
-    {"\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x0e": "\n", "\x1e": "-", "\x1f": "", "\xa0": " ", "\x07": "\x07"}
-    | dict.fromkeys("\x00\x01\x02\x03\x04\x05\x06\x08\x13\x14\x15", "")
-)
 
 
 def load_doc(data: bytes, path: Path) -> LoadedDocument:
@@ -36,51 +29,29 @@ def load_doc(data: bytes, path: Path) -> LoadedDocument:
             raise password_needed(path)
         table = read_stream(file, "1Table" if flags & _SECOND_TABLE else "0Table")
         try:
-            text = "".join(_pieces(word, table))
+            parts = within_limit(_sections(word, table), path)
         except (struct.error, IndexError) as exc:
             raise damaged(path) from exc
         title = _title(file)
-    return LoadedDocument(titled(path, title), within_limit([Part(_shown(text))], path))
+    return LoadedDocument(titled(path, title), without_bare_headings(parts))
 
 
-def _pieces(word: bytes, table: bytes) -> Iterator[str]:
-    """The text by its piece table, up to where the headers of the pages begin."""
-    version = struct.unpack_from("<H", word, 2)[0]
-    if version < _WORD_97:
-        first, after = struct.unpack_from("<II", word, 0x18)
-        yield word[first:after].decode("cp1252", "replace")
-        return
-    main, notes = struct.unpack_from("<ii", word, 0x4C)
-    left = max(main, 0) + max(notes, 0)
-    at, size = struct.unpack_from("<II", word, 0x01A2)
-    clx = table[at : at + size]
-    at = 0
-    while clx[at] == 1:  # formatting that is shared by pieces
-        at += 3 + int(struct.unpack_from("<H", clx, at + 1)[0])
-    count = (struct.unpack_from("<I", clx, at + 1)[0] - 4) // 12
-    ends = struct.unpack_from(f"<{count + 1}I", clx, at + 5)
-    for number in range(count):
-        position = struct.unpack_from("<I", clx, at + 5 + 4 * (count + 1) + 8 * number + 2)[0]
-        chars = min(ends[number + 1] - ends[number], left)
-        if chars <= 0:
-            return
-        left -= chars
-        if position & _COMPRESSED:
-            begin = (position & ~_COMPRESSED) // 2
-            yield word[begin : begin + chars].decode("cp1252", "replace")
-        else:
-            yield word[position : position + 2 * chars].decode("utf-16-le", "replace")
-
-
-def _shown(text: str) -> str:
-    for _ in range(_MAX_FIELD_DEPTH):
-        shorter = _FIELD_CODE.sub(lambda field: field[1] or "", text)
-        if shorter == text:
-            break
-        text = shorter
-    text = text.translate(_SHOWN_AS)
-    # A cell ends with this mark, and a row with one more.
-    return text.replace("\x07\x07", "\n").replace("\x07", " | ")
+def _sections(word: bytes, table: bytes) -> Iterator[Part]:
+    headings, lines, rows = Headings(), list[str](), list[list[str]]()
+    for level, cells in paragraphs(word, table):
+        if len(cells) > 1:
+            rows.append(cells)
+            continue
+        lines.extend(table_lines(rows))
+        rows = []
+        text = cells[0].strip()
+        if level and text:
+            yield Part("\n".join(lines), section=headings.path)
+            lines = []
+            headings.enter(level, text)
+        if text:
+            lines.append(text)
+    yield Part("\n".join([*lines, *table_lines(rows)]), section=headings.path)
 
 
 def load_ppt(data: bytes, path: Path) -> LoadedDocument:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.kinds import password_needed
+from vpa_desktop.rag.load_markup import Headings
 from vpa_desktop.rag.loaders import LoadedDocument, Part, Reading, Recogniser, titled, within_limit
 from vpa_desktop.rag.recognition import OutOfTime
 
 _MAX_PAGES = 20_000
+_MAX_BOOKMARKS = 10_000
 _RECOGNITION_DPI = 250
 _LONGEST_SIDE_DOTS = 5_000
 _MAX_OBJECTS = 1_000_000
@@ -40,7 +43,8 @@ def load_pdf(data: bytes, path: Path, reading: Reading | None = None) -> LoadedD
         if pages > _MAX_PAGES:
             raise DocumentUnreadable(f"{path.name} has {pages} pages", f"{_MAX_PAGES} are the most", "Split it")
         pictures = _Pictures(reading.recognise if reading else None)
-        parts = within_limit(_pages(document, pages, pictures), path)
+        sections = _sections(document, pages)
+        parts = within_limit(_pages(document, sections, pictures), path)
         title = "" if not parts else _title(document)
     finally:
         document.close()
@@ -77,10 +81,34 @@ def _with_trailer(data: bytes) -> Any | None:
         return None
 
 
-def _pages(document: Any, pages: int, pictures: _Pictures) -> Iterator[Part]:
+def _sections(document: Any, pages: int) -> list[str]:
+    """The path of bookmarks each page stands under, its own first one included; nothing where there are none."""
     import pypdfium2
 
+    marks: dict[int, list[tuple[int, str]]] = {}
+    try:
+        for mark in itertools.islice(document.get_toc(), _MAX_BOOKMARKS):
+            where = mark.get_dest()
+            index = where.get_index() if where is not None else None
+            if index is not None:
+                marks.setdefault(index, []).append((mark.level + 1, _clean(mark.get_title())))
+    except (pypdfium2.PdfiumError, UnicodeDecodeError):
+        return [""] * pages
+    headings, paths = Headings(), list[str]()
     for index in range(pages):
+        first, *others = marks.get(index, [(0, "")])
+        if first[0]:
+            headings.enter(*first)
+        paths.append(headings.path)
+        for level, title in others:
+            headings.enter(level, title)
+    return paths
+
+
+def _pages(document: Any, sections: list[str], pictures: _Pictures) -> Iterator[Part]:
+    import pypdfium2
+
+    for index, section in enumerate(sections):
         try:
             page = document[index]
         except pypdfium2.PdfiumError:
@@ -95,7 +123,7 @@ def _pages(document: Any, pages: int, pictures: _Pictures) -> Iterator[Part]:
             continue
         finally:
             page.close()
-        yield Part(text, page=index + 1)
+        yield Part(text, index + 1, section)
 
 
 class _Pictures:
