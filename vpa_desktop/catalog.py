@@ -155,6 +155,10 @@ class LLMProviderConfig:
     Costs are US dollars; ``cost_per_token`` is the source document's one price for every token and
     stands behind the exact ones; what was read from a cache costs like other input unless it has a price of its own.
     ``None`` leaves a choice to the provider or the price catalogue.
+
+    What follows from these is worked out once, since every request asks for it: ``kind`` (the name in settings.toml),
+    ``endpoint`` (the base URL in force, without a trailing slash), ``runs_here`` (the kind and the address are this
+    machine's) and ``is_local`` (a request never leaves it; ``local_only`` in settings overrides the guess).
     """
 
     provider: LLMProvider | str
@@ -187,31 +191,24 @@ class LLMProviderConfig:
     proxy: str | None = None
     ca_file: str | None = None
     allow_plain_http: bool = False
+    kind: str = field(init=False, repr=False, compare=False)
+    endpoint: str = field(init=False, repr=False, compare=False)
+    runs_here: bool = field(init=False, repr=False, compare=False)
+    is_local: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        name = str(self.provider)
+        kind = KINDS.get(name)
+        endpoint = (self.api_endpoint or (kind.default_endpoint if kind else "")).rstrip("/")
+        runs_here = bool(kind and kind.is_local) or (name == LLMProvider.OLLAMA and is_loopback(endpoint))
+        is_local = runs_here if self.local_only is None else self.local_only
+        found: dict[str, object] = {"kind": name, "endpoint": endpoint, "runs_here": runs_here, "is_local": is_local}
         if not self.provider_id:
-            object.__setattr__(self, "provider_id", str(self.provider))
-        if not self.model and self.kind in KINDS:
-            object.__setattr__(self, "model", str(KINDS[self.kind].default_model))
-
-    @property
-    def kind(self) -> str:
-        """The kind's name as in settings.toml."""
-        return str(self.provider)
-
-    @property
-    def endpoint(self) -> str:
-        """The base URL in force, without a trailing slash."""
-        default = KINDS[self.kind].default_endpoint if self.kind in KINDS else ""
-        return (self.api_endpoint or default).rstrip("/")
-
-    @property
-    def is_local(self) -> bool:
-        """True where a request never leaves this machine (``local_only`` in settings overrides the guess)."""
-        if self.local_only is not None:
-            return self.local_only
-        kind = KINDS.get(self.kind)
-        return bool(kind and kind.is_local) or (self.kind == LLMProvider.OLLAMA and is_loopback(self.endpoint))
+            found["provider_id"] = name
+        if not self.model and kind is not None:
+            found["model"] = str(kind.default_model)
+        for attribute, value in found.items():
+            object.__setattr__(self, attribute, value)
 
     def with_key(self, api_key: str | None) -> LLMProviderConfig:
         """The same configuration with this key."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig, is_loopback
+from vpa_desktop.catalog import LLMProvider, LLMProviderConfig
 from vpa_desktop.messages import Usage
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def is_free(config: LLMProviderConfig) -> bool:
 
     Decided by the kind and the address: ``local_only`` in settings is about privacy, and makes nothing free.
     """
-    kind = KINDS.get(config.kind)
-    if not (kind and kind.is_local) and not (config.kind == LLMProvider.OLLAMA and is_loopback(config.endpoint)):
+    if not config.runs_here:
         return False
     own = (config.cost_per_token, config.input_cost_per_million, config.output_cost_per_million)
     return all(price is None for price in own)
@@ -41,7 +40,7 @@ def is_free(config: LLMProviderConfig) -> bool:
 
 def is_at_hand(config: LLMProviderConfig) -> bool:
     """True where a price can be said at once: it needs no catalogue, or the catalogue has been read."""
-    return is_free(config) or _own_price(config) is not None or "genai_prices.data" in sys.modules
+    return "genai_prices.data" in sys.modules or is_free(config) or _own_price(config) is not None
 
 
 def cost_usd(config: LLMProviderConfig, model: str, usage: Usage | None, at: datetime | None = None) -> Decimal | None:
@@ -116,11 +115,11 @@ def _own_price(config: LLMProviderConfig) -> _OwnPrice | None:
 
 
 def _catalogue_cost(config: LLMProviderConfig, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
-    from genai_prices import Usage as PricedUsage
-
     place = _CATALOGUE_IDS.get(config.kind) or config.endpoint
     if not _is_listed(place, model):
         return None
+    from genai_prices import Usage as PricedUsage
+
     cached = {"cache_read_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
     for rebate in (cached, {}):  # a server that reports more cached than sent: the price without a rebate
         counted = PricedUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, **rebate)

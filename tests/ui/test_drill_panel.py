@@ -65,6 +65,14 @@ async def test_health_says_how_each_provider_stands_and_did(window: MainWindow, 
     await until(lambda: "7" in words(health))
 
 
+async def test_a_provider_that_mostly_fails_is_not_shown_as_well(window: MainWindow, backend: FakeBackend) -> None:
+    backend.health.told = tuple(replace(each, success_rate=0.1) for each in busy_health()[:1])
+    window.go(DASHBOARD)
+    health = window.dashboard.health
+    await until(lambda: "in use, but most of its requests fail" in words(health))
+    assert any(name.startswith("openai_main: in use, but most of its requests fail.") for name in cards(health))
+
+
 async def test_a_drill_shows_the_chain_act(window: MainWindow, backend: FakeBackend) -> None:
     panel = await opened(window)
     assert not window.dashboard.health.isVisible()

@@ -124,7 +124,7 @@ async def _ask_within(
             await budget.release(reservation)  # a refusal costs nothing
         else:
             row = _row(config, most, cost, (time.perf_counter() - started) * 1000)
-            await budget.settle(reservation, replace(row, key_label=provider.key_label))
+            await budget.settle(reservation, row._replace(key_label=provider.key_label))
     return probe
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.messages import Attempt
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 class Stop:
     """A provider on a route. ``named_model`` is the request's own model where it is meant for this provider.
 
-    ``model`` is the one that is asked there.
+    ``model`` is the one that is asked there, ``info`` what is known of it, once somebody has looked.
     """
 
-    __slots__ = ("model", "named_model", "provider", "provider_id")
+    __slots__ = ("info", "model", "named_model", "provider", "provider_id")
 
     def __init__(self, provider: BaseLLMProvider, named_model: str | None = None) -> None:
         self.provider = provider
         self.named_model = named_model
         self.provider_id = provider.provider_id
         self.model = named_model or provider.model
+        self.info: ModelInfo | None = None
 
     def passed_over(self, reason: str) -> Attempt:
         """The line of the receipt for one that is not asked."""
         return Attempt(self.provider_id, self.model, "skipped", reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """Those that may be asked, in order, and the lines of the receipt for the others.
 
     ``is_forced`` where all should be left alone: the one that is back first is asked all the same.
@@ -46,6 +46,8 @@ class Admission:
 
 def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
     """Sort out those that are left alone for now; the route has at least one."""
+    if manager.cooldowns.is_empty and manager.standings.are_well(route):
+        return Admission(tuple(route), (), len(route) == 1)
     waits = [_wait(manager, stop) for stop in route]
     open_ones = [stop for stop, (seconds, _) in zip(route, waits, strict=True) if not seconds]
     is_forced = not open_ones

@@ -43,7 +43,7 @@ CONTINUE: Final = (
 
 @dataclass(slots=True)
 class AttemptRun:
-    """Collects one attempt as it goes. Times in milliseconds since it started."""
+    """Collects one attempt as it goes. Times in milliseconds since it started; ``took_ms`` is there at its end."""
 
     provider: BaseLLMProvider
     request: LLMRequest
@@ -53,7 +53,9 @@ class AttemptRun:
     ttft_ms: float | None = None
     done: StreamDone | None = None
     force: bool = False
+    took_ms: float = 0.0
     cost_usd: Decimal | None = None
+    _usage: Usage | None = None
 
     def __post_init__(self) -> None:
         self.provider = self.provider.for_attempt(force=self.force)
@@ -61,7 +63,8 @@ class AttemptRun:
     @property
     def passed_over(self) -> tuple[Attempt, ...]:
         """The keys that were refused before the one that was taken, as lines of the route receipt."""
-        gone = self.provider.passed_over
+        if not (gone := self.provider.passed_over):
+            return ()
         return tuple(Attempt(self.provider.provider_id, self.model, "skipped", each.reason, each.ms) for each in gone)
 
     @property
@@ -74,18 +77,23 @@ class AttemptRun:
         """How long it has taken so far."""
         return (time.perf_counter() - self.started) * 1000
 
-    def take(self, event: TextDelta | ReasoningDelta) -> None:
-        """Note a piece of the answer."""
+    def take(self, event: TextDelta | ReasoningDelta, now: float) -> None:
+        """Note a piece of the answer that came ``now`` (``time.perf_counter``)."""
         if self.ttft_ms is None:
-            self.ttft_ms = self.ms
+            self.ttft_ms = (now - self.started) * 1000
         (self.text if isinstance(event, TextDelta) else self.reasoning).append(event.text)
+
+    def end(self) -> None:
+        """It is over: from now on its time, and the usage of a whole answer, stand still."""
+        self.took_ms = self.ms
+        if self.done is not None:
+            self._usage = self.usage()
 
     def receipt(self, outcome: AttemptOutcome, reason: str = "") -> Attempt:
         """The attempt as a line of the route receipt."""
         ttft_ms = None if self.ttft_ms is None else round(self.ttft_ms, 1)
-        return Attempt(
-            self.provider.provider_id, self.model, outcome, reason, round(self.ms, 1), ttft_ms, self.cost_usd
-        )
+        ms = round(self.took_ms or self.ms, 1)
+        return Attempt(self.provider.provider_id, self.model, outcome, reason, ms, ttft_ms, self.cost_usd)
 
     def usage(self, counted: Usage | None = None, *, is_whole: bool = True) -> Usage:
         """What was counted; what the provider did not say is estimated from the text.
@@ -93,6 +101,8 @@ class AttemptRun:
         Of an answer that broke off (``is_whole`` False) a count may stand for its beginning only (Anthropic's first
         event says one token): the estimate counts where it is more.
         """
+        if self._usage is not None and counted is None:
+            return self._usage
         counted = counted or (self.done and self.done.usage) or Usage()
         tokens_in, tokens_out = counted.input_tokens, counted.output_tokens
         if tokens_in is None:
@@ -115,34 +125,29 @@ class AttemptRun:
         """
         counted = (error.usage if error else None) or (self.done.usage if self.done else None)
         billed = outcome in ("ok", "cancelled") or bool(self.text or self.reasoning) or _is_something(counted)
-        usage = self.usage(counted, is_whole=self.done is not None) if billed else Usage()
-        config = self.provider.config
-        if not billed:
-            cost: Decimal | None = Decimal()
-        elif prices.is_free(config):
-            cost = Decimal()
-        else:
-            cost = await cost_usd(config, self.model, usage)
-        self.cost_usd = cost
+        usage = self.usage(counted if error else None, is_whole=self.done is not None) if billed else Usage()
+        provider, request, model = self.provider, self.request, self.model
+        config = provider.config
+        cost = self.cost_usd = await cost_usd(config, model, usage) if billed else Decimal()
         row = UsageRow(
             at=datetime.now(UTC),
-            provider=self.provider.provider_id,
-            model=self.model,
+            provider=provider.provider_id,
+            model=model,
             outcome=outcome,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_input_tokens=usage.cached_input_tokens,
             cost_usd=cost,
             ttft_ms=self.ttft_ms,
-            latency_ms=self.ms,
+            latency_ms=self.took_ms,
             error_class=error.error_class if error else "",
-            conversation_id=self.request.conversation_id,
-            message_id=self.request.metadata.get("message_id"),
+            conversation_id=request.conversation_id,
+            message_id=request.metadata.get("message_id"),
             estimated=usage.estimated,
-            user_id=self.request.user_id,
-            key_label=self.provider.key_label,
+            user_id=request.user_id,
+            key_label=provider.key_label,
             cache_write_tokens=usage.cache_write_tokens,
-            saved_usd=prices.prompt_cache_saving_usd(config, self.model, usage, cost),
+            saved_usd=prices.prompt_cache_saving_usd(config, model, usage, cost),
         )
         return row, cost
 
@@ -156,11 +161,11 @@ class AttemptRun:
             model=self.model,
             finish_reason=self.done.finish_reason if self.done else None,
             usage=self.usage(),
-            reasoning="".join(self.reasoning),
+            reasoning="".join(self.reasoning) if self.reasoning else "",
             tool_calls=self.done.tool_calls if self.done else (),
             cost_usd=cost,
             ttft_ms=self.ttft_ms,
-            latency_ms=self.ms,
+            latency_ms=self.took_ms,
             attempts=attempts,
             request_id=self.done.request_id if self.done else None,
             carry=self.done.carry if self.done and not before else None,

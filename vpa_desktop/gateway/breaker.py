@@ -68,6 +68,11 @@ class CircuitBreaker:
         return "open"
 
     @property
+    def is_closed(self) -> bool:
+        """True where nothing is held against the provider: the usual case."""
+        return self._open_until is None
+
+    @property
     def opens_in_s(self) -> float:
         """Seconds until the next probe may go out; 0 when a request may go now."""
         if self._open_until is None:

@@ -29,7 +29,7 @@ CLOCK_SLACK: Final = timedelta(minutes=1)
 """A clock that is corrected by less was not set back, as far as a person is concerned."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Reservation:
     """Money set aside for one attempt; ``needed_usd`` 0 where the price is unknown or nothing is limited.
 
@@ -39,6 +39,10 @@ class Reservation:
     needed_usd: Decimal
     id: str = ""
     notes: tuple[str, ...] = ()
+
+
+NOTHING: Final = Reservation(Decimal())
+"""What is set aside where nothing is limited, or nothing costs anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Budget:
             self.settings.monthly_limit_usd,
             self.more_limits(user_id),
         )
+        if daily is None and monthly is None:
+            return limits
         for firm in limits:  # the same limit need not be kept, and warned of, twice
             if firm.user_id is None and firm.period == "daily" and daily is not None and firm.usd <= daily:
                 daily = None
@@ -177,10 +183,10 @@ class Budget:
 
         Raises StorageError where it could not be booked; what was set aside stays so then, and the limit holds.
         """
-        limits = self.limits(row.user_id)
+        limits = self.limits(row.user_id) if row.cost_usd or reservation.id else ()
         if not limits and not self.settings.cost_tracking and row.cost_usd:
-            row = replace(row, cost_usd=None)
-        if not reservation.id and (not limits or not row.cost_usd):
+            row = row._replace(cost_usd=None)
+        if not reservation.id and not limits:
             await self._ledger.record(row)
             return reservation.notes
 

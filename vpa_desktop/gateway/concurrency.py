@@ -59,7 +59,9 @@ class Line:
         """Take a place if one is free and nobody of the same kind waits for it."""
         if self._waiting[priority] or not self._has_room(priority):
             return False
-        self._take(priority)
+        self.in_flight += 1
+        if priority == "background":
+            self._background += 1
         return True
 
     async def enter(self, priority: Priority, flow: str, patience_s: float | None) -> bool:
@@ -103,14 +105,12 @@ class Line:
             return False
         return self.in_flight < places
 
-    def _take(self, priority: Priority) -> None:
-        self.in_flight += 1
-        self._background += priority == "background"
-
     def _give_back(self, priority: Priority) -> None:
         self.in_flight -= 1
-        self._background -= priority == "background"
-        self._wake()
+        if priority == "background":
+            self._background -= 1
+        if self._waiting["chat"] or self._waiting["background"]:
+            self._wake()
 
     def _wake(self) -> None:
         while (priority := self._next()) is not None:
@@ -120,7 +120,8 @@ class Line:
             if line:
                 flows[flow] = line  # to the end: the other flows come first
             if not place.done():
-                self._take(priority)
+                self.in_flight += 1
+                self._background += priority == "background"
                 self._given += 1
                 place.set_result(None)
 

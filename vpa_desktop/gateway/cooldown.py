@@ -60,6 +60,11 @@ class Cooldowns:
             pause.until, pause.reason = until, REASONS[error.error_class]
         return True
 
+    @property
+    def is_empty(self) -> bool:
+        """True where nobody has asked for patience."""
+        return not self._pauses
+
     def left_s(self, provider_id: str, model: str) -> float:
         """Seconds until it may be asked again; 0 where it may be asked now."""
         pause = self._pauses.get((provider_id, model))

@@ -11,17 +11,16 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vpa_desktop.catalog import ModelInfo
-from vpa_desktop.errors import BudgetExceeded, ProviderError, StreamInterrupted, VPAError
+from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
-from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import fitted, least_tokens, unfit, window_of
+from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import SLOWER, Lane, LaneEvent
+from vpa_desktop.gateway.match import Match, Objection
 from vpa_desktop.gateway.on_limit import after_limit
-from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
+from vpa_desktop.gateway.permission import left_out, none_permitted
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
@@ -49,6 +48,14 @@ class ReadyAnswer:
     text: str
 
 
+class _Chosen(NamedTuple):
+    """What was chosen before the walk: the provider that the person named, a route, whom the model is meant for."""
+
+    named: str | None
+    route: Sequence[BaseLLMProvider] | None
+    model_for: str | None
+
+
 class _Tries:
     """How often one stop was tried, and how often at most; ``is_anew`` once it was asked for the whole answer."""
 
@@ -66,69 +73,82 @@ class _Tries:
 class Failover:
     """The walk of one request along its route. ``run`` once.
 
-    ``model_for`` is the provider that the request's model is meant for; every other answers with its own.
+    ``route`` None is the one that the provider the person ``named`` gives. ``model_for`` is the provider that the
+    request's model is meant for; every other answers with its own.
     """
+
+    _kept = ""
+    _error: VPAError | None = None
+    _broke_at = ""
+    _broke_because: VPAError | None = None
+    _winner: Lane | None = None
+    _failed: tuple[VPAError, ...] = ()
+    _refused: tuple[VPAError, ...] = ()
+    _turned_away: tuple[Stop, ...] = ()
+    _bookings: tuple[asyncio.Future[tuple[str, ...]], ...] = ()
 
     def __init__(
         self,
         manager: LLMProviderManager,
-        route: Sequence[BaseLLMProvider],
         request: LLMRequest,
         ready_answers: Mapping[str, ReadyAnswer],
-        model_for: str,
+        *,
+        named: str | None = None,
+        route: Sequence[BaseLLMProvider] | None = None,
+        model_for: str | None = None,
     ) -> None:
         self._manager = manager
-        self._route = [Stop(p, request.model if p.provider_id == model_for else None) for p in route]
         self._request = request
         self._ready = ready_answers
+        self._chosen = _Chosen(named, route, model_for)
+        self._route: list[Stop] = []
+        self._has_rules = request.local_only or bool(manager.policy)
+        self._match = Match(manager, request)
         self._attempts: list[Attempt] = []
-        self._kept = ""
-        self._error: VPAError | None = None
-        self._failed: list[VPAError] = []
-        self._refused: list[VPAError] = []
-        self._turned_away: list[Stop] = []
-        self._broke_at = ""
-        self._broke_because: VPAError | None = None
         self._costs: list[Decimal | None] = []
         self._notes: list[str] = []
-        self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
-        self._too_small_tokens: int | None = None
-        self._infos: dict[Stop, ModelInfo] = {}
-        self._winner: Lane | None = None
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
         try:
-            if not self._route:
-                raise none_permitted(self._manager, self._request) or nobody_to_ask(local_only=self._request.local_only)
-            self._attempts += left_out(self._manager, self._route, self._request)
+            if self._manager.routing.strategy == "cheapest" and self._chosen.route is None:
+                await self._manager.learn_prices(self._request)
+            self._set_out()
             admission = admit(self._manager, self._route)
             self._attempts += admission.skipped
             stops, force = list(admission.stops), admission.is_forced
             while stops:
                 stop = stops.pop(0)
-                if self._is_forbidden(stop):
+                if self._has_rules and self._is_passed_over(stop, self._match.forbidden(stop)):
                     continue
-                if (ready := self._ready.get(stop.provider_id)) is not None:
-                    async for event in self._give(stop.provider, ready):
-                        yield event
+                if self._ready and (ready := self._ready.get(stop.provider_id)) is not None:
+                    async for given in self._give(stop.provider, ready):
+                        yield given
                     return
                 tries = _Tries(stop, force=force, is_last=not stops)
                 while (lane := await self._next_lane(tries)) is not None:
-                    is_seam_due = bool(self._kept)
-                    is_raced = self._may_hedge(force=force) and bool(stops)
-                    async with aclosing(self._hedged(lane, stops) if is_raced else lane.events()) as events:
-                        async for event in events:
-                            if is_seam_due and not isinstance(event, RouteStarted):
-                                is_seam_due = False  # only now: one that fails at once leaves the text as it is
-                                self._kept = "" if lane.anew else self._kept
-                                yield self._seam(stop.provider, restarts=lane.anew)
-                            yield event
-                    if is_raced and self._winner is not None:
-                        lane = self._winner
+                    if stops and self._may_hedge(force=force):
+                        async with aclosing(self._hedged(lane, stops)) as events:
+                            async for heard in events:
+                                yield heard
+                        lane = self._winner or lane
+                    else:
+                        is_seam_due = bool(self._kept)
+                        async with lane as stream:
+                            if stream is not None:
+                                yield RouteStarted(stop.provider_id, lane.run.model)
+                                async for event in stream:
+                                    if not lane.take(event):
+                                        continue
+                                    if is_seam_due:
+                                        is_seam_due = False  # only now: one that fails at once leaves the text as it is
+                                        self._kept = "" if lane.anew else self._kept
+                                        yield self._seam(stop.provider, restarts=lane.anew)
+                                    yield event
                     if lane.is_answered:
-                        await self._booked()
-                        yield RouteDone(
+                        if self._bookings:
+                            await self._booked()
+                        yield await self._done(
                             lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes))
                         )
                         return
@@ -136,34 +156,69 @@ class Failover:
                     stops, force = await self._after_limit(self._error, stop, stops), False
                 if not stops and not force and not self._failed and self._turned_away:
                     # Nobody was asked: better beside a probe than not at all.
-                    stops, force = self._turned_away[:1], True
+                    stops, force = [self._turned_away[0]], True
             raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
+        except PolicyRefused as exc:
+            if self._manager.on_refusal is not None:
+                await self._manager.on_refusal(exc, self._request)
+            raise
         finally:
-            await self._booked()
+            if self._bookings:
+                await self._booked()
+
+    def _set_out(self) -> None:
+        """Find the stops of the route; raises VPAError where there is none."""
+        manager, request = self._manager, self._request
+        named, route, owner = self._chosen
+        if route is None:
+            route = manager.route(request, named)
+        if request.model is None:
+            self._route = [Stop(provider) for provider in route]
+        else:
+            owner = owner or manager.model_owner(named, route)
+            self._route = [Stop(p, request.model if p.provider_id == owner else None) for p in route]
+        if not route:
+            raise none_permitted(manager, request) or nobody_to_ask(local_only=request.local_only)
+        if self._has_rules:
+            self._attempts += left_out(manager, self._route, request)
+
+    async def _done(self, response: LLMResponse) -> RouteDone:
+        """The last event; where another than the first choice answered it says what that one would have cost."""
+        if self._request.conversation_id:
+            self._manager.answered(self._request.conversation_id, response.provider)
+        done, first = RouteDone(response), self._route[0]
+        if response.provider == first.provider_id:
+            return done
+        return await compared(done, first.provider, first.model)
 
     async def _booked(self) -> None:
         """Wait for what is booked beside; what cannot be is said on the answer."""
         while self._bookings:
-            self._notes += await self._bookings.pop()
+            booking, *rest = self._bookings
+            self._bookings = tuple(rest)
+            self._notes += await booking
 
     async def _next_lane(self, tries: _Tries) -> Lane | None:
         """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
-        stop, force, is_last = tries.stop, tries.force, tries.is_last
-        if not tries.made and (
-            self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop)
-        ):
-            return None
+        stop = tries.stop
+        if not tries.made:
+            tries.made = 1
+            if not self._kept and self._match.goes_as_it_is(stop):
+                return self._lane_with(self._request, tries)
+            later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
+            if self._is_passed_over(stop, await self._match.objection(stop, later)):
+                return None
+            return await self._lane(tries)
         is_over = tries.made >= tries.most or not may_retry(self._error) or bool(self._kept)
-        if tries.is_anew or (tries.made and is_over):
+        if tries.is_anew or is_over:
             if not tries.is_anew and self._refused_to_continue():
                 tries.is_anew = True
-                return await self._lane(stop, force=force, is_last=is_last, anew=True)
+                return await self._lane(tries)
             self._stop_if_final()
             return None
-        if tries.made:
-            await asyncio.sleep(pause_s(self._error, tries.made))
+        await asyncio.sleep(pause_s(self._error, tries.made))
         tries.made += 1
-        return await self._lane(stop, force=force, is_last=is_last)
+        return await self._lane(tries)
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -174,7 +229,7 @@ class Failover:
         self._attempts.append(Attempt(provider.provider_id, ready.model, "ok"))
         self._costs.append(Decimal() if is_free(provider.config) else None)
         await self._booked()
-        yield RouteDone(
+        yield await self._done(
             LLMResponse(
                 content=self._kept + ready.text,
                 provider=provider.provider_id,
@@ -188,11 +243,17 @@ class Failover:
             )
         )
 
-    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False) -> Lane:
-        """One try; its own failure is left in ``_error``, None where it was not made."""
+    async def _lane(self, tries: _Tries) -> Lane:
+        """One try with the request made ready for this stop."""
         self._error = None
-        request, info = await self._prepared(stop, anew), self._info(stop)
-        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
+        return self._lane_with(await self._match.made_ready(tries.stop, "" if tries.is_anew else self._kept), tries)
+
+    def _lane_with(self, request: LLMRequest, tries: _Tries) -> Lane:
+        """One try with this request; its own failure is left in ``_error``, None where it was not made."""
+        self._error = None
+        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        info = self._match.info(stop)
+        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=tries.is_anew)
 
     def _may_hedge(self, *, force: bool) -> bool:
         return self._manager.routing.hedge_first_token and not force and not self._kept
@@ -204,11 +265,11 @@ class Failover:
         asked = [lane]
 
         async def second() -> Lane | None:
-            usable = [s for s in stops if s.provider_id not in self._ready and not self._lacks(s)]
+            usable = [s for s in stops if s.provider_id not in self._ready and not self._match.lacks(s)]
             if not usable or not manager.hedges.spend():
                 return None
             stops.remove(usable[0])
-            asked.append(await self._lane(usable[0], force=False, is_last=False))
+            asked.append(await self._lane(_Tries(usable[0], force=False, is_last=False)))
             return asked[-1]
 
         yield RouteStarted(lane.stop.provider_id, lane.run.model)
@@ -233,39 +294,38 @@ class Failover:
         if self._kept:
             self._broke_at, self._broke_because = winner.stop.provider_id, winner.error
 
-    def _lacks(self, stop: Stop) -> bool:
-        if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
-            return True
-        return unfit(self._request, stop.provider, self._info(stop)) is not None
-
     def _ended(self, lane: Lane) -> None:
         """Take in how one try ended."""
         assert lane.receipt is not None
-        is_late = bool(self._attempts) and self._attempts[-1].outcome == "ok"  # cut off beside the one that answered
-        place = len(self._attempts) - is_late
-        self._attempts[place:place] = [*lane.run.passed_over, lane.receipt]
+        lines = [*lane.run.passed_over, lane.receipt]
+        if self._attempts and self._attempts[-1].outcome == "ok":  # cut off beside the one that answered
+            self._attempts[-1:-1] = lines
+        else:
+            self._attempts += lines
         if lane.was_sent:
             self._costs.append(lane.cost)
-            self._notes += [note for note in lane.notes if note not in self._notes]
+            if lane.notes:
+                self._notes += [note for note in lane.notes if note not in self._notes]
             if lane.booking is not None:
-                self._bookings.append(lane.booking)
+                self._bookings += (lane.booking,)
         if lane.was_turned_away:
-            self._turned_away.append(lane.stop)
+            self._turned_away += (lane.stop,)
         if lane.error is None:
             return
         self._error = lane.error
         if not lane.was_sent:
-            self._refused.append(lane.error)
+            self._refused += (lane.error,)
             return
-        self._failed.append(lane.error)
+        self._failed += (lane.error,)
         if lane.run.text:
             self._kept += "".join(lane.run.text)
             self._broke_at, self._broke_because = lane.stop.provider_id, lane.error
 
     def _total(self) -> Decimal | None:
         """What all attempts cost together; unknown as soon as one of them is."""
-        known = [cost for cost in self._costs if cost is not None]
-        return sum(known, Decimal()) if len(known) == len(self._costs) else None
+        if None in self._costs:
+            return None
+        return sum((cost for cost in self._costs if cost is not None), Decimal())
 
     async def _after_limit(self, error: BudgetExceeded, refused: Stop, rest: list[Stop]) -> list[Stop]:
         """Who is asked in the place of one that could pass a limit; the answer and its receipt say so."""
@@ -277,14 +337,13 @@ class Failover:
         self._route += [stop for stop in instead.stops if stop not in self._route]  # so that each comes up once
         return list(instead.stops)
 
-    def _is_too_small(self, stop: Stop) -> bool:
-        """After a prompt that was too long for one model: True for every other that is not known to take more."""
-        if self._too_small_tokens is None:
+    def _is_passed_over(self, stop: Stop, objection: Objection | None) -> bool:
+        """Put an objection on the receipt; False where there is none."""
+        if objection is None:
             return False
-        window = window_of(stop.provider, self._info(stop))
-        if window is not None and window > self._too_small_tokens:
-            return False
-        self._attempts.append(stop.passed_over("it is not known to take a longer prompt"))
+        self._attempts.append(stop.passed_over(objection.reason))
+        if objection.error is not None:
+            self._refused += (objection.error,)
         return True
 
     def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
@@ -295,64 +354,13 @@ class Failover:
         error = self._error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    async def _prepared(self, stop: Stop, anew: bool) -> LLMRequest:
-        """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        must_be_permitted(self._manager.policy, stop, self._request)
-        request = bounded(self._manager.policy, self._request, stop)
-        if request.model != stop.named_model:
-            request = replace(request, model=stop.named_model)
-        if self._kept and not anew:
-            request = continuation(request, self._kept)
-        return await fitted(request, stop.provider, self._info(stop))
-
-    def _info(self, stop: Stop) -> ModelInfo:
-        info = self._infos.get(stop)
-        if info is None:
-            info = self._infos[stop] = self._manager.model_info(stop.provider.config, stop.model)
-        return info
-
-    def _window_of(self, error: ProviderError) -> int:
-        """The window of the model that refused a prompt as too long; 0 where it is not known."""
-        provider = self._manager.get_provider(error.provider)
-        if provider is None:
-            return 0
-        return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
-
-    def _is_forbidden(self, stop: Stop) -> bool:
-        """True for one that a rule forbids: looked at here once more, whoever made the route."""
-        if (refusal := refusal_at(self._manager.policy, stop, self._request)) is None:
-            return False
-        self._attempts.append(stop.passed_over(refusal.why))
-        self._refused.append(refusal)
-        return True
-
-    def _cannot_do(self, stop: Stop) -> bool:
-        """True for one that is known not to see images or call functions the request has: the next is asked instead."""
-        refusal = unfit(self._request, stop.provider, self._info(stop))
-        if refusal is None:
-            return False
-        self._attempts.append(stop.passed_over(refusal.why))
-        self._refused.append(refusal)
-        return True
-
-    async def _is_left_to_a_larger(self, stop: Stop) -> bool:
-        """True where the question alone does not fit this model, and one that it does fit comes after it."""
-        later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
-        if not later or (needed := await least_tokens(self._request, stop.provider, self._info(stop))) is None:
-            return False
-        if not any((window_of(other.provider, self._info(other)) or 0) > needed for other in later):
-            return False
-        said = f"the question takes {needed:,} tokens, more than {stop.model} reads at once"
-        self._attempts.append(stop.passed_over(said))
-        return True
-
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""
         error = self._error
         if isinstance(error, ProviderError) and stops_the_route(error) and not self._refused_to_continue():
             if error.error_class != "context_length":
                 raise error
-            self._too_small_tokens = max(self._too_small_tokens or 0, self._window_of(error))
+            self._match.was_too_long(error)
         if isinstance(error, BudgetExceeded) and self._manager.budget.settings.on_limit == "block":
             raise error
         if self._kept and not self._manager.routing.continue_after_break:

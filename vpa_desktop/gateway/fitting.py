@@ -12,8 +12,30 @@ from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_tokenizer
 
+TURN_CHARACTERS = 8
+"""What a turn adds, in the characters of ``PromptSize``: more than its marks and its role have tokens."""
+
 ANSWER_TOKENS = 1_024
 """Room kept for the answer where nobody has said how long it may be."""
+
+
+class PromptSize:
+    """A glance at a prompt: how many characters it has at most, and whether there is more in it than text."""
+
+    __slots__ = ("_characters", "_is_text")
+
+    def __init__(self, request: LLMRequest) -> None:
+        characters, is_text = 0, not request.tools
+        for message in request.messages:
+            characters += len(message.content) + TURN_CHARACTERS
+            if message.images:
+                is_text = False
+        self._characters = characters
+        self._is_text = is_text
+
+    def is_far_below(self, window: int | None) -> bool:
+        """True where it is text that fits a window of so many tokens by any way of counting (None: no window known)."""
+        return self._is_text and (window is None or 4 * self._characters <= window)
 
 
 async def fitted(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> LLMRequest:

@@ -54,6 +54,33 @@ class ProviderHealth:
     in_flight: int = 0
     last_error: str = ""
 
+    def began(self) -> None:
+        """A request went out."""
+        self.requests += 1
+        self.in_flight += 1
+
+    def ended(self) -> None:
+        """A request is over, however it ended."""
+        self.in_flight -= 1
+
+    def worked(self, now: float, latency_ms: float, ttft_ms: float | None, output_tokens: int | None) -> None:
+        """A request was answered whole; ``now`` in monotonic seconds."""
+        self.outcomes.append(True)
+        self.latencies_ms.append(latency_ms)
+        if output_tokens:
+            self.answer_tokens.append(output_tokens)
+        if ttft_ms is None:
+            return
+        self.first_tokens_ms.append(ttft_ms)
+        self.first_token.add(ttft_ms, now)
+        if output_tokens is not None and output_tokens > 1:
+            self.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
+
+    def failed(self, reason: str) -> None:
+        """A request failed for a reason that is the provider's."""
+        self.outcomes.append(False)
+        self.last_error = reason
+
     @property
     def success_rate(self) -> float | None:
         """The share of good requests, None before the first."""
@@ -85,31 +112,10 @@ class HealthBook:
             record = self._records[provider_id] = ProviderHealth()
         return record
 
-    def started(self, provider_id: str) -> None:
-        """A request went out."""
-        record = self[provider_id]
-        record.requests += 1
-        record.in_flight += 1
-
-    def ended(self, provider_id: str) -> None:
-        """A request is over, however it ended."""
-        self[provider_id].in_flight -= 1
-
-    def worked(
-        self, provider_id: str, latency_ms: float, ttft_ms: float | None, output_tokens: int | None = None
-    ) -> None:
-        """A request was answered whole."""
-        record, now = self[provider_id], self._clock()
-        record.outcomes.append(True)
-        record.latencies_ms.append(latency_ms)
-        if output_tokens:
-            record.answer_tokens.append(output_tokens)
-        if ttft_ms is None:
-            return
-        record.first_tokens_ms.append(ttft_ms)
-        record.first_token.add(ttft_ms, now)
-        if output_tokens is not None and output_tokens > 1:
-            record.token.add(max(0.0, latency_ms - ttft_ms) / (output_tokens - 1), now)
+    @property
+    def now(self) -> float:
+        """The time by this book's clock."""
+        return self._clock()
 
     def usual_answer(self, provider_id: str) -> int:
         """Return how many tokens an answer of this provider has as a rule: some think at length before they speak.
@@ -136,9 +142,3 @@ class HealthBook:
             record.first_token.add(first_token_ms, now)
         if token_ms is not None:
             record.token.add(token_ms, now)
-
-    def failed(self, provider_id: str, reason: str) -> None:
-        """A request failed for a reason that is the provider's."""
-        record = self[provider_id]
-        record.outcomes.append(False)
-        record.last_error = reason

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from vpa_desktop import prices
 from vpa_desktop.catalog import ModelInfo
@@ -18,8 +18,8 @@ from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, Sto
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun
 from vpa_desktop.gateway.breaker import CircuitBreaker
-from vpa_desktop.gateway.budget import Reservation, to_its_end
-from vpa_desktop.gateway.reserving import set_aside
+from vpa_desktop.gateway.budget import NOTHING, Reservation, to_its_end
+from vpa_desktop.gateway.reserving import is_due, set_aside
 from vpa_desktop.gateway.verdict import gave_up
 from vpa_desktop.messages import (
     Attempt,
@@ -28,6 +28,7 @@ from vpa_desktop.messages import (
     ReasoningDelta,
     RouteStarted,
     StreamDone,
+    StreamEvent,
     TextDelta,
 )
 from vpa_desktop.records import UsageRow
@@ -44,10 +45,24 @@ LaneEvent = RouteStarted | TextDelta | ReasoningDelta
 
 
 class Lane:
-    """One try. ``events`` once; then ``receipt`` is there, and ``error`` says why it is not answered.
+    """One try: ``async with`` it gives the provider's stream, each event of which goes through ``take``.
 
+    It gives None where the provider may not be asked. At its end ``receipt`` is there, and ``error`` says why it is not
+    answered: a failure of the provider's is no exception. ``events`` does all that as one stream.
     ``force`` is for the only one that can be asked. ``anew`` asks for the whole answer, not for its rest.
     """
+
+    error: VPAError | None = None
+    receipt: Attempt | None = None
+    cost: Decimal | None = None
+    was_sent = False
+    was_turned_away = False
+    notes: tuple[str, ...] = ()
+    booking: asyncio.Future[tuple[str, ...]] | None = None
+    _breaker: CircuitBreaker | None = None
+    _probe: float | None = None
+    _reservation: Reservation | None = None
+    _stream: AsyncGenerator[StreamEvent, None] | None = None
 
     def __init__(
         self,
@@ -64,19 +79,13 @@ class Lane:
         self.stop = stop
         self.run = AttemptRun(stop.provider, request, force=force)
         self.anew = anew
-        self.error: VPAError | None = None
-        self.receipt: Attempt | None = None
-        self.cost: Decimal | None = None
-        self.was_sent = False
-        self.was_turned_away = False
-        self.notes: tuple[str, ...] = ()
-        self.booking: asyncio.Future[tuple[str, ...]] | None = None
         self._manager = manager
+        self._line = manager.line(stop.provider)
+        self._guard = manager.pace_guard(stop.provider)
+        self._health = manager.health[stop.provider_id]
         self._info = info
         self._ended = ended
         self._force = force
-        self._breaker: CircuitBreaker | None = None
-        self._probe: float | None = None
         self._patience_s = None if is_last or request.priority == "background" else PATIENCE_S
 
     @property
@@ -89,78 +98,122 @@ class Lane:
         """True where a first word came."""
         return self.run.ttft_ms is not None
 
-    async def events(self) -> AsyncGenerator[LaneEvent, None]:
-        """Yield what comes; ends where it was answered, failed or not asked at all. Its failure is no exception."""
+    async def __aenter__(self) -> AsyncGenerator[StreamEvent, None] | None:
+        """Take a place and set money aside; return the provider's stream, None where it is not asked."""
         request = self.run.request
-        line = self._manager.line(self.stop.provider)
-        if not line.enter_now(request.priority) and not await self._place(request):
+        if not self._line.enter_now(request.priority) and not await self._place(request):
             self._pass_over("it is busy, and there was no place in time")
-            return
-        outcome: AttemptOutcome = "cancelled"
-        reservation: Reservation | None = None
+            return None
         try:
-            reservation = await self._reserve()
-            if reservation is None:
-                return
-            yield RouteStarted(self.stop.provider_id, self.run.model)
-            async with aclosing(self.run.provider.stream(self.run.request)) as events:
-                guard = self._manager.pace_guard(self.stop.provider)
-                async for event in events:
-                    if isinstance(event, StreamDone):
-                        self.run.done = event
-                        continue
-                    self.run.take(event)
-                    if self._probe is not None and self._breaker is not None:
-                        self._probe = self._breaker.speaks(self._probe)
-                    if guard is not None:
-                        guard.take(len(event.text), time.perf_counter())
-                    yield event
-            if self.run.done is None or self.run.done.finish_reason == "error":
-                raise gave_up(self.run)
-            outcome = "ok"
-        except (ProviderError, PolicyRefused) as exc:
-            self.error = exc
-            outcome = "interrupted" if self.run.text else "failed"
+            is_limited = is_due(self._manager.budget, self.stop.provider, request)
+            self._reservation = await self._set_aside() if is_limited else NOTHING
+            if self._reservation is not None and not self._passes():
+                await self._turn_away()
+        finally:
+            if self._reservation is None:
+                self._line.leave(request.priority)
+        if self._reservation is not None:
+            self._health.began()
+            self._stream = self.run.provider.stream(self.run.request)
+        return self._stream
+
+    def take(self, event: StreamEvent) -> TypeGuard[TextDelta | ReasoningDelta]:
+        """Note an event; True for one that is the reader's. Raises ProviderTimeout where the answer only drips."""
+        if isinstance(event, StreamDone):
+            self.run.done = event
+            return False
+        now = time.perf_counter()
+        self.run.take(event, now)
+        if self._probe is not None and self._breaker is not None:
+            self._probe = self._breaker.speaks(self._probe)
+        if self._guard is not None:
+            self._guard.take(len(event.text), now)
+        return True
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, exc: BaseException | None, __: TracebackType | None
+    ) -> bool:
+        """Close the stream, book what came and tell how it ended; a failure of the provider's is kept in ``error``."""
+        if self._reservation is None or self._stream is None:
+            return False
+        outcome = self._outcome(exc)
+        try:
+            if exc is not None:  # else it has been read to its end
+                await self._stream.aclose()
         finally:
             try:
-                if reservation is not None:
-                    await self._settle(outcome, reservation)
+                await self._settled(outcome, self._reservation)
             finally:
-                error = self.error if isinstance(self.error, ProviderError) else None
-                line.leave(request.priority, error.error_class if error else None, answered=outcome == "ok")
+                error_class = self.error.error_class if isinstance(self.error, ProviderError) else None
+                self._line.leave(self.run.request.priority, error_class, answered=outcome == "ok")
+        if outcome == "cancelled":
+            return False
         self._conclude(outcome)
+        return True
+
+    async def events(self) -> AsyncGenerator[LaneEvent, None]:
+        """Yield what comes; ends where it was answered, failed or not asked at all."""
+        async with self as stream:
+            if stream is None:
+                return
+            yield RouteStarted(self.stop.provider_id, self.run.model)
+            async for event in stream:
+                if self.take(event):
+                    yield event
+
+    def _outcome(self, exc: BaseException | None) -> AttemptOutcome:
+        """How it ended, by what ended it: the provider's own failure, somebody who left, or the end of the stream."""
+        if isinstance(exc, ProviderError | PolicyRefused):
+            self.error = exc
+        elif exc is not None:
+            return "cancelled"
+        elif self.run.done is None or self.run.done.finish_reason == "error":
+            self.error = gave_up(self.run)
+        else:
+            return "ok"
+        return "interrupted" if self.run.text else "failed"
 
     async def _place(self, request: LLMRequest) -> bool:
         flow = request.conversation_id or request.user_id
-        return await self._manager.line(self.stop.provider).enter(request.priority, flow, self._patience_s)
+        return await self._line.enter(request.priority, flow, self._patience_s)
 
-    async def _reserve(self) -> Reservation | None:
-        """Set money aside and pass the breaker; None, and the reason, where it may not be asked."""
-        manager, stop = self._manager, self.stop
+    async def _set_aside(self) -> Reservation | None:
+        """Set money aside; None, and the reason, where a limit could be passed."""
+        provider, request = self.stop.provider, self.run.request
         try:
-            reservation, request = await set_aside(manager.budget, stop.provider, self.run.request, self._info)
+            reservation, self.run.request = await set_aside(self._manager.budget, provider, request, self._info)
         except BudgetExceeded as exc:
             self.error = exc
             self._pass_over(exc.what)
             return None
-        self.run.request = request
-        breaker = manager.breaker(stop.provider_id, stop.model)
-        other_probe = breaker.probe
-        if not breaker.acquire(force=self._force):
-            await manager.budget.release(reservation)
-            self.was_turned_away = True
-            self._pass_over("another request is already trying it after failures")
-            return None
-        self._breaker, self._probe = breaker, breaker.probe if breaker.probe != other_probe else None
-        manager.health.started(stop.provider_id)
         return reservation
 
-    async def _settle(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
-        """Whatever happened, and whoever leaves meanwhile: it is told and booked, and what was set aside goes back."""
+    async def _turn_away(self) -> None:
+        """Give back what was set aside for one that the breaker keeps from going out."""
+        held, self._reservation = self._reservation, None
+        if held is not None:
+            await self._manager.budget.release(held)
+        self.was_turned_away = True
+        self._pass_over("another request is already trying it after failures")
+
+    def _passes(self) -> bool:
+        """True where the breaker lets it go out: closed, or as its probe, or beside one."""
+        self._breaker = breaker = self._manager.standings.breaker(self.stop.provider_id, self.stop.model)
+        if breaker.is_closed:
+            return True
+        other_probe = breaker.probe
+        if not breaker.acquire(force=self._force):
+            return False
+        self._probe = breaker.probe if breaker.probe != other_probe else None
+        return True
+
+    def _settled(self, outcome: AttemptOutcome, reservation: Reservation) -> Awaitable[None]:
+        """Tell how it went, and return what books it: whatever happened, and whoever leaves meanwhile."""
+        self.run.end()
         self._tell(outcome)
         booked = self._booked(outcome, reservation)
         # A price that has to be looked up is waited for, and a caller that is cancelled then still owes the answer.
-        await (booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked))
+        return booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked)
 
     async def _booked(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
         """Book it; one that failed and cost nothing beside the next one's attempt: nobody waits for the disk."""
@@ -185,19 +238,19 @@ class Lane:
         """Tell breaker, pauses and health how it went; first of all, since nothing is waited for here."""
         manager, stop, run, breaker, error = self._manager, self.stop, self.run, self._breaker, self.error
         assert breaker is not None
-        manager.health.ended(stop.provider_id)
+        self._health.ended()
         if outcome == "ok":
             breaker.success()
             manager.cooldowns.worked(stop.provider_id, stop.model)
-            manager.health.worked(stop.provider_id, run.ms, run.ttft_ms, run.usage().output_tokens)
+            self._health.worked(manager.health.now, run.took_ms, run.ttft_ms, run.usage().output_tokens)
         elif not isinstance(error, ProviderError):  # stopped by the reader, or by a rule
             self._give_back_probe(breaker)
         elif manager.cooldowns.note(stop.provider_id, stop.model, error):
             self._give_back_probe(breaker)
-            manager.health.failed(stop.provider_id, error.what)
+            self._health.failed(error.what)
         elif error.error_class not in SILENT_ABOUT_HEALTH:
             breaker.failure(error.what)
-            manager.health.failed(stop.provider_id, error.what)
+            self._health.failed(error.what)
         else:
             self._give_back_probe(breaker)
 

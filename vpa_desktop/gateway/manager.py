@@ -12,14 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings, Strategy
 from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
-from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
 from vpa_desktop.gateway.failover import Failover, ReadyAnswer
@@ -45,6 +44,9 @@ from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.security.policy import PolicyBook
 from vpa_desktop.tokens import estimate_prompt_tokens
+
+STEADY: Final[tuple[Strategy, ...]] = ("failover", "fixed")
+"""Strategies whose order lies in the settings alone: it is worked out once, and not for each request."""
 
 
 class LLMProviderManager:
@@ -78,6 +80,7 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._chained: tuple[tuple[str, ...], list[BaseLLMProvider]] | None = None
+        self._steady: tuple[RoutingSettings, list[BaseLLMProvider]] | None = None
         self.hedges = HedgeBudget()
         self._last_answers = LastAnswers(clock)
         self._retired: list[BaseLLMProvider] = []
@@ -95,20 +98,20 @@ class LLMProviderManager:
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
         self.standings.replaced(provider)
-        self._chained = None
+        self._chained = self._steady = None
 
     def remove_provider(self, provider_id: str) -> None:
         """Take a provider out of every route; nothing happens where there is none of that id."""
         if (provider := self._providers.pop(provider_id, None)) is not None:
             self._retired.append(provider)
             provider.retire()
-            self._chained = None
+            self._chained = self._steady = None
 
     def arrange(self, provider_ids: Sequence[str]) -> None:
         """Put providers in this order, where the chain does not say otherwise; others stay behind them."""
         ordered = {i: self._providers[i] for i in provider_ids if i in self._providers}
         self._providers = {**ordered, **{i: p for i, p in self._providers.items() if i not in ordered}}
-        self._chained = None
+        self._chained = self._steady = None
 
     def get_provider(self, provider_id: str) -> BaseLLMProvider | None:
         """Return the provider with this id, None where there is none."""
@@ -208,6 +211,13 @@ class LLMProviderManager:
 
         A provider the person named comes first; without failover it is the only one.
         """
+        if provider_id is not None or request.local_only or self.policy or self.routing.strategy not in STEADY:
+            return self._planned(request, provider_id)
+        if self._steady is None or self._steady[0] is not self.routing:
+            self._steady = (self.routing, self._planned(request, None))
+        return list(self._steady[1])
+
+    def _planned(self, request: LLMRequest, provider_id: str | None) -> list[BaseLLMProvider]:
         wanted = provider_id or self._default_id()
         if provider_id is not None:
             self._must_exist([provider_id])
@@ -263,7 +273,7 @@ class LLMProviderManager:
         if self.routing.strategy == "cheapest":
             every = [p for p in self._chain() if p.config.enabled]
             owner = self.model_owner(None, every)
-            await self._prices.learn([(p.config, self._model_at(p, request, owner)) for p in every])
+            await self._prices.learn([(p.config, self.model_at(p, request, owner)) for p in every])
 
     @property
     def prices(self) -> PriceList:
@@ -271,7 +281,8 @@ class LLMProviderManager:
         return self._prices
 
     @staticmethod
-    def _model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
+    def model_at(provider: BaseLLMProvider, request: LLMRequest, owner: str) -> str:
+        """Return the model that a provider is asked with: the request's own where it is meant for this provider."""
         return (request.model if provider.provider_id == owner else None) or provider.model
 
     def _candidates(
@@ -282,7 +293,7 @@ class LLMProviderManager:
             return [Candidate(p.provider_id) for p in pool]
         owner = self.model_owner(named, pool)
         tokens_in = estimate_prompt_tokens(request.messages).tokens if strategy == "cheapest" else 0
-        return [self._candidate(p, self._model_at(p, request, owner), tokens_in) for p in pool]
+        return [self._candidate(p, self.model_at(p, request, owner), tokens_in) for p in pool]
 
     def _candidate(self, provider: BaseLLMProvider, model: str, tokens_in: int) -> Candidate:
         health = self.health[provider.provider_id]
@@ -296,7 +307,7 @@ class LLMProviderManager:
             self._prices.price_usd(provider.config, model, lengths) if tokens_in else None,
         )
 
-    async def stream(
+    def stream(
         self,
         request: LLMRequest,
         *,
@@ -312,31 +323,22 @@ class LLMProviderManager:
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
         request = identified(self.policy, request)
-        if route is None:
-            await self.learn_prices(request)
-            route = self.route(request, provider)
-        owner = model_for or self.model_owner(provider, route)
-        failover = Failover(self, route, request, ready_answers or {}, owner)
-        try:
-            async with aclosing(failover.run()) as events:
-                async for event in events:
-                    if isinstance(event, RouteDone) and event.response.provider != route[0].provider_id:
-                        event = await compared(event, route[0], self._model_at(route[0], request, owner))
-                    if isinstance(event, RouteDone) and request.conversation_id:
-                        self._last_answers.note(request.conversation_id, event.response.provider)
-                    yield event
-        except PolicyRefused as exc:
-            if self.on_refusal is not None:
-                await self.on_refusal(exc, request)
-            raise
+        return Failover(self, request, ready_answers or {}, named=provider, route=route, model_for=model_for).run()
+
+    def answered(self, conversation_id: str, provider_id: str) -> None:
+        """Take note of who answered: a conversation stays there for a while, where the strategy is one of those."""
+        self._last_answers.note(conversation_id, provider_id)
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
+        answer: LLMResponse | None = None
         async with aclosing(self.stream(request, provider=provider)) as events:
-            async for event in events:
+            async for event in events:  # to its end, which costs less than to break it off
                 if isinstance(event, RouteDone):
-                    return event.response
-        raise BadReply("The route ended without an answer")
+                    answer = event.response
+        if answer is None:
+            raise BadReply("The route ended without an answer")
+        return answer
 
     async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
         """Answer one question without documents and without storing it; a warning says so where they were asked for."""
@@ -377,7 +379,7 @@ class LLMProviderManager:
         """Close every provider, also those replaced or removed before, and what they shared."""
         every = [*self._providers.values(), *self._retired]
         self._providers.clear()
-        self._chained = None
+        self._chained = self._steady = None
         self._retired.clear()
         await asyncio.gather(*(provider.aclose() for provider in every))
         if self.closes_with is not None:

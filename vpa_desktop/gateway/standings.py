@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from vpa_desktop.config import RoutingSettings
 from vpa_desktop.gateway.breaker import CircuitBreaker
@@ -20,6 +20,13 @@ Place = tuple[str, str]
 EVENTS_KEPT: Final = 500
 PLACES_KEPT: Final = 1_000
 """A client of the local endpoint may name any model there: past so many, those that are well are forgotten."""
+
+
+class Asked(Protocol):
+    """A provider and the model it is asked with."""
+
+    provider_id: str
+    model: str
 
 
 class Standings:
@@ -47,6 +54,14 @@ class Standings:
                 changed=partial(self._changed, place),
             )
         return breaker
+
+    def are_well(self, stops: Iterable[Asked]) -> bool:
+        """True where no breaker keeps requests from any of these."""
+        for stop in stops:
+            breaker = self._breakers.get((stop.provider_id, stop.model))
+            if breaker is not None and not breaker.is_closed:
+                return False
+        return True
 
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""

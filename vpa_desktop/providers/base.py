@@ -29,7 +29,14 @@ class BaseLLMProvider(ABC):
     """One configured provider. Subclasses implement ``stream`` and what of the rest their wire has.
 
     Objects are cheap until used: no connection, file or heavy import in the constructor.
+
+    ``provider_id`` is the person's own name for it, ``model`` the one used where a request names none, ``is_local``
+    says that a request never leaves this machine; all three are the configuration's.
     """
+
+    provider_id: str
+    model: str
+    is_local: bool
 
     context_tokens: int | None = None
     """The model's window, where it is known: older turns are left out to fit it."""
@@ -42,19 +49,16 @@ class BaseLLMProvider(ABC):
         self.config = config
 
     @property
-    def provider_id(self) -> str:
-        """The person's own name for this provider."""
-        return self.config.provider_id
+    def config(self) -> LLMProviderConfig:
+        """How it is configured."""
+        return self._config
 
-    @property
-    def model(self) -> str:
-        """The model used where a request names none."""
-        return str(self.config.model)
-
-    @property
-    def is_local(self) -> bool:
-        """True where a request never leaves this machine."""
-        return self.config.is_local
+    @config.setter
+    def config(self, config: LLMProviderConfig) -> None:
+        self._config = config
+        self.provider_id = config.provider_id
+        self.model = str(config.model)
+        self.is_local = config.is_local
 
     def for_attempt(self, *, force: bool = False) -> BaseLLMProvider:
         """The object to stream one attempt from: itself, where there is one key. ``force`` asks what rests too."""

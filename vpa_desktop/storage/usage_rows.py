@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vpa_desktop.records import UsageRow
 from vpa_desktop.storage.rows import money_to_text, text_to_money, text_to_time, time_to_text
@@ -11,32 +11,24 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 
+_COLUMNS: Final = UsageRow._fields
+_INSERT: Final = f"INSERT INTO usage ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+
+
 def insert_usage(db: sqlite_utils.Database, row: UsageRow) -> None:
-    """Adds one row inside a transaction of the caller's."""
-    db.table("usage").insert(
-        {
-            "at": time_to_text(row.at),
-            "provider": row.provider,
-            "model": row.model,
-            "outcome": row.outcome,
-            "input_tokens": row.input_tokens,
-            "output_tokens": row.output_tokens,
-            "cached_input_tokens": row.cached_input_tokens,
-            "cost_usd": money_to_text(row.cost_usd),
-            "ttft_ms": row.ttft_ms,
-            "latency_ms": row.latency_ms,
-            "error_class": row.error_class,
-            "conversation_id": row.conversation_id,
-            "message_id": row.message_id,
-            "estimated": int(row.estimated),
-            "cached": int(row.cached),
-            "cache_write_tokens": row.cache_write_tokens,
-            "user_id": row.user_id,
-            "key_label": row.key_label,
-            "saved_usd": money_to_text(row.saved_usd),
-            "saved_ms": row.saved_ms,
-        }
-    )
+    """Adds one row inside a transaction of the caller's.
+
+    One statement that SQLite keeps prepared: ``insert`` of sqlite_utils looks at the table each time, and every answer
+    waits for this.
+    """
+    values = row._asdict() | {
+        "at": time_to_text(row.at),
+        "cost_usd": money_to_text(row.cost_usd),
+        "estimated": int(row.estimated),
+        "cached": int(row.cached),
+        "saved_usd": money_to_text(row.saved_usd),
+    }
+    db.conn.execute(_INSERT, values)
 
 
 def usage_from(row: dict[str, Any]) -> UsageRow:

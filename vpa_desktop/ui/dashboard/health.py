@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EVENTS_SHOWN = 3
 FIGURE_PX = 60
+MOSTLY = 0.5
+"""Below this share of good requests a provider is not shown as well, though its breaker is closed."""
 
 
 def tr(text: str) -> str:
@@ -78,6 +80,8 @@ def state_of(figures: ProviderHealthFigures) -> tuple[str, str, str]:
         return "refresh-cw", "warn", tr("being tried again after failures")
     if paused := next((b for b in breakers if b.reason), None):
         return "clock", "warn", paused.reason
+    if figures.success_rate is not None and figures.success_rate < MOSTLY:
+        return "triangle-alert", "warn", tr("in use, but most of its requests fail")
     return "circle-check", "ok", tr("in use")
 
 
