@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def test_no_ending_is_named_twice_and_none_is_passed_over_in_a_folder() -> None:
     assert len(suffixes) == len(set(suffixes))
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)
     assert [suffix for suffix in suffixes if not could_be_document(Path(f"a{suffix}"))] == []
+
+
+def test_every_kind_has_its_reader() -> None:
+    for loader in LOADERS.values():
+        assert callable(getattr(import_module(f"vpa_desktop.rag.{loader.module}"), loader.function))
 
 
 @pytest.mark.parametrize("kind", DOCUMENT_KINDS, ids=lambda kind: kind.name)

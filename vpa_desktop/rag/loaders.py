@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.kinds import kind_of
@@ -81,36 +81,45 @@ def load(path: Path, reading: Reading | None = None) -> LoadedDocument:
 
 def load_bytes(data: bytes, path: Path, reading: Reading) -> LoadedDocument:
     """Reads what is in a file of that name. Raises DocumentUnreadable."""
-    module, function, *options = LOADERS[kind_of(data, path)].split(":")
-    loader: Callable[..., LoadedDocument] = getattr(import_module(f"vpa_desktop.rag.{module}"), function)
-    return loader(data, path, reading) if options else loader(data, path)
+    loader = LOADERS[kind_of(data, path)]
+    module = import_module(f"vpa_desktop.rag.{loader.module}")
+    function: Callable[..., LoadedDocument] = getattr(module, loader.function)
+    return function(data, path, reading) if loader.knows_reading else function(data, path)
+
+
+class _Loader(NamedTuple):
+    """What reads a kind of files, imported on first use; some want to know of the reading they are part of."""
+
+    module: str
+    function: str
+    knows_reading: bool = False
 
 
 LOADERS = {
-    "pdf": "load_pdf:load_pdf:reading",
-    "docx": "load_docx:load_docx",
-    "pptx": "load_pptx:load_pptx",
-    "odf": "load_odf:load_odf",
-    "sheet": "load_sheet:load_sheet",
-    "epub": "load_epub:load_epub",
-    "rtf": "load_rtf:load_rtf",
-    "doc": "load_legacy:load_doc",
-    "ppt": "load_legacy:load_ppt",
-    "mail": "load_mail:load_mail:reading",
-    "msg": "load_msg:load_msg:reading",
-    "html": "load_markup:load_html",
-    "markdown": "load_markup:load_markdown",
-    "csv": "load_csv:load_csv",
-    "json": "load_data:load_json",
-    "jsonl": "load_data:load_json_lines",
-    "xml": "load_xml:load_xml",
-    "notebook": "load_notebook:load_notebook",
-    "lines": "load_text:load_lines",
-    "text": "load_text:load_text",
-    "picture": "load_picture:load_picture:reading",
-    "zip": "load_zip:load_zip:reading",
+    "pdf": _Loader("load_pdf", "load_pdf", knows_reading=True),
+    "docx": _Loader("load_docx", "load_docx"),
+    "pptx": _Loader("load_pptx", "load_pptx"),
+    "odf": _Loader("load_odf", "load_odf"),
+    "sheet": _Loader("load_sheet", "load_sheet"),
+    "epub": _Loader("load_epub", "load_epub"),
+    "rtf": _Loader("load_rtf", "load_rtf"),
+    "doc": _Loader("load_legacy", "load_doc"),
+    "ppt": _Loader("load_legacy", "load_ppt"),
+    "mail": _Loader("load_mail", "load_mail", knows_reading=True),
+    "msg": _Loader("load_msg", "load_msg", knows_reading=True),
+    "html": _Loader("load_markup", "load_html"),
+    "markdown": _Loader("load_markup", "load_markdown"),
+    "csv": _Loader("load_csv", "load_csv"),
+    "json": _Loader("load_data", "load_json"),
+    "jsonl": _Loader("load_data", "load_json_lines"),
+    "xml": _Loader("load_xml", "load_xml"),
+    "notebook": _Loader("load_notebook", "load_notebook"),
+    "lines": _Loader("load_text", "load_lines"),
+    "text": _Loader("load_text", "load_text"),
+    "picture": _Loader("load_picture", "load_picture", knows_reading=True),
+    "zip": _Loader("load_zip", "load_zip", knows_reading=True),
 }
-"""Kind -> module, function, and whether it wants to know of the reading it is part of. Imported on first use."""
+"""Kind -> what reads it."""
 
 
 def read_regular(path: Path) -> bytes:
