@@ -55,7 +55,8 @@ def _sheet(name: str, sheet: Any) -> Part:
     number = sheet.start[0] if sheet.start else 0
     for row in sheet.iter_rows():
         number += 1
-        lines.add(number, [_shown(cell) for cell in row])
+        # A stray cell far down makes a million blank rows, which are told in one step each.
+        lines.add(number, [] if row.count("") == len(row) else [_shown(cell) for cell in row])
         if lines.chars > MAX_TEXT_CHARS:
             break
     return Part(lines.text, section=" ".join(name.split()), numbers=lines.numbers, numbered="row")
