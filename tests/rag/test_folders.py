@@ -15,7 +15,7 @@ def names(*paths: Path) -> list[str]:
 
 
 def test_a_folder_gives_its_documents_once(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.pdf", "sub/c.md", ".hidden.txt", ".git/config", "photo.jpg", "node_modules/x.md"):
+    for name in ("b.txt", "a.pdf", "sub/c.md", ".hidden.txt", ".git/config", "song.mp3", "node_modules/x.md"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _PASSED_OVER = frozenset(
-    # pictures, sound, films
-    ".jpg .jpeg .png .gif .bmp .tif .tiff .webp .ico .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mkv .mov .avi .webm "
+    # drawings, sound, films
+    ".ico .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mkv .mov .avi .webm "
     # programs and what they leave behind
     ".exe .dll .so .dylib .o .a .lib .obj .class .pyc .pyd .whl .jar .war .deb .rpm .msi .dmg .iso .img .wasm .lock "
     # archives, databases, fonts, model weights
-    ".zip .gz .bz2 .xz .zst .7z .rar .tar .tgz .db .sqlite .sqlite3 .ttf .otf .woff .woff2 .onnx .gguf .safetensors "
+    ".gz .bz2 .xz .zst .7z .rar .tar .tgz .db .sqlite .sqlite3 .ttf .otf .woff .woff2 .onnx .gguf .safetensors "
     ".pt .npy .npz .parquet .faiss .map".split()
 )
-_FOLDERS_PASSED_OVER = frozenset(("node_modules", "__pycache__", "site-packages"))
+_FOLDERS_PASSED_OVER = frozenset(("node_modules", "__pycache__", "site-packages", "__MACOSX"))
 
 
 def files_in(paths: Sequence[Path]) -> Iterator[Path]:
@@ -32,6 +32,13 @@ def files_in(paths: Sequence[Path]) -> Iterator[Path]:
             if str(file) not in seen:
                 seen.add(str(file))
                 yield file
+
+
+def could_be_document(name: PurePath) -> bool:
+    """False for hidden names, what other programs keep beside documents, and kinds that never hold text."""
+    return name.suffix.lower() not in _PASSED_OVER and not any(
+        piece.startswith(".") or piece in _FOLDERS_PASSED_OVER for piece in name.parts
+    )
 
 
 def is_gone(path: Path) -> bool:
@@ -82,5 +89,5 @@ def _walk(root: Path) -> Iterator[Path]:
                 continue
             if stat.S_ISDIR(mode) and entry.name not in _FOLDERS_PASSED_OVER:
                 waiting.append(Path(entry.path))
-            elif stat.S_ISREG(mode) and Path(entry.name).suffix.lower() not in _PASSED_OVER:
+            elif stat.S_ISREG(mode) and could_be_document(PurePath(entry.name)):
                 yield Path(entry.path)

@@ -19,6 +19,7 @@ from vpa_desktop.rag.chunks import Chunk
 from vpa_desktop.rag.index_keeper import IndexKeeper
 from vpa_desktop.rag.loaders import MAX_FILE_BYTES, unreadable_because
 from vpa_desktop.rag.parser_process import ParsedDocument, Parser
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.records import DocumentRecord, DocumentState
 from vpa_desktop.storage.documents import DocumentStore, NewChunk, StoredDocument
 
@@ -42,7 +43,7 @@ def document_id_of(path: Path, collection: str) -> str:
 
 def heading_of(title: str, section: str) -> str:
     """Returns what is searched and embedded with a passage: the document's title and the way to its section."""
-    deepest = " > ".join(section.split(" > ")[-3:])
+    deepest = " > ".join(without_position(section).split(" > ")[-3:])
     parts = dict.fromkeys((" ".join(title.replace("_", " ").split()), deepest))
     return "\n".join(part[:_MAX_HEADING_CHARS] for part in parts if part)
 
@@ -120,10 +121,9 @@ class Ingest:
                 await self._put(self._record(path, facts, "failed", reason=reason), facts.modified_ns, None)
             return Outcome("failed", reason=reason)
         if parsed.image_only:
-            reason = _image_only_sentence(path, parsed.pages)
-            await self._put(self._record(path, facts, "image_only", parsed, reason), facts.modified_ns, None)
-            return Outcome("failed", reason=reason)
-        await self._put(self._record(path, facts, "indexing", parsed), facts.modified_ns, parsed)
+            await self._put(self._record(path, facts, "image_only", parsed, parsed.remark), facts.modified_ns, None)
+            return Outcome("failed", reason=parsed.remark)
+        await self._put(self._record(path, facts, "indexing", parsed, parsed.remark), facts.modified_ns, parsed)
         had_text = known is not None and known.record.chunks > 0
         return Outcome("updated" if had_text else "added", len(parsed.chunks))
 
@@ -214,11 +214,3 @@ def _digest(path: Path) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
-
-
-def _image_only_sentence(path: Path, pages: int | None) -> str:
-    count = "Its only page is a picture" if pages == 1 else f"Its {pages} pages are pictures"
-    return (
-        f"{path.name} has no text. {count} without text behind, as a scanner makes them. "
-        "Run it through text recognition (OCR) and add the result."
-    )
