@@ -109,4 +109,6 @@ async def test_every_good_file_is_found_and_every_other_says_why(
 async def is_found(knowledge: KnowledgeBase, path: Path, frequencies: Counter[str]) -> bool:
     words = rarest_words(path, frequencies)
     found = await knowledge.search_knowledge(words or path.stem, 10)
-    return path.name in {result.document for result in found.results}
+    names = {result.document for result in found.results}
+    names |= {place.document for result in found.results for place in result.also_in}
+    return path.name in names  # what several files hold stands once, with all of their names
