@@ -19,12 +19,16 @@ from vpa_desktop.messages import Citation
 EXTRACT_MODEL: Final = "extracts"
 MOST_SENTENCES: Final = 4
 LONGEST_SENTENCE: Final = 600
+MOST_LINES: Final = 20
 PASSAGE_DECAY: Final = 0.85
 NEAR_THE_BEST: Final = 0.55
 ANSWERED_SHARE: Final = 0.5
 NOTE: Final = (
     "*These are sentences from your documents, word for word. Add a provider in Settings for an answer in new words.*"
 )
+
+_LINE_END: Final = "  \n> "
+"""A line's end inside a quotation that stays one on the screen."""
 
 _HEADING: Final = re.compile(r"^#{1,6}[ \t].*$", re.MULTILINE)
 
@@ -49,7 +53,7 @@ def extract_answer(question: str, citations: Sequence[Citation]) -> str:
     lead = ""
     if _covered(best, wanted, rarity) < ANSWERED_SHARE:
         lead = "I found no sentence that clearly answers this. The nearest passages say:\n\n"
-    quoted = "\n>\n".join(f"> {_plain(s.text)} [{s.citation.n}]" for s in best)
+    quoted = "\n>\n".join(f"> {_LINE_END.join(_plain(s.text).splitlines())} [{s.citation.n}]" for s in best)
     return f"{lead}{quoted}\n\n{NOTE}"
 
 
@@ -87,7 +91,7 @@ def _lines_around(citation: Citation, wanted: frozenset[str]) -> _Sentence:
         return sum(1 / counts[stem] for stem in held), sum(bool(found) for found in words[first:last]), -first
 
     first, last = max(_stretches(lines), key=lambda stretch: worth(*stretch), default=(0, 0))
-    text = _short(" ".join(lines[first:last]))
+    text = "\n".join(_short(line) for line in lines[first:last])
     return _Sentence(citation, first, text, stems(text))
 
 
@@ -95,7 +99,9 @@ def _stretches(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
     """From each line on as many as are quoted at once: the first, and the one behind the last."""
     for first in range(len(lines)):
         last, length = first, 0
-        while last < len(lines) and (last == first or length + len(lines[last]) < LONGEST_SENTENCE):
+        while last < min(len(lines), first + MOST_LINES) and (
+            last == first or length + len(lines[last]) < LONGEST_SENTENCE
+        ):
             length += len(lines[last]) + 1
             last += 1
         yield first, last
