@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
@@ -87,6 +87,36 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchScope:
+    """What a search is limited to; what is empty limits nothing.
+
+    ``names`` are parts of file names or titles, ``types`` file endings without the dot and in small letters. The date
+    of a document is when its file was changed: ``after`` has that day in it, ``before`` has not.
+    """
+
+    collections: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    after: date | None = None
+    before: date | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """True where nothing is left out."""
+        return self == SearchScope()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPlace:
+    """Another document that says the same, or nearly the same, as a passage found."""
+
+    document_id: str
+    document: str
+    path: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchWhy:
     """Why a passage was found: its 1-based ranks on each side, None where it was not among the candidates."""
 
@@ -97,7 +127,10 @@ class SearchWhy:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One passage found: ``score`` is fused, 0 to 1; ``similarity`` the cosine with the question, if known."""
+    """One passage found: ``score`` is fused, 0 to 1; ``similarity`` the cosine with the question, if known.
+
+    ``also_in`` names the other documents that say the same.
+    """
 
     document_id: str
     document: str
@@ -113,6 +146,7 @@ class SearchResult:
     start: int = 0
     end: int = 0
     tokens: int = 0
+    also_in: tuple[OtherPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

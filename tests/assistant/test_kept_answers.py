@@ -73,10 +73,9 @@ class Bench:
                 "INSERT INTO documents (id, title, content_hash, state, added_at) VALUES ('d1', '', 'h', 'ready', '')"
             )
         )
+        await self.db.write(lambda db: db.execute("INSERT INTO passages (id, text, text_hash) VALUES (1, 'x', 'h')"))
         await self.db.write(
-            lambda db: db.execute(
-                "INSERT INTO chunks (id, document_id, ordinal, text, text_hash) VALUES (1, 'd1', 0, 'x', 'h')"
-            )
+            lambda db: db.execute("INSERT INTO chunks (id, document_id, ordinal, passage_id) VALUES (1, 'd1', 0, 1)")
         )
 
 

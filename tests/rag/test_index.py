@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from vpa_desktop.errors import IndexCorrupt
-from vpa_desktop.rag.index import EXACT_BELOW, IndexIdentity, VectorIndex
+from vpa_desktop.rag import faiss_index
+from vpa_desktop.rag.faiss_file import FaissFile
+from vpa_desktop.rag.faiss_index import EXACT_BELOW, FaissIndex
+from vpa_desktop.rag.index import IndexIdentity
 
 if TYPE_CHECKING:
-    from vpa_desktop.rag.index import Vectors
+    from vpa_desktop.rag.index import Ids, Vectors
 
 np = pytest.importorskip("numpy")
 
@@ -25,14 +29,30 @@ def unit_vectors(count: int) -> Vectors:
     return vectors
 
 
-def filled(count: int) -> tuple[VectorIndex, Vectors]:
+class Rows:
+    """Vectors in memory, under the ids from 100 on."""
+
+    def __init__(self, rows: Vectors) -> None:
+        self.rows = rows
+        self.ids: Sequence[int] = range(100, 100 + len(rows))
+
+    def vectors(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        wanted = np.array(ids, dtype=np.int64)
+        return wanted, self.rows[wanted - 100]
+
+
+def filled(count: int) -> tuple[FaissIndex, Vectors]:
     vectors = unit_vectors(count)
-    index = VectorIndex(DIM)
-    index.add(range(100, 100 + count), vectors)
-    return index, vectors
+    return faiss_index.build(DIM, Rows(vectors)), vectors
 
 
-@pytest.mark.parametrize("count", [50, EXACT_BELOW + 500])
+@pytest.fixture(params=["few", "many", "clustered"])
+def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    if request.param == "clustered":
+        monkeypatch.setattr(faiss_index, "CLUSTERED_FROM", EXACT_BELOW)
+    return 50 if request.param == "few" else EXACT_BELOW + 500
+
+
 def test_each_vector_finds_itself(count: int) -> None:
     index, vectors = filled(count)
     for row in range(0, count, 17):
@@ -41,68 +61,93 @@ def test_each_vector_finds_itself(count: int) -> None:
         assert cosine == pytest.approx(1.0, abs=0.02)
 
 
-def test_growing_past_the_border_keeps_everything() -> None:
-    vectors = unit_vectors(EXACT_BELOW + 1000)
-    index = VectorIndex(DIM)
-    for start in range(0, len(vectors), 300):
-        index.add(range(start, min(start + 300, len(vectors))), vectors[start : start + 300])
-    assert len(index) == len(vectors)
-    assert all(index.search(vectors[row], 1)[0][0] == row for row in range(0, len(vectors), 97))
+def test_clusters_are_looked_through_until_nearly_all_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss_index, "CLUSTERED_FROM", 4_000)
+    index, vectors = filled(6_000)
+    exact = FaissIndex(DIM)
+    exact.add(range(100, 6_100), vectors)
+    found = total = 0
+    for row in range(3, 6_000, 60):
+        near = vectors[row] + 0.2 * vectors[row - 1]
+        true = {passage for passage, _ in exact.search(near, 10)}
+        found += len(true & {passage for passage, _ in index.search(near, 10)})
+        total += len(true)
+    assert found / total >= 0.9
 
 
-def test_removed_vectors_are_not_found() -> None:
-    index, vectors = filled(50)
-    assert index.remove([103, 104, 9999]) == 2
-    assert len(index) == 48
-    assert 103 not in [chunk for chunk, _ in index.search(vectors[3], 48)]
-
-
-def test_search_can_be_limited() -> None:
-    index, vectors = filled(50)
-    among = np.array([110, 120, 130], dtype=np.int64)
-    assert {chunk for chunk, _ in index.search(vectors[3], 10, among)} == {110, 120, 130}
-    assert VectorIndex(DIM).search(vectors[0], 10) == []
-
-
-@pytest.mark.parametrize("count", [50, EXACT_BELOW + 100])
-def test_saved_and_loaded_it_answers_the_same(tmp_path: Path, count: int) -> None:
+def test_what_comes_and_goes_is_seen_at_once(count: int) -> None:
     index, vectors = filled(count)
-    file = tmp_path / "index" / "passages.faiss"
-    index.save(file, ME)
-    again = VectorIndex.load(file, ME, DIM)
+    assert index.remove([103, 104, 9999999]) == 2
+    assert index.remove([103]) == 0
+    assert len(index) == count - 2
+    assert index.search(vectors[3], 1)[0][0] != 103
+    index.add([5], vectors[3:4])
+    assert index.search(vectors[3], 1)[0][0] == 5
+    assert sorted(index.ids().tolist()) == [5, *(i for i in range(100, 100 + count) if i not in (103, 104))]
+    assert index.remove([5]) == 1
+    assert index.search(vectors[3], 1)[0][0] != 5
+
+
+def test_much_that_came_since_makes_it_due(count: int) -> None:
+    index, _ = filled(count)
+    assert not index.is_outgrown
+    more = unit_vectors(3_000)
+    index.add(range(10_000, 13_000), more)
+    assert index.is_outgrown
+
+
+def test_search_can_be_limited(count: int) -> None:
+    index, vectors = filled(count)
+    among = np.array([110, 120, 130], dtype=np.int64)
+    index.remove([120])
+    index.add([120], vectors[20:21])
+    assert {passage for passage, _ in index.search(vectors[3], 10, among)} == {110, 120, 130}
+    assert index.search(vectors[3], 10, np.zeros(0, dtype=np.int64)) == []
+    assert FaissIndex(DIM).search(vectors[0], 10) == []
+
+
+def test_saved_and_loaded_it_answers_the_same_and_can_change(tmp_path: Path, count: int) -> None:
+    index, vectors = filled(count)
+    home = FaissFile(tmp_path / "index" / "passages.faiss", DIM)
+    home.save(index, ME)
+    again, generation = home.load("database", "model")
+    assert generation == 7
     assert again.search(vectors[8], 5) == index.search(vectors[8], 5)
-    again.add([1], vectors[:1])
-    assert len(again) == count + 1
+    again.remove([108])
+    again.add([1], vectors[8:9])
+    home.save(index, ME)  # in the place of the one that is mapped
+    assert again.search(vectors[8], 1)[0][0] == 1
+    assert len(again) == count
 
 
-@pytest.mark.parametrize(
-    "other",
-    [IndexIdentity("other", "model", 7), IndexIdentity("database", "other", 7), IndexIdentity("database", "model", 8)],
-)
-def test_an_index_of_something_else_is_refused(tmp_path: Path, other: IndexIdentity) -> None:
+@pytest.mark.parametrize("other", [("other", "model"), ("database", "other")])
+def test_an_index_of_something_else_is_refused(tmp_path: Path, other: tuple[str, str]) -> None:
     index, _ = filled(10)
-    index.save(tmp_path / "a", ME)
-    with pytest.raises(IndexCorrupt, match="another database, model or state"):
-        VectorIndex.load(tmp_path / "a", other, DIM)
+    home = FaissFile(tmp_path / "a", DIM)
+    home.save(index, ME)
+    with pytest.raises(IndexCorrupt, match="another database or model"):
+        home.load(*other)
 
 
 def test_any_damage_is_seen(tmp_path: Path) -> None:
     index, _ = filled(10)
     file = tmp_path / "a"
-    index.save(file, ME)
+    home = FaissFile(file, DIM)
+    home.save(index, ME)
     whole = file.read_bytes()
     for damaged in (
         b"",
         whole[:40],
         whole[:-9],
-        whole[:-50] + b"\xff" + whole[-49:],
+        whole[:200] + b"\xff" + whole[201:],
         b"x" + whole,
-        b"[]\n",
-        b"1\n\x00",
+        whole[:-1] + b"x",
+        whole[-400:],
+        whole[-14:],
     ):
         file.write_bytes(damaged)
         with pytest.raises(IndexCorrupt):
-            VectorIndex.load(file, ME, DIM)
-    file.unlink()
+            home.load("database", "model")
+    home.discard()
     with pytest.raises(IndexCorrupt):
-        VectorIndex.load(file, ME, DIM)
+        home.load("database", "model")

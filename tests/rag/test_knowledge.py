@@ -188,7 +188,7 @@ async def test_a_damaged_or_missing_index_is_built_again(tmp_path: Path) -> None
     async with open_knowledge(tmp_path) as knowledge:
         await knowledge.add_document("a", "Bees", "Honey is made by bees.")
         await knowledge.add_document("b", "Cows", "Milk is given by cows.")
-    index = tmp_path / "index" / "passages.faiss"
+    (index,) = (tmp_path / "index").glob("passages-*.faiss")
     for damage in (b"", index.read_bytes()[:-4], None):
         index.unlink()
         if damage is not None:

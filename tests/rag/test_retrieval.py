@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from vpa_desktop.rag.retrieval import (
@@ -11,10 +9,12 @@ from vpa_desktop.rag.retrieval import (
     affordable_words,
     coverage,
     fuse,
+    merged,
+    moved,
     query_words,
     relevant,
     spread,
-    with_feedback,
+    stems,
     word_weights,
 )
 
@@ -27,38 +27,39 @@ def found(chunk: int, similarity: float | None, score: float = 1.0) -> Found:
 
 def test_a_passage_both_sides_like_comes_first() -> None:
     ranked = fuse([(1, 0.9), (2, 0.8), (3, 0.1)], [(4, 12.0), (2, 11.0), (5, 1.0)])
-    assert ranked[0].chunk_id == 2
+    assert ranked[0].passage_id == 2
     assert (ranked[0].dense_rank, ranked[0].keyword_rank, ranked[0].similarity) == (2, 2, 0.8)
-    assert {item.chunk_id for item in ranked} == {1, 2, 3, 4, 5}
+    assert {item.passage_id for item in ranked} == {1, 2, 3, 4, 5}
     assert all(0.0 <= item.score <= 1.0 for item in ranked)
 
 
 def test_the_last_of_a_few_keyword_hits_still_counts() -> None:
     dense = [(chunk, 0.3 - chunk / 1000) for chunk in range(100)]
-    ranked = {item.chunk_id: item.score for item in fuse(dense, [(500, 8.0), (501, 7.5)])}
+    ranked = {item.passage_id: item.score for item in fuse(dense, [(500, 8.0), (501, 7.5)])}
     assert ranked[501] > 0.4
 
 
 def test_one_side_alone_still_ranks() -> None:
-    assert [item.chunk_id for item in fuse([], [(4, 9.0), (5, 2.0)])] == [4, 5]
-    assert [item.chunk_id for item in fuse([(7, 0.5)], [])] == [7]
+    assert [item.passage_id for item in fuse([], [(4, 9.0), (5, 2.0)])] == [4, 5]
+    assert [item.passage_id for item in fuse([(7, 0.5)], [])] == [7]
     assert fuse([], []) == []
 
 
-def test_feedback_pulls_in_what_is_close_to_the_best() -> None:
-    vectors = {1: np.array([0.8, 0.6], dtype=np.float32), 2: np.array([0.0, 1.0], dtype=np.float32)}
+def test_feedback_pulls_the_question_towards_the_best() -> None:
     query = np.array([1.0, 0.0], dtype=np.float32)
-    asked: list[float] = []
+    pulled = moved(query, np.array([[0.8, 0.6]], dtype=np.float32))
+    assert float(np.linalg.norm(pulled)) == pytest.approx(1.0)
+    assert float(pulled @ query) > 0.9
+    assert float(pulled[1]) > 0.15
 
-    def search(moved: Any) -> list[tuple[int, float]]:
-        asked.append(float(moved @ vectors[2]))
-        return [(1, 0.99), (2, 0.5)]
 
-    ranked = with_feedback(query, [(1, 0.8)], [(1, 3.0)], lambda ids: np.stack([vectors[i] for i in ids]), search)
-    assert asked[0] > 0.15
-    assert [item.chunk_id for item in ranked] == [1, 2]
-    assert ranked[0].similarity == 0.8
-    assert ranked[1].similarity is None
+def test_a_passage_that_words_and_grams_like_comes_first() -> None:
+    assert [passage for passage, _ in merged([(1, 5.0), (2, 4.0)], [(2, 9.0), (3, 8.0)])] == [2, 1, 3]
+    assert merged([], [(4, 2.0)]) == [(4, 1.0)]
+
+
+def test_words_are_cut_to_what_they_begin_with() -> None:
+    assert stems(["Verteidigung", "Jahr", "Punkte", "ab"]) == ["Verteidig", "Punk"]
 
 
 def test_words_that_say_nothing_are_left_out() -> None:
@@ -75,13 +76,13 @@ def test_rare_words_are_searched_first_within_the_budget() -> None:
 def test_one_document_does_not_crowd_out_the_others() -> None:
     ranked = [found(chunk, 0.5) for chunk in (1, 2, 3, 4, 5)]
     owner = {1: "a", 2: "a", 3: "a", 4: "b"}
-    assert [item.chunk_id for item in spread(ranked, owner, 2)] == [1, 2, 4, 3]
+    assert [item.passage_id for item in spread(ranked, owner, 2)] == [1, 2, 4, 3]
 
 
 def test_the_gate_wants_meaning_or_words() -> None:
     assert relevant([found(1, 0.3), found(2, 0.2)], {1: 0.1, 2: 0.3}, is_exact=True) == []
-    assert [item.chunk_id for item in relevant([found(1, 0.5), found(2, 0.3), found(3, 0.1)], {}, True)] == [1, 2]
-    assert [item.chunk_id for item in relevant([found(1, 0.05)], {1: 1.0}, is_exact=True)] == [1]
+    assert [item.passage_id for item in relevant([found(1, 0.5), found(2, 0.3), found(3, 0.1)], {}, True)] == [1, 2]
+    assert [item.passage_id for item in relevant([found(1, 0.05)], {1: 1.0}, is_exact=True)] == [1]
     assert relevant([found(1, 0.05)], {1: 1.0}, is_exact=False) == []
 
 

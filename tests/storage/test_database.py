@@ -20,6 +20,7 @@ import pytest
 
 from vpa_desktop.errors import DatabaseCorrupt, DiskFull, StorageError
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.fulltext import grams_of
 from vpa_desktop.storage.migrations import list_backups
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def document(name: str, *texts: str) -> Work:
         row = {"id": name, "title": name, "content_hash": name, "state": "ready", "added_at": "2026-01-01"}
         db.table("documents").insert(row)
         for n, text in enumerate(texts):
-            wide = int(ord(text[0]) > 0x3000)
-            chunk = {"document_id": name, "ordinal": n, "text": text, "text_hash": text, "unsegmented": wide}
-            db.table("chunks").insert(chunk)
+            passage = {"text": text, "text_hash": f"{name} {n}", "grams": grams_of(text)}
+            passage_id = db.table("passages").insert(passage).last_rowid
+            db.table("chunks").insert({"document_id": name, "ordinal": n, "passage_id": passage_id})
 
     return work
 
@@ -139,17 +140,17 @@ async def test_full_text_stays_in_step(db: Database) -> None:
     def check(table: str) -> Callable[[sqlite_utils.Database], object]:
         return lambda c: c.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
 
-    await db.write(document("a", "foxes were running", "熔断器模式在系统中"))
-    assert await db.read(hits("chunks_fts", "run fox")) == 1
-    assert await db.read(hits("chunks_trigram", "断器模")) == 1
-    assert await db.read(hits("chunks_trigram", "running")) == 0
-    await db.write(lambda c: c.execute("UPDATE chunks SET text = 'hares' WHERE ordinal = 0"))
-    assert await db.read(hits("chunks_fts", "fox")) == 0
-    assert await db.read(lambda c: c.execute("SELECT doc FROM chunks_vocab WHERE term = 'hare'").fetchone()) == (1,)
+    await db.write(document("a", "foxes were running", "熔断器式在系统中"))
+    assert await db.read(hits("passages_fts", "run fox")) == 1
+    assert await db.read(hits("passages_grams", "断器")) == 1
+    assert await db.read(hits("passages_grams", "running")) == 0
+    await db.write(lambda c: c.execute("UPDATE passages SET text = 'hares' WHERE text LIKE 'foxes%'"))
+    assert await db.read(hits("passages_fts", "fox")) == 0
+    assert await db.read(lambda c: c.execute("SELECT doc FROM passages_vocab WHERE term = 'hare'").fetchone()) == (1,)
     await db.write(lambda c: c.execute("DELETE FROM documents"))
-    assert await db.read(hits("chunks_fts", "hare")) == 0
-    assert await db.read(hits("chunks_trigram", "断器模")) == 0
-    for table in ("chunks_fts", "chunks_trigram", "messages_fts", "conversations_fts"):
+    assert await db.read(hits("passages_fts", "hare")) == 0
+    assert await db.read(hits("passages_grams", "断器")) == 0
+    for table in ("passages_fts", "passages_grams", "messages_fts", "conversations_fts"):
         await db.write(check(table))
 
 
@@ -203,7 +204,7 @@ async def test_damage_met_while_running_is_named(tmp_path: Path) -> None:
         file.seek(8192)
         file.write(b"\xff" * (size - 8192))
     with pytest.raises(DatabaseCorrupt, match="damaged"):
-        await db.read(lambda c: c.execute("SELECT sum(length(text)) FROM chunks").fetchall())
+        await db.read(lambda c: c.execute("SELECT sum(length(text)) FROM passages").fetchall())
     await db.aclose()
     assert (tmp_path / "vpa.db.suspect").exists()
     db = await open_in(tmp_path)

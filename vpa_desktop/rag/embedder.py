@@ -32,12 +32,21 @@ _BULK_PROCESSES = 2
 
 
 class Embedder(Protocol):
-    """What turns text into vectors of length one. ``model_id`` changes whenever the vectors would."""
+    """What turns text into vectors of length one. ``model_id`` changes whenever the vectors would.
+
+    To be had from a server too: nothing is asked of it but these, and each may be waited for. What it cannot do it says
+    with KnowledgeError, and keywords answer alone.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def model_id(self) -> str: ...
+    @property
+    def choice(self) -> str:
+        """What the setting rag.embedding_model says to get it."""
+        ...
+
     @property
     def dim(self) -> int: ...
     @property
@@ -64,6 +73,7 @@ class OnnxEmbedder:
     """all-MiniLM-L6-v2 in eight bits, as it comes with the program."""
 
     name = "all-MiniLM-L6-v2 (comes with the program)"
+    choice = "default"
     dim = 384
     max_tokens = 256
     is_latin_only = True

@@ -1,25 +1,33 @@
-"""Keeps the vector index in step with the database, whoever changed it. Not the index: that is ``index.py``."""
+"""Keeps one model's vector index in step with the database, whoever changed it. Not the index: that is ``index.py``.
+
+A vector belongs to its passage's id for good, so an index that is behind is brought up to date by comparing ids. Only
+one that cannot be read, or that was outgrown, is built anew: then the old one goes on answering meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import IndexCorrupt, StorageError
-from vpa_desktop.rag.index import IndexIdentity, VectorIndex
-from vpa_desktop.storage.documents import DocumentStore, VectorChange
+from vpa_desktop.rag.index import IndexHome, IndexIdentity, VectorIndex, portions_of
+from vpa_desktop.storage.vectors import VectorChange, VectorStore
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+    Ids = NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 _ROWS_PER_READ = 5_000
+_CAUGHT_UP_AT_MOST = 50_000
+_WRITTEN_AT_CLOSE = 20_000
+"""So small an index is written whole at the end, so that the next start finds nothing to catch up with."""
 
 
 def to_blob(vector: Vectors) -> bytes:
@@ -27,110 +35,164 @@ def to_blob(vector: Vectors) -> bytes:
     return vector.astype("float16").tobytes()
 
 
-def from_blobs(blobs: Sequence[bytes], dim: int) -> Vectors:
-    """Returns stored vectors as rows."""
+def from_blobs(rows: Sequence[tuple[int, bytes]], dim: int) -> tuple[Ids, Vectors]:
+    """Returns the ids of stored vectors and the vectors as rows; one of another length is left out."""
     import numpy as np
 
-    rows: Vectors = np.frombuffer(b"".join(blobs), dtype=np.float16).reshape(-1, dim).astype(np.float32)
-    return rows
+    sound = [(i, blob) for i, blob in rows if len(blob) == dim * 2]
+    ids = np.fromiter((i for i, _ in sound), dtype=np.int64, count=len(sound))
+    vectors = np.frombuffer(b"".join(blob for _, blob in sound), dtype=np.float16).reshape(-1, dim)
+    return ids, vectors.astype(np.float32)
+
+
+class StoredVectors:
+    """The vectors of one model in the database. Implements VectorSource."""
+
+    def __init__(self, store: VectorStore, model: str, dim: int, ids: Sequence[int]) -> None:
+        self._store = store
+        self._model = model
+        self._dim = dim
+        self.ids = ids
+
+    def vectors(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Returns those of these ids that have a sound vector, and the vectors as rows."""
+        return from_blobs(self._store.vectors_now(self._model, ids), self._dim)
 
 
 class IndexKeeper:
-    """One index file and its copy in memory. ``change`` is the way to write vectors while it is open."""
+    """One index, at home and in memory. ``change`` is the way to write passages and vectors while it is open."""
 
-    def __init__(self, store: DocumentStore, path: Path, database: str, model: str, dim: int) -> None:
+    def __init__(self, store: VectorStore, home: IndexHome, database: str, model: str, dim: int) -> None:
+        self.model = model
         self._store = store
-        self._path = path
+        self._home = home
         self._database = database
-        self._model = model
         self._dim = dim
         self._lock = asyncio.Lock()
         self._index: VectorIndex | None = None
         self._generation = -1
-        self._dirty = False
+        self._kept_generation = -1
+        self._renewal: asyncio.Task[None] | None = None
 
     async def current(self) -> VectorIndex:
-        """Returns the index as the database is now; loads it, or builds it again, where that is needed."""
+        """Returns the index as the database is now."""
         async with self._lock:
-            generation = await self._store.generation()
-            if self._index is None or generation != self._generation:
-                self._index = await self._load_or_build(generation)
-                self._generation = generation
-            return self._index
+            return await self._current()
 
     async def change(self, write: Awaitable[VectorChange]) -> VectorChange:
         """Waits for a write to the database and makes the same change to the index in memory."""
         async with self._lock:
             change = await write
-            if self._index is None or change.generation == self._generation:
-                return change
-            if change.generation != self._generation + 1:
-                self._index = None  # somebody else wrote in between: load it at the next search
-                return change
-            await asyncio.to_thread(self._apply, self._index, change)
-            self._generation = change.generation
-            self._dirty = True
+            # Where somebody else wrote in between, the next search catches up with both.
+            if self._index is not None and change.generation == self._generation + 1:
+                await asyncio.to_thread(self._apply, self._index, change)
+                self._generation = change.generation
+                self._renew_if_outgrown(self._index)
             return change
 
     async def save(self) -> None:
-        """Writes the file if the index in memory is newer. A disk that cannot take it costs only time later."""
+        """Keeps an index that was never kept. What comes after that is caught up with at the next start."""
         async with self._lock:
-            if self._index is None or not self._dirty:
-                return
-            await self._write(self._index, self._generation)
+            if self._kept_generation < 0 and self._index is not None:
+                await self._build()
+
+    async def aclose(self) -> None:
+        """Ends the work behind, and leaves a small index at home as it is now."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+        async with self._lock:
+            index = self._index
+            if index is not None and self._kept_generation != self._generation and len(index) <= _WRITTEN_AT_CLOSE:
+                await self._build()
 
     async def state(self) -> str:
-        """Says what was found on loading: "ok", or "rebuilt" with a new file written."""
+        """Says what was found on loading: "ok", or "rebuilt" with a new one kept."""
         async with self._lock:
-            generation = await self._store.generation()
             try:
-                await asyncio.to_thread(VectorIndex.load, self._path, self._identity(generation), self._dim)
+                await asyncio.to_thread(self._home.load, self._database, self.model)
             except IndexCorrupt:
-                self._index = await self._load_or_build(generation)
-                self._generation = generation
+                await self._build()
                 return "rebuilt"
             return "ok"
 
-    def _identity(self, generation: int) -> IndexIdentity:
-        return IndexIdentity(self._database, self._model, generation)
+    async def discard(self) -> None:
+        """Forgets the index, in memory and at home."""
+        async with self._lock:
+            self._index = None
+            await asyncio.to_thread(self._home.discard)
+
+    async def vectors(self, passage_ids: Sequence[int]) -> dict[int, Vectors]:
+        """Returns the vectors of these passages as they are stored."""
+        ids, rows = from_blobs(await self._store.vectors(self.model, passage_ids), self._dim)
+        return {int(i): row for i, row in zip(ids, rows, strict=True)}
+
+    async def _current(self) -> VectorIndex:
+        if self._index is None:
+            await self._load()
+        if await self._store.generation() != self._generation:
+            await self._catch_up()
+        assert self._index is not None
+        return self._index
+
+    async def _load(self) -> None:
+        try:
+            self._index, self._generation = await asyncio.to_thread(self._home.load, self._database, self.model)
+        except IndexCorrupt as why:
+            log.info("vector index is built again: %s", why.why)
+            await self._build()
+        else:
+            self._kept_generation = self._generation
+            if self._generation > await self._store.generation():
+                await self._build()  # of a future that was taken back by restoring a backup
+
+    async def _catch_up(self) -> None:
+        import numpy as np
+
+        assert self._index is not None
+        generation, ids = await self._store.ids(self.model)
+        there, wanted = self._index.ids(), np.frombuffer(ids, dtype=np.int64)
+        missing = np.setdiff1d(wanted, there)
+        if len(missing) > _CAUGHT_UP_AT_MOST:
+            await self._build()
+            return
+        source = StoredVectors(self._store, self.model, self._dim, missing.tolist())
+        await asyncio.to_thread(self._bring, self._index, source, np.setdiff1d(there, wanted))
+        self._generation = generation
+        self._renew_if_outgrown(self._index)
+
+    def _bring(self, index: VectorIndex, source: StoredVectors, gone: Ids) -> None:
+        index.remove(gone.tolist())
+        for some in portions_of(source.ids, _ROWS_PER_READ):
+            index.add(*source.vectors(some))
 
     def _apply(self, index: VectorIndex, change: VectorChange) -> None:
         index.remove(change.removed)
-        if change.added:
-            index.add([i for i, _ in change.added], from_blobs([blob for _, blob in change.added], self._dim))
+        index.add(*from_blobs(change.added, self._dim))
 
-    async def _load_or_build(self, generation: int) -> VectorIndex:
+    async def _build(self) -> None:
+        self._generation, self._index = await self._built()
+
+    async def _built(self) -> tuple[int, VectorIndex]:
+        """Builds a new index and keeps it. A disk that cannot take it costs only time at the next start."""
+        generation, ids = await self._store.ids(self.model)
+        source = StoredVectors(self._store, self.model, self._dim, ids)
+        index = await asyncio.to_thread(self._home.build, source)
+        identity = IndexIdentity(self._database, self.model, generation)
         try:
-            index = await asyncio.to_thread(VectorIndex.load, self._path, self._identity(generation), self._dim)
-        except IndexCorrupt as why:
-            log.info("vector index is built again: %s", why.why)
-        else:
-            self._dirty = False
-            return index
-        index = await self._build()
-        await self._write(index, generation)
-        return index
-
-    async def _build(self) -> VectorIndex:
-        index = VectorIndex(self._dim)
-        last = 0
-        batches: list[tuple[int, bytes]] = []
-        while rows := await self._store.vectors_after(last, _ROWS_PER_READ):
-            last = rows[-1][0]
-            batches += rows
-        size = self._dim * 2
-        sound = [(i, blob) for i, blob in batches if len(blob) == size]
-        if sound:
-            await asyncio.to_thread(self._fill, index, sound)
-        return index
-
-    def _fill(self, index: VectorIndex, rows: Sequence[tuple[int, bytes]]) -> None:
-        index.add([i for i, _ in rows], from_blobs([blob for _, blob in rows], self._dim))
-
-    async def _write(self, index: VectorIndex, generation: int) -> None:
-        try:
-            await asyncio.to_thread(index.save, self._path, self._identity(generation))
-            self._dirty = False
+            await asyncio.to_thread(self._home.save, index, identity)
+            self._kept_generation = generation
         except StorageError as failed:
             log.info("vector index was not saved: %s", failed.why)
-            self._dirty = True
+        return generation, index
+
+    def _renew_if_outgrown(self, index: VectorIndex) -> None:
+        if index.is_outgrown and (self._renewal is None or self._renewal.done()):
+            self._renewal = asyncio.create_task(self._renew(), name="renew the vector index")
+
+    async def _renew(self) -> None:
+        generation, index = await self._built()
+        async with self._lock:
+            self._generation, self._index = generation, index
+            await self._current()

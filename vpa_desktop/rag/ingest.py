@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vpa_desktop.errors import DocumentUnreadable
-from vpa_desktop.rag.chunks import Chunk, is_unsegmented
+from vpa_desktop.rag.chunks import Chunk
 from vpa_desktop.rag.index_keeper import IndexKeeper
 from vpa_desktop.rag.loaders import MAX_FILE_BYTES, unreadable_because
 from vpa_desktop.rag.parser_process import ParsedDocument, Parser
@@ -55,13 +55,10 @@ def embedded_text(heading: str, text: str) -> str:
 class Ingest:
     """Reads files and texts into the store. One at a time: its owner sees to that."""
 
-    def __init__(
-        self, store: DocumentStore, parser: Parser, keeper: IndexKeeper, model: str, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: DocumentStore, parser: Parser, keeper: IndexKeeper, now: Callable[[], datetime]) -> None:
         self._store = store
         self._parser = parser
         self._keeper = keeper
-        self._model = model
         self._now = now
 
     async def file(self, path: Path, collection: str, *, retry_failed: bool = True) -> Outcome:
@@ -148,7 +145,7 @@ class Ingest:
 
     async def _put(self, record: DocumentRecord, modified_ns: int, parsed: ParsedDocument | None) -> None:
         chunks = await asyncio.to_thread(_rows, record.title, parsed.chunks) if parsed else []
-        await self._keeper.change(self._store.put(record, modified_ns, chunks, self._model))
+        await self._keeper.change(self._store.put(record, modified_ns, chunks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,6 @@ def _rows(title: str, chunks: tuple[Chunk, ...]) -> list[NewChunk]:
                 chunk.end,
                 chunk.tokens,
                 digest,
-                is_unsegmented(chunk.text),
             )
         )
     return rows

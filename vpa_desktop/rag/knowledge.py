@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import inspect
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,23 +21,31 @@ from typing import Any
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
+from vpa_desktop.rag.context import fill, surroundings
 from vpa_desktop.rag.embedder import Embedder
+from vpa_desktop.rag.faiss_file import FaissFile
 from vpa_desktop.rag.folders import files_in, is_gone, is_reachable
-from vpa_desktop.rag.index import VectorIndex
+from vpa_desktop.rag.index import IndexHome, VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
+from vpa_desktop.rag.model_change import Engine, ModelChange, Reopen
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
-from vpa_desktop.rag.search import Searcher, citations_within, surroundings
-from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport
+from vpa_desktop.rag.reranker import SecondLook, find_reranker
+from vpa_desktop.rag.search import Searcher
+from vpa_desktop.rag.sentence_embedder import open_embedder
+from vpa_desktop.records import DocumentRecord, IngestFailure, IngestProgress, IngestReport, SearchReport, SearchScope
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.documents import DocumentStore
 from vpa_desktop.storage.passage_search import PassageSearch
+from vpa_desktop.storage.vectors import VectorStore
 
 log = logging.getLogger(__name__)
 _PASSAGES_PER_WRITE = 64
 _CONTEXT_CANDIDATES = 24
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
+HomeFactory = Callable[[Path, int], IndexHome]
+"""Makes the place where a model's vectors are indexed, from a path of its own and the vectors' length."""
 
 
 @dataclass(slots=True)
@@ -48,12 +57,15 @@ class _Parts:
     keeper: IndexKeeper
     ingest: Ingest
     searcher: Searcher
+    models: ModelChange
+    second_look: SecondLook | None
 
 
 class KnowledgeBase:
     """The person's documents. Nothing heavy is loaded before the first question or document.
 
-    ``embedder`` may be a function that makes one, for models that take long to load.
+    ``embedder`` may be a function that makes one, for models that take long to load. ``home`` decides what indexes the
+    vectors; ``reopen`` makes the embedder again that was set before, to answer while another one's vectors are made.
     """
 
     def __init__(
@@ -64,9 +76,14 @@ class KnowledgeBase:
         embedder: Embedder | EmbedderFactory,
         settings: RagSettings | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        home: HomeFactory = FaissFile,
+        reopen: Reopen = open_embedder,
     ) -> None:
         self._db = db
         self._store = DocumentStore(db)
+        self._vectors = VectorStore(db)
+        self._home = home
+        self._reopen = reopen
         self._words = PassageSearch(db)
         self._index_dir = index_dir
         self._embedder = embedder
@@ -124,8 +141,13 @@ class KnowledgeBase:
         raise AssertionError("an ingestion ends with its report")
 
     async def resume(self) -> int:
-        """Makes the vectors that a kill or an error left out, and returns how many passages got theirs."""
-        if await self._store.count_without_vector() == 0:
+        """Makes the vectors that a kill, an error or another model in the settings left out.
+
+        Returns how many passages got theirs.
+        """
+        models = await self._vectors.models()
+        is_as_set = models is None or models.wanted_choice == self._settings.embedding_model
+        if is_as_set and await self._vectors.count_waiting() == 0:
             return 0
         parts = await self._open()
         done = 0
@@ -136,24 +158,35 @@ class KnowledgeBase:
         return done
 
     async def search_knowledge(
-        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+        self,
+        query: str,
+        top_k: int | None = None,
+        collections: Sequence[str] = (),
+        scope: SearchScope | None = None,
     ) -> SearchReport:
-        """Finds the passages that fit best, best first, with why each was found."""
+        """Finds the passages that fit best, best first, with why each was found.
+
+        ``scope`` limits by names, types and dates, as the question itself can (see ``filters``).
+        """
         began = time.perf_counter()
         searcher = (await self._open()).searcher
-        results = await searcher.search(query, top_k or self._settings.top_k, collections)
+        results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
         return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(results))
 
     async def context_for(
-        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+        self,
+        query: str,
+        top_k: int | None = None,
+        collections: Sequence[str] = (),
+        scope: SearchScope | None = None,
     ) -> tuple[Citation, ...]:
         """Returns the passages that go into a prompt, numbered from 1: at most ``top_k``, within context_tokens.
 
         Empty when nothing fits the question well enough to be shown as its source.
         """
         searcher = (await self._open()).searcher
-        found = await searcher.search(query, _CONTEXT_CANDIDATES, collections, relevant_only=True)
-        return citations_within(found, top_k or self._settings.top_k, self._settings.context_tokens)
+        found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope), relevant_only=True)
+        return await fill(self._store, found, top_k or self._settings.top_k, self._settings.context_tokens)
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""
@@ -188,7 +221,7 @@ class KnowledgeBase:
             "documents": len(documents),
             "unreadable": sum(1 for item in documents if item.record.state in ("failed", "image_only")),
             "passages": await self._store.count_passages(),
-            "passages_without_vector": await self._store.count_without_vector(),
+            "passages_without_vector": await self._vectors.count_waiting(),
             "index": state,
             "model": parts.embedder.name,
         }
@@ -210,7 +243,10 @@ class KnowledgeBase:
         if parts is not None:
             await asyncio.to_thread(parts.parser.close)
             with contextlib.suppress(KnowledgeError):
-                await parts.keeper.save()
+                await parts.keeper.aclose()
+            if parts.second_look is not None:
+                await parts.second_look.aclose()
+            await parts.models.aclose()
             await parts.embedder.aclose()
         elif not callable(self._embedder):
             await self._embedder.aclose()
@@ -228,12 +264,21 @@ class KnowledgeBase:
         most = min(settings.chunk_tokens, embedder.max_tokens - 2)
         sizes = ChunkSizes(embedder.tokenizer_file, most, min(settings.chunk_overlap_tokens, most // 2))
         parser = Parser(sizes)
-        model = embedder.model_id
         if not self._db.read_only:
-            await self._store.adopt_model(model)
-        keeper = IndexKeeper(self._store, self._index_dir / "passages.faiss", self._db.uuid, model, embedder.dim)
-        ingest = Ingest(self._store, parser, keeper, model, self._now)
-        return _Parts(embedder, parser, keeper, ingest, Searcher(self._store, self._words, keeper, embedder))
+            await self._vectors.adopt_model(embedder.model_id, embedder.choice)
+        keeper = self._keeper_of(embedder)
+        models = ModelChange(Engine(embedder, keeper), self._vectors, self._keeper_of, self._reopen)
+        ingest = Ingest(self._store, parser, keeper, self._now)
+        reranker = find_reranker(settings.rerank)
+        second_look = SecondLook(reranker) if reranker is not None else None
+        searcher = Searcher(self._store, self._words, models.engine, second_look)
+        return _Parts(embedder, parser, keeper, ingest, searcher, models, second_look)
+
+    def _keeper_of(self, embedder: Embedder) -> IndexKeeper:
+        model = embedder.model_id
+        name = "passages-" + hashlib.sha256(model.encode()).hexdigest()[:8] + ".faiss"
+        home = self._home(self._index_dir / name, embedder.dim)
+        return IndexKeeper(self._vectors, home, self._db.uuid, model, embedder.dim)
 
     async def _ingest(
         self, files: Sequence[tuple[Path, str]], *, retry_failed: bool
@@ -255,7 +300,7 @@ class KnowledgeBase:
                 chunks += outcome.chunks
                 if outcome.result == "failed":
                     failed.append(IngestFailure(str(path), outcome.reason))
-            waiting = await self._store.count_without_vector()
+            waiting = await self._vectors.count_waiting()
             yield progress(len(files), "", 0, waiting)
             try:
                 async with contextlib.aclosing(self._embed_waiting(parts)) as embedding:
@@ -270,14 +315,20 @@ class KnowledgeBase:
     async def _embed_waiting(self, parts: _Parts) -> AsyncGenerator[int, None]:
         """Embeds what waits, a write at a time, and yields how many passages are done."""
         done = 0
+        model = parts.embedder.model_id
         await parts.keeper.current()
-        while waiting := await self._store.without_vector(_PASSAGES_PER_WRITE):
+        while waiting := await self._vectors.waiting(model, _PASSAGES_PER_WRITE):
             texts = [embedded_text(heading, text) for _, heading, text in waiting]
             vectors = await parts.embedder.embed_passages(texts)
             rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
-            await parts.keeper.change(self._store.set_vectors(parts.embedder.model_id, rows))
+            await parts.keeper.change(self._vectors.put(model, rows))
             done += len(rows)
             yield done
+        await self._vectors.settle(model)
+
+
+def _scope(collections: Sequence[str], scope: SearchScope | None) -> SearchScope:
+    return replace(scope or SearchScope(), collections=tuple(collections)) if collections else scope or SearchScope()
 
 
 __all__ = ["KnowledgeBase", "document_id_of"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 CANDIDATES = 100
 DENSE_WEIGHT = 0.5
+# For an English model and a question in another language in Latin letters: nDCG@10 in Spanish 0.97 (0.94 with the same
+# weight as in English, 0.955 by words alone), in German 0.94 (0.92, 0.91).
+FOREIGN_DENSE_WEIGHT = 0.25
+STEMS_POSTINGS_BUDGET = 10_000
 FEEDBACK_PASSAGES = 3
 FEEDBACK_WEIGHT = 0.5
 POSTINGS_BUDGET = 40_000
 MAX_QUERY_WORDS = 64
+_SHORTEST_STEM, _ENDING = 4, 3
 
 # Measured with the default embedder on five mixes of questions and texts: of the questions that have an answer 97 to
 # 99 of 100 keep their passages, of those about something else 1 to 18 of 100 still find one.
@@ -45,18 +50,19 @@ STOP_WORDS = frozenset(
 )
 
 Ranking = Sequence[tuple[int, float]]
-"""(chunk id, score), best first."""
+"""(passage id, score), best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One passage in the fused ranking."""
 
-    chunk_id: int
+    passage_id: int
     score: float
     dense_rank: int | None
     keyword_rank: int | None
     similarity: float | None
+    rerank_score: float | None = None
 
 
 def query_words(query: str) -> list[str]:
@@ -81,12 +87,8 @@ def affordable_words(words: Sequence[str], frequencies: Mapping[str, int], budge
 
 
 def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -> list[Found]:
-    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there.
-
-    A short keyword list is all there is, so its last passage is not worth as little as those without any of the words.
-    """
-    keyword_low = 0.0 if len(keyword) < CANDIDATES else None
-    dense_scores, keyword_scores = _stretched(dense), _stretched(keyword, keyword_low)
+    """Averages both sides after stretching each to 0..1; a passage that one side lacks has 0 there."""
+    dense_scores, keyword_scores = stretched(dense), _words_stretched(keyword)
     dense_ranks = {chunk: rank for rank, (chunk, _) in enumerate(dense, 1)}
     keyword_ranks = {chunk: rank for rank, (chunk, _) in enumerate(keyword, 1)}
     cosines = dict(dense)
@@ -100,32 +102,28 @@ def fuse(dense: Ranking, keyword: Ranking, dense_weight: float = DENSE_WEIGHT) -
         )
         for chunk in dict.fromkeys([*dense_scores, *keyword_scores])
     ]
-    return sorted(found, key=lambda f: (-f.score, f.chunk_id))
+    return sorted(found, key=lambda f: (-f.score, f.passage_id))
 
 
-def with_feedback(
-    query: Vector,
-    dense: Ranking,
-    keyword: Ranking,
-    vectors_of: Callable[[Sequence[int]], Vector],
-    search: Callable[[Vector], Ranking],
-) -> list[Found]:
-    """Fuses, moves the question's vector towards the best passages, searches and fuses again.
-
-    ``similarity`` stays the cosine with the question itself where it is known.
-    """
+def moved(query: Vector, best: Vector) -> Vector:
+    """Returns the question's vector, pulled towards those of the best passages (rows)."""
     import numpy as np
 
-    first = fuse(dense, keyword)
-    best = [found.chunk_id for found in first[:FEEDBACK_PASSAGES] if found.similarity is not None]
-    if not best:
-        return first
-    moved = query + FEEDBACK_WEIGHT * vectors_of(best).mean(axis=0)
-    second = search((moved / max(float(np.linalg.norm(moved)), 1e-12)).astype(np.float32))
-    plain = dict(dense)
-    return [
-        Found(f.chunk_id, f.score, f.dense_rank, f.keyword_rank, plain.get(f.chunk_id)) for f in fuse(second, keyword)
-    ]
+    towards = query + FEEDBACK_WEIGHT * best.mean(axis=0)
+    vector: Vector = (towards / max(float(np.linalg.norm(towards)), 1e-12)).astype(np.float32)
+    return vector
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """Returns what words begin with, for languages whose endings the index does not know; short ones as they are."""
+    return [word[: max(_SHORTEST_STEM, len(word) - _ENDING)] for word in words if len(word) > _SHORTEST_STEM]
+
+
+def merged(words: Ranking, grams: Ranking) -> list[tuple[int, float]]:
+    """Adds up two keyword rankings, each stretched to 0..1."""
+    first, second = _words_stretched(words), _words_stretched(grams)
+    both = {i: first.get(i, 0.0) + second.get(i, 0.0) for i in first | second}
+    return sorted(both.items(), key=lambda hit: (-hit[1], hit[0]))[:CANDIDATES]
 
 
 def word_weights(words: Sequence[str], frequencies: Mapping[str, int], passages: int) -> dict[str, float]:
@@ -157,7 +155,7 @@ def relevant(
     """
 
     def carries(item: Found) -> bool:
-        share, cosine = covered.get(item.chunk_id, 0.0), item.similarity
+        share, cosine = covered.get(item.passage_id, 0.0), item.similarity
         if share >= COVERAGE_ALONE and is_exact:
             return True
         if cosine is None:
@@ -172,13 +170,13 @@ def relevant(
 def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document: int) -> list[Found]:
     """Keeps the order, but moves what one document has beyond ``per_document`` behind the others.
 
-    Passages without a document are gone: they were removed meanwhile.
+    Passages without a document are gone: they were removed meanwhile, or are not where the search was limited to.
     """
     taken: dict[str, int] = {}
     first: list[Found] = []
     rest: list[Found] = []
     for item in found:
-        document = document_of.get(item.chunk_id)
+        document = document_of.get(item.passage_id)
         if document is None:
             continue
         taken[document] = taken.get(document, 0) + 1
@@ -186,12 +184,18 @@ def spread(found: Sequence[Found], document_of: Mapping[int, str], per_document:
     return first + rest
 
 
-def _stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
+def stretched(ranking: Ranking, low: float | None = None) -> dict[int, float]:
+    """Returns the scores stretched to 0..1; the least, or ``low``, becomes 0."""
     if not ranking:
         return {}
     scores = [score for _, score in ranking]
     low = min(scores) if low is None else low
     high = max(scores)
     if high - low < 1e-9:
-        return {chunk: 1.0 for chunk, _ in ranking}
-    return {chunk: (score - low) / (high - low) for chunk, score in ranking}
+        return {passage: 1.0 for passage, _ in ranking}
+    return {passage: (score - low) / (high - low) for passage, score in ranking}
+
+
+def _words_stretched(keyword: Ranking) -> dict[int, float]:
+    """A short keyword list is all there is: its last passage is worth more than those without any of the words."""
+    return stretched(keyword, 0.0 if len(keyword) < CANDIDATES else None)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from array import array
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.messages import Citation
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_latin, is_unsegmented
+from vpa_desktop.rag.context import without_repeats
 from vpa_desktop.rag.embedder import Embedder
-from vpa_desktop.rag.index import VectorIndex
-from vpa_desktop.rag.index_keeper import IndexKeeper
+from vpa_desktop.rag.filters import filters_in, within, without
+from vpa_desktop.rag.languages import is_foreign
+from vpa_desktop.rag.model_change import Engine
+from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Found, Ranking
-from vpa_desktop.records import SearchResult, SearchWhy
+from vpa_desktop.records import OtherPlace, SearchResult, SearchScope, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
+from vpa_desktop.storage.fulltext import query_grams
 from vpa_desktop.storage.passage_search import PassageSearch
 
 if TYPE_CHECKING:
@@ -28,175 +32,157 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PER_DOCUMENT = 3
-_NEIGHBOURS = 6
 _SHOWN_AT_MOST = 30
 
 
-class Searcher:
-    """Fused search over the passages of all or some collections."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and where: the documents a search is limited to and their passages, None for all of them."""
 
-    def __init__(self, store: DocumentStore, words: PassageSearch, keeper: IndexKeeper, embedder: Embedder) -> None:
+    text: str
+    documents: frozenset[str] | None = None
+    passages: array[int] | None = None
+    is_about_named: bool = False
+    """True where the person named the documents, so that their passages need not prove that they belong."""
+
+
+class Searcher:
+    """Fused search over the passages of all or some documents."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        words: PassageSearch,
+        engine: Callable[[], Awaitable[Engine]],
+        second_look: SecondLook | None = None,
+    ) -> None:
         self._store = store
         self._words = words
-        self._keeper = keeper
-        self._embedder = embedder
+        self._engine = engine
+        self._second_look = second_look
 
     async def search(
-        self, query: str, top_k: int, collections: Sequence[str] = (), *, relevant_only: bool = False
+        self, query: str, top_k: int, scope: SearchScope | None = None, *, relevant_only: bool = False
     ) -> list[SearchResult]:
         """Returns up to ``top_k`` passages, best first; ``relevant_only`` leaves out what is about something else."""
-        query = query.strip()
-        if not query or top_k < 1:
+        question = await self._read(query.strip(), scope or SearchScope())
+        if not question.text or top_k < 1 or question.documents == frozenset():
             return []
-        words = retrieval.query_words(query)
+        words = retrieval.query_words(question.text)
         frequencies = await self._words.frequencies(words)
-        affordable = retrieval.affordable_words(words, frequencies)
-        keyword, vector = await asyncio.gather(self._by_words(query, affordable, collections), self._vector(query))
-        found = await self._fused(query, vector, keyword, collections)
-        passages = await self._store.passages([item.chunk_id for item in found])
-        documents = {chunk_id: passage.document_id for chunk_id, passage in passages.items()}
+        found = await self._found(question, words, frequencies)
+        found = found[: max(top_k, _SHOWN_AT_MOST) * 2]
+        places = await self._store.places([item.passage_id for item in found], question.documents)
+        first = {passage_id: there[0] for passage_id, there in places.items()}
+        documents = {passage_id: passage.document_id for passage_id, passage in first.items()}
         spread = retrieval.spread(found, documents, _PER_DOCUMENT)
-        if relevant_only:
+        if relevant_only and not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
-            spread = _relevant(query, weights, spread[:_SHOWN_AT_MOST], passages)
-        return [_result(item, passages[item.chunk_id]) for item in spread[:top_k]]
+            spread = _relevant(question.text, weights, spread[:_SHOWN_AT_MOST], first)
+        if self._second_look is not None and spread:
+            texts = [first[item.passage_id].text for item in spread]
+            spread = await self._second_look.reordered(question.text, spread, texts)
+        return without_repeats([_result(item, places[item.passage_id]) for item in spread], top_k)
 
-    async def _by_words(self, query: str, words: Sequence[str], collections: Sequence[str]) -> Ranking:
-        ranking = await self._words.by_words(words, retrieval.CANDIDATES, collections)
-        if is_unsegmented(query):
-            return await self._words.by_characters(query, retrieval.CANDIDATES, collections) or ranking
-        return ranking
+    async def _read(self, query: str, scope: SearchScope) -> Question:
+        """Takes the filters out of a question; those that fit no document are left in it as words."""
+        filters = [
+            item
+            for item in filters_in(query)
+            if item.is_certain or await self._store.documents_in(replace(item.scope, collections=scope.collections))
+        ]
+        scope = within(scope, filters)
+        if scope.is_everything:
+            return Question(query)
+        documents = await self._store.documents_in(scope)
+        text = without(query, filters) or " ".join(scope.names)
+        passages = await self._store.passages_in(documents)
+        return Question(text, documents, passages, bool(scope.names))
 
-    async def _vector(self, query: str) -> Vector | None:
-        try:
-            return await self._embedder.embed_query(query)
-        except KnowledgeError as failed:
-            log.info("searching by words only: %s", failed)
-            return None
-
-    async def _fused(
-        self, query: str, vector: Vector | None, keyword: Ranking, collections: Sequence[str]
-    ) -> list[Found]:
+    async def _found(self, question: Question, words: Sequence[str], frequencies: Mapping[str, int]) -> list[Found]:
+        engine = await self._engine()
+        keyword, vector = await asyncio.gather(
+            self._by_words(question, words, frequencies), _vector(engine.embedder, question.text)
+        )
         # A model that does not know the script only disturbs what the words found.
-        if vector is None or (keyword and self._embedder.is_latin_only and not is_latin(query)):
+        if vector is None or (keyword and engine.embedder.is_latin_only and not is_latin(question.text)):
             return retrieval.fuse([], keyword, dense_weight=0.0)
-        index = await self._keeper.current()
-        among = await self._store.ids_in(collections) if collections else None
-        return await asyncio.to_thread(_with_vectors, index, vector, keyword, among)
+        is_strange = engine.embedder.is_latin_only and is_foreign(question.text)
+        weight = retrieval.FOREIGN_DENSE_WEIGHT if is_strange else retrieval.DENSE_WEIGHT
+        return await _fused(engine, vector, keyword, question.passages, weight)
+
+    async def _by_words(self, question: Question, words: Sequence[str], frequencies: Mapping[str, int]) -> Ranking:
+        """By grams where the question is not in Latin letters, by words where it is, by both where it is mixed."""
+        grams = query_grams(question.text)
+        by_grams: Ranking = []
+        if grams:
+            affordable = retrieval.affordable_words(grams, await self._words.gram_frequencies(grams))
+            by_grams = await self._words.by_grams(affordable, retrieval.CANDIDATES, question.passages)
+            if by_grams and not is_latin(question.text):
+                return by_grams
+        affordable = retrieval.affordable_words(words, frequencies)
+        by_words = await self._words.by_words(affordable, retrieval.CANDIDATES, question.passages)
+        is_cheap = sum(frequencies.values()) <= retrieval.STEMS_POSTINGS_BUDGET
+        if is_cheap and is_foreign(question.text):
+            stems = retrieval.stems(words)
+            by_stems = await self._words.by_beginnings(stems, retrieval.CANDIDATES, question.passages)
+            by_words = retrieval.merged(by_words, by_stems)
+        return retrieval.merged(by_words, by_grams) if by_grams else by_words
 
 
-async def surroundings(store: DocumentStore, chunk_id: int) -> tuple[str, str, str]:
-    """Returns the text before a passage, the passage and the text after it, put together from its neighbours."""
-    passage = (await store.passages([chunk_id])).get(chunk_id)
-    if passage is None:
-        raise KnowledgeError(
-            "This passage is no longer there", "Its document was changed or removed", "Ask again to find it anew"
-        )
-    near = await store.passages_of(passage.document_id, passage.ordinal - _NEIGHBOURS, passage.ordinal + _NEIGHBOURS)
-    same = _same_part(near, passage)
-    before = _joined(same, same[0].start, passage.start)
-    return before, passage.text, _joined(same, passage.end, None)
+async def _vector(embedder: Embedder, text: str) -> Vector | None:
+    try:
+        return await embedder.embed_query(text)
+    except KnowledgeError as failed:
+        log.info("searching by words only: %s", failed)
+        return None
 
 
-def citations_within(found: Sequence[SearchResult], top_k: int, context_tokens: int) -> tuple[Citation, ...]:
-    """Numbers the best passages from 1: at most ``top_k``, and as many tokens as fit; the first always does."""
-    citations: list[Citation] = []
-    left = context_tokens
-    for result in found:
-        if len(citations) >= top_k:
-            break
-        if result.tokens > left and citations:
-            continue
-        left -= result.tokens
-        citations.append(
-            Citation(
-                n=len(citations) + 1,
-                document=result.document,
-                path=result.path,
-                title=result.title,
-                page=result.page,
-                section=result.section,
-                score=result.score,
-                text=result.text,
-                document_id=result.document_id,
-                chunk_id=result.chunk_id,
-                start=result.start,
-                end=result.end,
-            )
-        )
-    return tuple(citations)
+async def _fused(
+    engine: Engine, query: Vector, keyword: Ranking, among: array[int] | None, weight: float
+) -> list[Found]:
+    """Fuses, looks again from nearer to the best passages, and fuses with that.
+
+    ``similarity`` stays the cosine with the question itself.
+    """
+    import numpy as np
+
+    index = await engine.keeper.current()
+    allowed = None if among is None else np.frombuffer(among, dtype=np.int64)
+    dense = await asyncio.to_thread(index.search, query, retrieval.CANDIDATES, allowed)
+    first = retrieval.fuse(dense, keyword, weight)
+    best = [item.passage_id for item in first[: retrieval.FEEDBACK_PASSAGES] if item.similarity is not None]
+    vectors = await engine.keeper.vectors([item.passage_id for item in first[:_SHOWN_AT_MOST]])
+    known = [vectors[i] for i in best if i in vectors]
+    if known:
+        moved = retrieval.moved(query, np.stack(known))
+        second = await asyncio.to_thread(index.search, moved, retrieval.CANDIDATES, allowed)
+        first = retrieval.fuse(second, keyword, weight)
+    cosines = dict(dense)
+    unknown = [item.passage_id for item in first[:_SHOWN_AT_MOST] if item.passage_id not in cosines]
+    cosines |= {i: float(vector @ query) for i, vector in (await engine.keeper.vectors(unknown)).items()}
+    return [replace(item, similarity=cosines.get(item.passage_id)) for item in first]
 
 
 def _relevant(
     query: str, weights: Mapping[str, float], found: Sequence[Found], passages: Mapping[int, Passage]
 ) -> list[Found]:
-    texts = {item.chunk_id: f"{passages[item.chunk_id].title} {passages[item.chunk_id].text}" for item in found}
+    texts = {item.passage_id: f"{passages[item.passage_id].title} {passages[item.passage_id].text}" for item in found}
     if is_unsegmented(query):
-        shares = {chunk_id: retrieval.character_coverage(query, text) for chunk_id, text in texts.items()}
+        shares = {passage_id: retrieval.character_coverage(query, text) for passage_id, text in texts.items()}
         return retrieval.relevant(found, shares, True, retrieval.CHARACTERS_ALONE)
-    shares = {chunk_id: retrieval.coverage(weights, text) for chunk_id, text in texts.items()}
+    shares = {passage_id: retrieval.coverage(weights, text) for passage_id, text in texts.items()}
     is_exact = len(weights) > 1 or any(char.isdigit() for char in query)
     least = retrieval.WORDS_ALONE if is_latin(query) else retrieval.FOREIGN_WORDS_ALONE
     return retrieval.relevant(found, shares, is_exact, least)
 
 
-def _with_vectors(index: VectorIndex, query: Vector, keyword: Ranking, among: Sequence[int] | None) -> list[Found]:
-    import numpy as np
-
-    allowed = None if among is None else np.array(among, dtype=np.int64)
-    dense = index.search(query, retrieval.CANDIDATES, allowed)
-    found = retrieval.with_feedback(
-        query,
-        dense,
-        keyword,
-        vectors_of=lambda ids: np.stack(list(index.vectors(ids).values())),
-        search=lambda moved: index.search(moved, retrieval.CANDIDATES, allowed),
-    )
-    unknown = index.vectors([item.chunk_id for item in found[:_SHOWN_AT_MOST] if item.similarity is None])
-    cosines = {chunk_id: float(vector @ query) for chunk_id, vector in unknown.items()}
-    return [replace(i, similarity=cosines[i.chunk_id]) if i.chunk_id in cosines else i for i in found]
-
-
-def _same_part(near: Sequence[Passage], passage: Passage) -> list[Passage]:
-    """The neighbours on the passage's page or in its section: there the offsets go on rising."""
-    middle = next(i for i, other in enumerate(near) if other.chunk_id == passage.chunk_id)
-    place = (passage.page, passage.section)
-    first, last = middle, middle
-    while (
-        first > 0
-        and (near[first - 1].page, near[first - 1].section) == place
-        and (near[first - 1].start < near[first].start)
-    ):
-        first -= 1
-    while (
-        last + 1 < len(near)
-        and (near[last + 1].page, near[last + 1].section) == place
-        and (near[last + 1].start > near[last].start)
-    ):
-        last += 1
-    return list(near[first : last + 1])
-
-
-def _joined(passages: Sequence[Passage], start: int, end: int | None) -> str:
-    """The text from ``start`` to ``end`` as far as these passages hold it; a line end where blanks were cut off."""
-    pieces: list[str] = []
-    at = start
-    for passage in passages:
-        stop = passage.end if end is None else min(passage.end, end)
-        begin = max(passage.start, at)
-        if begin >= stop:
-            continue
-        if pieces and begin > at:
-            pieces.append("\n")
-        pieces.append(passage.text[begin - passage.start : stop - passage.start])
-        at = stop
-    return "".join(pieces)
-
-
-def _result(item: Found, passage: Passage) -> SearchResult:
+def _result(item: Found, places: Sequence[Passage]) -> SearchResult:
+    passage = places[0]
+    others = {place.document_id: place for place in places if place.document_id != passage.document_id}
     return SearchResult(
         document_id=passage.document_id,
-        document=passage.path.replace("\\", "/").rsplit("/", 1)[-1] or passage.title,
+        document=passage.document,
         path=passage.path,
         title=passage.title,
         page=passage.page,
@@ -204,9 +190,10 @@ def _result(item: Found, passage: Passage) -> SearchResult:
         chunk_id=passage.chunk_id,
         score=round(item.score, 4),
         text=passage.text,
-        why=SearchWhy(item.dense_rank, item.keyword_rank),
+        why=SearchWhy(item.dense_rank, item.keyword_rank, item.rerank_score),
         similarity=item.similarity,
         start=passage.start,
         end=passage.end,
         tokens=passage.tokens,
+        also_in=tuple(OtherPlace(p.document_id, p.document, p.path, p.page) for p in others.values()),
     )

@@ -29,7 +29,7 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, model: str, worker: Worker, facts: dict[str, Any]) -> None:
         self._worker = worker
-        self.name = model
+        self.name = self.choice = model
         self.dim = int(facts["dim"])
         self.max_tokens = int(facts["max_tokens"])
         self.model_id = f"st:{Path(model).name}:{facts['fingerprint']}"

@@ -27,6 +27,7 @@ WORKER_FLAG = "--vpa-worker"
 _WORKERS = {
     "parser": "vpa_desktop.rag.parser_process",
     "embedder": "vpa_desktop.rag.embedder_process",
+    "reranker": "vpa_desktop.rag.reranker_process",
     "sentence-transformers": "vpa_desktop.rag.sentence_process",
 }
 _HEADER = struct.Struct("!BI")

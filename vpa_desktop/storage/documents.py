@@ -1,18 +1,22 @@
-"""Documents, their passages and the passages' vectors. Not how text becomes either: that is ``rag``.
+"""Documents and their passages. Not how text becomes either (that is ``rag``), and not vectors: ``vectors``.
 
-Every change to vectors raises ``index_generation`` in the same transaction, so that a vector index beside the
-database knows whether it still matches. Vectors are kept as half-precision bytes.
+A passage is stored once, by what it says; a chunk is a place where a document says it.
 """
 
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from vpa_desktop.records import DocumentRecord, DocumentState
+from vpa_desktop.records import DocumentRecord, DocumentState, SearchScope
+from vpa_desktop.storage.fulltext import grams_of
+from vpa_desktop.storage.rows import marks, portions
+from vpa_desktop.storage.scope import conditions, is_named
+from vpa_desktop.storage.vectors import VectorChange, changed
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -23,7 +27,6 @@ _COLUMNS = (
     "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, "
     "modified_ns"
 )
-_SQL_VARIABLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,6 @@ class NewChunk:
     end: int
     tokens: int
     text_hash: str
-    unsegmented: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stored passage with what a citation says of its document."""
+    """A passage at one of its places, with what a citation says of the document there."""
 
     chunk_id: int
     document_id: str
@@ -65,15 +67,12 @@ class Passage:
     end: int
     tokens: int
     text: str
+    passage_id: int
 
-
-@dataclass(frozen=True, slots=True)
-class VectorChange:
-    """What a transaction did to the vectors: the generation after it, the ids gone and the vectors new."""
-
-    generation: int
-    removed: tuple[int, ...] = ()
-    added: tuple[tuple[int, bytes], ...] = ()
+    @property
+    def document(self) -> str:
+        """The file's name, or the title where the document did not come from a file."""
+        return self.path.replace("\\", "/").rsplit("/", 1)[-1] or self.title
 
 
 class DocumentStore:
@@ -111,27 +110,24 @@ class DocumentStore:
         return await self._db.read(work)
 
     async def count_passages(self) -> int:
-        """Returns how many passages can be found."""
-        return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM chunks").fetchone()[0]))
+        """Returns how many different passages can be found."""
+        return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
 
-    async def put(
-        self, record: DocumentRecord, modified_ns: int, chunks: Sequence[NewChunk], model: str
-    ) -> VectorChange:
-        """Stores a document in place of what its id held; vectors of the same text and model are taken over."""
+    async def put(self, record: DocumentRecord, modified_ns: int, chunks: Sequence[NewChunk]) -> VectorChange:
+        """Stores a document in place of what its id held. A passage that it, or another, has already is left as it is.
+
+        The change names the passages that are nowhere any more; those that are new wait for their vectors.
+        """
 
         def work(db: sqlite_utils.Database) -> VectorChange:
-            kept = _vectors_by_hash(db, [chunk.text_hash for chunk in chunks], model)
-            removed = _drop_chunks(db, [record.id])
-            complete = all(chunk.text_hash in kept for chunk in chunks)
-            state = "ready" if record.state == "indexing" and complete else record.state
-            _write_document(db, record, state, modified_ns, len(chunks))
-            added: list[tuple[int, bytes]] = []
+            db.execute("UPDATE chunks SET ordinal = -1 - ordinal WHERE document_id = ?", [record.id])
+            _write_document(db, record, record.state, modified_ns, len(chunks))
             for ordinal, chunk in enumerate(chunks):
-                vector = kept.get(chunk.text_hash)
-                chunk_id = _insert_chunk(db, record.id, ordinal, chunk, vector, model)
-                if vector is not None:
-                    added.append((chunk_id, vector))
-            return _changed(db, removed, added)
+                _insert_chunk(db, record.id, ordinal, chunk)
+            removed = _drop_chunks(db, [record.id], "AND ordinal < 0")
+            if record.state == "indexing":
+                db.execute(f"UPDATE documents SET state = 'ready' WHERE id = ? AND {_COMPLETE}", [record.id])
+            return changed(db, removed, [])
 
         return await self._db.write(work)
 
@@ -141,81 +137,40 @@ class DocumentStore:
         await self._db.write(lambda db: db.execute(sql, [size_bytes, modified_ns, document_id]))
 
     async def remove(self, document_ids: Sequence[str]) -> VectorChange:
-        """Removes documents with their passages and vectors; ids that are not there are passed over."""
+        """Removes documents, and the passages that no other holds; ids that are not there are passed over."""
 
         def work(db: sqlite_utils.Database) -> VectorChange:
             removed = _drop_chunks(db, document_ids)
-            for some in _portions(document_ids):
-                db.execute(f"DELETE FROM documents WHERE id IN ({_marks(some)})", some)
-            return _changed(db, removed, [])
+            for some in portions(document_ids):
+                db.execute(f"DELETE FROM documents WHERE id IN ({marks(some)})", some)
+            return changed(db, removed, [])
 
         return await self._db.write(work)
-
-    async def adopt_model(self, model: str) -> None:
-        """Makes ``model`` the one that vectors come from; those of another are dropped and made anew."""
-
-        def work(db: sqlite_utils.Database) -> None:
-            row = db.execute("SELECT value FROM meta WHERE key = 'embedding_model'").fetchone()
-            if row is not None and row[0] == model:
-                return
-            db.execute("UPDATE chunks SET vector = NULL, model = '' WHERE vector IS NOT NULL AND model <> ?", [model])
-            db.execute(
-                "UPDATE documents SET state = 'indexing' WHERE state = 'ready' AND id IN "
-                "(SELECT document_id FROM chunks WHERE vector IS NULL)"
-            )
-            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('embedding_model', ?)", [model])
-            _changed(db, [-1], [])
-
-        known = await self._db.read(
-            lambda db: db.execute("SELECT value FROM meta WHERE key = 'embedding_model'").fetchone()
-        )
-        if known is None or known[0] != model:
-            await self._db.write(work)
-
-    async def without_vector(self, limit: int) -> list[tuple[int, str, str]]:
-        """Returns (id, heading, text) of passages that wait for their vector, oldest first."""
-        sql = "SELECT id, heading, text FROM chunks WHERE vector IS NULL ORDER BY id LIMIT ?"
-        return await self._db.read(lambda db: [(i, h, t) for i, h, t in db.execute(sql, [limit]).fetchall()])
-
-    async def count_without_vector(self) -> int:
-        """Returns how many passages wait for their vector."""
-        sql = "SELECT count(*) FROM chunks WHERE vector IS NULL"
-        return await self._db.read(lambda db: int(db.execute(sql).fetchone()[0]))
-
-    async def set_vectors(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> VectorChange:
-        """Stores vectors of passages that are still there, and marks documents ready that lack none."""
-
-        def work(db: sqlite_utils.Database) -> VectorChange:
-            added = []
-            for chunk_id, vector in vectors:
-                sql = "UPDATE chunks SET vector = ?, model = ? WHERE id = ? AND vector IS NULL"
-                if db.execute(sql, [vector, model, chunk_id]).rowcount:
-                    added.append((chunk_id, vector))
-            db.execute(
-                "UPDATE documents SET state = 'ready' WHERE state = 'indexing' AND NOT EXISTS "
-                "(SELECT 1 FROM chunks WHERE document_id = documents.id AND vector IS NULL)"
-            )
-            return _changed(db, [], added)
-
-        return await self._db.write(work)
-
-    async def vectors_after(self, chunk_id: int, limit: int) -> list[tuple[int, bytes]]:
-        """Returns (id, vector) in the order of ids, from behind ``chunk_id`` on."""
-        sql = "SELECT id, vector FROM chunks WHERE id > ? AND vector IS NOT NULL ORDER BY id LIMIT ?"
-        return await self._db.read(lambda db: [(i, v) for i, v in db.execute(sql, [chunk_id, limit]).fetchall()])
-
-    async def generation(self) -> int:
-        """Returns the number that every change to vectors raises."""
-        return await self._db.read(_generation)
 
     async def passages(self, chunk_ids: Sequence[int]) -> dict[int, Passage]:
-        """Returns the passages that are still there, by id."""
+        """Returns the passages at these places that are still there, by the places' ids."""
 
         def work(db: sqlite_utils.Database) -> dict[int, Passage]:
             found: dict[int, Passage] = {}
-            for some in _portions(chunk_ids):
-                rows = db.execute(f"{_PASSAGE} WHERE c.id IN ({_marks(some)})", some).fetchall()
+            for some in portions(chunk_ids):
+                rows = db.execute(f"{_PASSAGE} WHERE c.id IN ({marks(some)})", some).fetchall()
                 found |= {row[0]: Passage(*row) for row in rows}
+            return found
+
+        return await self._db.read(work)
+
+    async def places(
+        self, passage_ids: Sequence[int], document_ids: frozenset[str] | None = None
+    ) -> dict[int, list[Passage]]:
+        """Returns where these passages are, oldest place first; in these documents, or in any."""
+
+        def work(db: sqlite_utils.Database) -> dict[int, list[Passage]]:
+            found: dict[int, list[Passage]] = {}
+            for some in portions(passage_ids):
+                for row in db.execute(f"{_PASSAGE} WHERE c.passage_id IN ({marks(some)}) ORDER BY c.id", some):
+                    passage = Passage(*row)
+                    if document_ids is None or passage.document_id in document_ids:
+                        found.setdefault(passage.passage_id, []).append(passage)
             return found
 
         return await self._db.read(work)
@@ -227,18 +182,34 @@ class DocumentStore:
             lambda db: [Passage(*row) for row in db.execute(sql, [document_id, first, last]).fetchall()]
         )
 
-    async def ids_in(self, collections: Sequence[str]) -> list[int]:
-        """Returns the ids of all passages in these collections."""
-        sql = (
-            "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
-            f"WHERE d.collection IN ({_marks(collections)})"
+    async def documents_in(self, scope: SearchScope) -> frozenset[str]:
+        """Returns the ids of the documents that a search is limited to."""
+        where, values = conditions(scope)
+        sql = f"SELECT id, path, title FROM documents WHERE {where}"
+        return await self._db.read(
+            lambda db: frozenset(i for i, path, title in db.execute(sql, values) if is_named(scope.names, path, title))
         )
-        return await self._db.read(lambda db: [i for (i,) in db.execute(sql, collections).fetchall()])
+
+    async def passages_in(self, document_ids: frozenset[str]) -> array[int]:
+        """Returns the ids of the passages of these documents, rising."""
+
+        def work(db: sqlite_utils.Database) -> array[int]:
+            found: set[int] = set()
+            for some in portions(sorted(document_ids)):
+                sql = f"SELECT passage_id FROM chunks WHERE document_id IN ({marks(some)})"
+                found.update(i for (i,) in db.execute(sql, some))
+            return array("q", sorted(found))
+
+        return await self._db.read(work)
 
 
+_COMPLETE = (
+    "NOT EXISTS (SELECT 1 FROM chunks JOIN passages_waiting USING (passage_id) WHERE document_id = documents.id)"
+)
 _PASSAGE = (
     'SELECT c.id, c.document_id, d.title, d.path, d.collection, c.ordinal, c.page, c.section, c."start", c."end", '
-    "c.tokens, c.text FROM chunks c JOIN documents d ON d.id = c.document_id"
+    "c.tokens, p.text, p.id FROM chunks c JOIN documents d ON d.id = c.document_id "
+    "JOIN passages p ON p.id = c.passage_id"
 )
 
 
@@ -286,64 +257,35 @@ def _write_document(
     )
 
 
-def _insert_chunk(
-    db: sqlite_utils.Database, document_id: str, ordinal: int, chunk: NewChunk, vector: bytes | None, model: str
-) -> int:
+def _insert_chunk(db: sqlite_utils.Database, document_id: str, ordinal: int, chunk: NewChunk) -> None:
+    place = [chunk.page, chunk.section, chunk.start, chunk.end, chunk.tokens]
+    db.execute(
+        'INSERT INTO chunks (document_id, ordinal, passage_id, page, section, "start", "end", tokens) '
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [document_id, ordinal, _passage_id(db, chunk), *place],
+    )
+
+
+def _passage_id(db: sqlite_utils.Database, chunk: NewChunk) -> int:
+    known = db.execute("SELECT id FROM passages WHERE text_hash = ?", [chunk.text_hash]).fetchone()
+    if known is not None:
+        return int(known[0])
     cursor = db.execute(
-        'INSERT INTO chunks (document_id, ordinal, page, section, "start", "end", tokens, text, heading, text_hash, '
-        "unsegmented, vector, model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            document_id,
-            ordinal,
-            chunk.page,
-            chunk.section,
-            chunk.start,
-            chunk.end,
-            chunk.tokens,
-            chunk.text,
-            chunk.heading,
-            chunk.text_hash,
-            int(chunk.unsegmented),
-            vector,
-            model if vector is not None else "",
-        ],
+        "INSERT INTO passages (text_hash, heading, text, grams) VALUES (?, ?, ?, ?)",
+        [chunk.text_hash, chunk.heading, chunk.text, grams_of(chunk.text)],
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 
 
-def _vectors_by_hash(db: sqlite_utils.Database, hashes: Sequence[str], model: str) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for some in _portions(list(dict.fromkeys(hashes))):
-        sql = f"SELECT text_hash, vector FROM chunks WHERE text_hash IN ({_marks(some)}) AND model = ?"
-        found |= {key: vector for key, vector in db.execute(sql, [*some, model]).fetchall() if vector is not None}
-    return found
-
-
-def _drop_chunks(db: sqlite_utils.Database, document_ids: Sequence[str]) -> list[int]:
-    """Deletes passages and returns the ids of those that had a vector."""
-    removed: list[int] = []
-    for some in _portions(document_ids):
-        marks = _marks(some)
-        sql = f"SELECT id FROM chunks WHERE document_id IN ({marks}) AND vector IS NOT NULL"
-        removed += [i for (i,) in db.execute(sql, some).fetchall()]
-        db.execute(f"DELETE FROM chunks WHERE document_id IN ({marks})", some)
-    return removed
-
-
-def _changed(db: sqlite_utils.Database, removed: Sequence[int], added: Sequence[tuple[int, bytes]]) -> VectorChange:
-    if removed or added:
-        db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'index_generation'")
-    return VectorChange(_generation(db), tuple(removed), tuple(added))
-
-
-def _generation(db: sqlite_utils.Database) -> int:
-    return int(db.execute("SELECT value FROM meta WHERE key = 'index_generation'").fetchone()[0])
-
-
-def _portions(values: Sequence[Any]) -> list[list[Any]]:
-    return [list(values[i : i + _SQL_VARIABLES]) for i in range(0, len(values), _SQL_VARIABLES)]
-
-
-def _marks(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))
+def _drop_chunks(db: sqlite_utils.Database, document_ids: Sequence[str], also: str = "") -> list[int]:
+    """Deletes places and returns the ids of the passages that have none left."""
+    held: set[int] = set()
+    for some in portions(document_ids):
+        where = f"document_id IN ({marks(some)}) {also}"
+        held.update(i for (i,) in db.execute(f"SELECT passage_id FROM chunks WHERE {where}", some))
+        db.execute(f"DELETE FROM chunks WHERE {where}", some)
+    left: set[int] = set()
+    for some in portions(sorted(held)):
+        left.update(i for (i,) in db.execute(f"SELECT id FROM passages WHERE id IN ({marks(some)})", some))
+    return sorted(held - left)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.faults import is_damage, is_unopenable
 from vpa_desktop.storage.files import make_private, make_private_file, make_private_folder, stamp, sync_folder
+from vpa_desktop.storage.fulltext import grams_of
 from vpa_desktop.storage.migrations import Migration, is_sound, list_backups, migrate, schema_version
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def connect(path: Path, *, writable: bool, read_only: bool = False, immutable: b
         db = sqlite_utils.Database(conn, execute_plugins=False)
         for pragma in _PRAGMAS if writable else (*_PRAGMAS, *_READER_PRAGMAS):
             conn.execute(f"PRAGMA {pragma}")
+        if writable:
+            conn.create_function("search_grams", 1, grams_of, deterministic=True)  # a migration asks for it
     except BaseException:
         conn.close()
         raise

@@ -1,10 +1,13 @@
-"""Keyword search over passages: FTS5 with bm25 for words, its trigram index for scripts without spaces."""
+"""Keyword search over passages: FTS5 with bm25, by words, and by grams for text that is not Latin."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +15,14 @@ if TYPE_CHECKING:
 
     from vpa_desktop.storage.database import Database
 
-_TEXT_WEIGHT, _HEADING_WEIGHT = 1.0, 1.0
+_RANK = {"passages_fts": "bm25(passages_fts, 1.0, 1.0)", "passages_grams": "bm25(passages_grams)"}
 
 
 class PassageSearch:
-    """Answers with (chunk id, score), best first; scores are bm25, larger is better."""
+    """Answers with (passage id, score), best first; scores are bm25, larger is better.
+
+    ``among`` limits a search to these passages, rising.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -27,55 +33,65 @@ class PassageSearch:
         def work(db: sqlite_utils.Database) -> dict[str, int]:
             counts: dict[str, int] = {}
             for word, terms in _terms(words).items():
-                sql = f"SELECT min(doc), count(*) FROM chunks_vocab WHERE term IN ({', '.join('?' * len(terms))})"
-                least, there = db.execute(sql, terms).fetchone()
-                counts[word] = int(least) if terms and there == len(set(terms)) else 0
+                found = _frequencies(db, "passages_vocab", terms)
+                counts[word] = min(found.values()) if found and len(found) == len(set(terms)) else 0
             return counts
 
         return await self._db.read(work)
 
+    async def gram_frequencies(self, grams: Sequence[str]) -> dict[str, int]:
+        """Returns in how many passages each gram is."""
+        return await self._db.read(lambda db: _frequencies(db, "passages_grams_vocab", grams))
+
     async def by_words(
-        self, words: Sequence[str], limit: int, collections: Sequence[str] = ()
+        self, words: Sequence[str], limit: int, among: array[int] | None = None
     ) -> list[tuple[int, float]]:
         """Returns the passages with any of the words in their text, title or section."""
-        if not words:
-            return []
-        match = " OR ".join(_quoted(word) for word in words)
-        rank = f"bm25(chunks_fts, {_TEXT_WEIGHT}, {_HEADING_WEIGHT})"
-        return await self._ranked("chunks_fts", match, rank, limit, collections)
+        return await self._ranked("passages_fts", words, limit, among)
 
-    async def by_characters(self, text: str, limit: int, collections: Sequence[str] = ()) -> list[tuple[int, float]]:
-        """Returns the passages in scripts without spaces that share runs of three characters with the text."""
-        runs = ["".join(run.split()) for run in _letters_only(text)]
-        pieces = dict.fromkeys(run[i : i + 3] for run in runs for i in range(len(run) - 2))
-        if not pieces:
-            return []
-        match = " OR ".join(_quoted(piece) for piece in list(pieces)[:64])
-        return await self._ranked("chunks_trigram", match, "bm25(chunks_trigram)", limit, collections)
+    async def by_beginnings(
+        self, beginnings: Sequence[str], limit: int, among: array[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """Returns the passages with words that begin so."""
+        return await self._ranked("passages_fts", beginnings, limit, among, "*")
+
+    async def by_grams(
+        self, grams: Sequence[str], limit: int, among: array[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """Returns the passages that have any of these grams; only text that is not Latin has some."""
+        return await self._ranked("passages_grams", grams, limit, among)
 
     async def _ranked(
-        self, table: str, match: str, rank: str, limit: int, collections: Sequence[str]
+        self, table: str, terms: Sequence[str], limit: int, among: array[int] | None, ending: str = ""
     ) -> list[tuple[int, float]]:
-        sql = f"SELECT rowid, -{rank} AS score FROM {table} WHERE {table} MATCH ?"
-        values: list[str | int] = [match]
-        if collections:
-            marks = ", ".join("?" * len(collections))
-            sql += (
-                " AND rowid IN (SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
-                f"WHERE d.collection IN ({marks}))"
-            )
-            values += collections
-        sql += " ORDER BY score DESC, rowid LIMIT ?"
-        values.append(limit)
-        return await self._db.read(lambda db: [(i, s) for i, s in db.execute(sql, values).fetchall()])
+        if not terms:
+            return []
+        match = " OR ".join(_quoted(term) + ending for term in terms)
+        sql = f"SELECT rowid, -{_RANK[table]} AS score FROM {table} WHERE {table} MATCH ? ORDER BY score DESC, rowid"
+
+        def work(db: sqlite_utils.Database) -> list[tuple[int, float]]:
+            if among is None:
+                return [(i, s) for i, s in db.execute(f"{sql} LIMIT ?", [match, limit])]
+            rows = db.execute(sql, [match])
+            return list(islice(((i, s) for i, s in rows if _is_in(among, i)), limit))
+
+        return await self._db.read(work)
+
+
+def _is_in(rising: array[int], value: int) -> bool:
+    at = bisect_left(rising, value)
+    return at < len(rising) and rising[at] == value
+
+
+def _frequencies(db: sqlite_utils.Database, vocabulary: str, terms: Sequence[str]) -> dict[str, int]:
+    if not terms:
+        return {}
+    sql = f"SELECT term, doc FROM {vocabulary} WHERE term IN ({', '.join('?' * len(terms))})"
+    return {term: int(count) for term, count in db.execute(sql, list(terms))}
 
 
 def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
-
-
-def _letters_only(text: str) -> list[str]:
-    return "".join(char if char.isalnum() else "\n" for char in text).split("\n")
 
 
 def _terms(words: Sequence[str]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _START_TOLERANCE_S = 2.0
+_SQL_VARIABLES = 500
 
 
 def utc_now() -> datetime:
@@ -94,3 +95,13 @@ def is_alive(owner: str) -> bool:
     except (psutil.NoSuchProcess, ValueError):
         return False
     return shift_s <= _START_TOLERANCE_S
+
+
+def portions(values: Sequence[Any]) -> list[list[Any]]:
+    """Cuts many values into lists that one statement can take."""
+    return [list(values[i : i + _SQL_VARIABLES]) for i in range(0, len(values), _SQL_VARIABLES)]
+
+
+def marks(values: Sequence[Any]) -> str:
+    """The question marks for so many values."""
+    return ", ".join("?" * len(values))

@@ -1,0 +1,208 @@
+"""What of the passages found goes into a prompt: repeats merged, neighbours joined, within a budget of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.messages import Citation
+from vpa_desktop.records import OtherPlace, SearchResult
+from vpa_desktop.storage.documents import DocumentStore, Passage
+
+_NEIGHBOURS = 6
+_SAME = 0.8
+"""The share of runs of four words that two passages have in common when they say the same."""
+
+_GAP_CHARS = 4
+"""What lies between two neighbours in a text: blanks that belong to neither."""
+
+
+def without_repeats(found: Sequence[SearchResult], most: int) -> list[SearchResult]:
+    """Returns up to ``most`` results, best first; one that says what a better one says is merged into it."""
+    kept: list[tuple[SearchResult, frozenset[int]]] = []
+    for result in found:
+        own = _runs(result.text)
+        same = next((n for n, (_, runs) in enumerate(kept) if _shared(own, runs) >= _SAME), None)
+        if same is not None:
+            kept[same] = (_merged(kept[same][0], result), kept[same][1])
+        elif len(kept) < most:
+            kept.append((result, own))
+        else:
+            break
+    return [result for result, _ in kept]
+
+
+def _runs(text: str) -> frozenset[int]:
+    words = text.casefold().split()
+    pieces: Sequence[str] = words if len(words) > 8 else text.casefold()
+    return frozenset(hash(tuple(pieces[i : i + 4])) for i in range(max(1, len(pieces) - 3)))
+
+
+def _shared(a: frozenset[int], b: frozenset[int]) -> float:
+    if min(len(a), len(b)) < _SAME * max(len(a), len(b)):
+        return 0.0
+    common = len(a & b)
+    return common / (len(a) + len(b) - common)
+
+
+def _merged(better: SearchResult, other: SearchResult) -> SearchResult:
+    known = {better.document_id, *(place.document_id for place in better.also_in)}
+    own = OtherPlace(other.document_id, other.document, other.path, other.page)
+    more = {place.document_id: place for place in (own, *other.also_in) if place.document_id not in known}
+    return replace(better, also_in=(*better.also_in, *more.values()))
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A run of text of one part of a document, and the best passage in it."""
+
+    best: SearchResult
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+    def has_beside(self, other: SearchResult) -> bool:
+        return _part(self.best) == _part(other) and self.is_beside(other.start, other.end)
+
+    def is_beside(self, start: int, end: int) -> bool:
+        return start <= self.end + _GAP_CHARS and end >= self.start - _GAP_CHARS
+
+    def tokens_with(self, start: int, end: int, tokens: int) -> int:
+        """About how many there are when what is between ``start`` and ``end`` is joined to it."""
+        common = min(end, self.end) - max(start, self.start)
+        return self.tokens + tokens - round(tokens * max(0, common) / max(1, end - start))
+
+    def join(self, start: int, end: int, text: str, tokens: int) -> None:
+        self.tokens = self.tokens_with(start, end, tokens)
+        if end > self.end:
+            self.text += text[self.end - start :] if start <= self.end else "\n" + text
+        if start < self.start:
+            self.text = (text[: self.start - start] if end >= self.start else text + "\n") + self.text
+        self.start, self.end = min(start, self.start), max(end, self.end)
+
+
+async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, tokens: int) -> tuple[Citation, ...]:
+    """Numbers the best passages from 1: at most ``top_k``, and as many tokens as fit; the first always does.
+
+    Passages that are neighbours in a document become one. What is left of the tokens then goes to the neighbours of the
+    passages chosen, best first.
+    """
+    stretches: list[_Stretch] = []
+    left = tokens
+    for result in found:
+        beside = next((s for s in stretches if s.has_beside(result)), None)
+        if beside is None and len(stretches) >= top_k:
+            continue
+        more = beside.tokens_with(result.start, result.end, result.tokens) - beside.tokens if beside else result.tokens
+        if more > left and stretches:
+            continue
+        left -= more
+        if beside is not None:
+            beside.join(result.start, result.end, result.text, result.tokens)
+        else:
+            stretches.append(_Stretch(result, result.start, result.end, result.text, result.tokens))
+    await _widen(store, stretches, left)
+    return tuple(_citation(n, stretch) for n, stretch in enumerate(stretches, 1))
+
+
+async def _widen(store: DocumentStore, stretches: Sequence[_Stretch], left: int) -> None:
+    for stretch in stretches:
+        if left <= 0:
+            return
+        own = (await store.passages([stretch.best.chunk_id])).get(stretch.best.chunk_id)
+        if own is None:
+            continue
+        near = await store.passages_of(own.document_id, own.ordinal - _NEIGHBOURS, own.ordinal + _NEIGHBOURS)
+        around = sorted(_part_around(near, own), key=lambda p: (abs(p.ordinal - own.ordinal), -p.ordinal))
+        for passage in around:
+            inside = stretch.start <= passage.start and passage.end <= stretch.end
+            if inside or not stretch.is_beside(passage.start, passage.end) or _is_taken(passage, stretch, stretches):
+                continue
+            more = stretch.tokens_with(passage.start, passage.end, passage.tokens) - stretch.tokens
+            if more <= left:
+                left -= more
+                stretch.join(passage.start, passage.end, passage.text, passage.tokens)
+
+
+def _is_taken(passage: Passage, own: _Stretch, stretches: Sequence[_Stretch]) -> bool:
+    """Whether another stretch has this passage already."""
+    return any(
+        other is not own
+        and _part(other.best) == _part(passage)
+        and other.start < passage.end
+        and passage.start < other.end
+        for other in stretches
+    )
+
+
+def _part(passage: SearchResult | Passage) -> tuple[str, int | None, str]:
+    return passage.document_id, passage.page, passage.section
+
+
+def _citation(n: int, stretch: _Stretch) -> Citation:
+    best = stretch.best
+    return Citation(
+        n=n,
+        document=best.document,
+        path=best.path,
+        title=best.title,
+        page=best.page,
+        section=best.section,
+        score=best.score,
+        text=stretch.text,
+        document_id=best.document_id,
+        chunk_id=best.chunk_id,
+        start=stretch.start,
+        end=stretch.end,
+    )
+
+
+async def surroundings(store: DocumentStore, chunk_id: int) -> tuple[str, str, str]:
+    """Returns the text before a passage, the passage and the text after it, put together from its neighbours."""
+    passage = (await store.passages([chunk_id])).get(chunk_id)
+    if passage is None:
+        raise KnowledgeError(
+            "This passage is no longer there", "Its document was changed or removed", "Ask again to find it anew"
+        )
+    near = await store.passages_of(passage.document_id, passage.ordinal - _NEIGHBOURS, passage.ordinal + _NEIGHBOURS)
+    same = _part_around(near, passage)
+    before = _joined(same, same[0].start, passage.start)
+    return before, passage.text, _joined(same, passage.end, None)
+
+
+def _part_around(near: Sequence[Passage], passage: Passage) -> list[Passage]:
+    """The neighbours on the passage's page or in its section: there the offsets go on rising."""
+    middle = next(i for i, other in enumerate(near) if other.chunk_id == passage.chunk_id)
+    place = (passage.page, passage.section)
+    first, last = middle, middle
+    while (
+        first > 0
+        and (near[first - 1].page, near[first - 1].section) == place
+        and (near[first - 1].start < near[first].start)
+    ):
+        first -= 1
+    while (
+        last + 1 < len(near)
+        and (near[last + 1].page, near[last + 1].section) == place
+        and (near[last + 1].start > near[last].start)
+    ):
+        last += 1
+    return list(near[first : last + 1])
+
+
+def _joined(passages: Sequence[Passage], start: int, end: int | None) -> str:
+    """The text from ``start`` to ``end`` as far as these passages hold it; a line end where blanks were cut off."""
+    pieces: list[str] = []
+    at = start
+    for passage in passages:
+        stop = passage.end if end is None else min(passage.end, end)
+        begin = max(passage.start, at)
+        if begin >= stop:
+            continue
+        if pieces and begin > at:
+            pieces.append("\n")
+        pieces.append(passage.text[begin - passage.start : stop - passage.start])
+        at = stop
+    return "".join(pieces)
