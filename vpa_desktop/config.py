@@ -88,6 +88,7 @@ class RagSettings:
     chunk_overlap_tokens: int = 40
     embedding_model: str = "default"
     rerank: str = "auto"
+    mind_battery: bool = True
 
 
 @dataclass(frozen=True, slots=True)

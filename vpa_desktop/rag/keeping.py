@@ -56,7 +56,8 @@ class Keeping:
         own: frozenset[str] = frozenset(),
     ) -> None:
         self.pace = pace
-        self.folders_changed = asyncio.Event()
+        self.woken = asyncio.Event()
+        """Set when folders are added or forgotten, and when one of them has changed."""
         self._files = stores.files
         self._store = stores.documents
         self._finder = Finder(stores, now, own)
@@ -71,7 +72,7 @@ class Keeping:
         given = [os.path.abspath(path) for path in paths]  # noqa: PTH100, ASYNC240
         folders = await self._finder.followed(given, collection)
         if folders:
-            self.folders_changed.set()
+            self.woken.set()
         found = self._finder.given(given, collection, folders, tally)
         async with aclosing(self._run(tally, found, [f.path for f in folders], background=False)) as steps:
             async for step in steps:

@@ -148,7 +148,7 @@ class KnowledgeBase:
     async def forget_folder(self, path: Path) -> bool:
         """Follows a folder no longer; its documents stay. False where it was not followed."""
         found = await self._stores.files.forget(str(path)) > 0
-        self.keeping.folders_changed.set()
+        self.keeping.woken.set()
         return found
 
     async def resume(self) -> int:
