@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 from vpa_desktop.errors import KnowledgeError, StorageError
 from vpa_desktop.rag.keeping import Keeping, Steps
@@ -34,7 +35,7 @@ Tell = Callable[[IngestProgress | IngestReport], None]
 class Reports:
     """What the system reports of one folder, collected in a thread of its own: a drive may hold it for ever."""
 
-    def __init__(self, root: str, wake: Callable[[], None]) -> None:
+    def __init__(self, root: str, wake: Callable[[], object]) -> None:
         self.begun = threading.Event()
         self.are_refused = False
         self._root = root
@@ -58,6 +59,8 @@ class Reports:
         from watchfiles._rust_notify import RustNotify
 
         try:
+            if not os.path.isdir(self._root):  # noqa: PTH112 - the library says nothing of one that is not there
+                raise FileNotFoundError(self._root)
             with RustNotify([self._root], False, False, 300, True, True) as notify:
                 self.begun.set()
                 while not self._stop.is_set():
@@ -100,8 +103,8 @@ class FolderWatch:
         """Looks at everything, then takes over changes as they come; again when folders are added or forgotten."""
         while True:
             roots = await self._roots()
-            loop, woken = asyncio.get_running_loop(), self._keeping.woken
-            reports = [Reports(root, lambda: loop.call_soon_threadsafe(woken.set)) for root in roots]
+            wake = partial(asyncio.get_running_loop().call_soon_threadsafe, self._keeping.woken.set)
+            reports = [Reports(root, wake) for root in roots]
             try:
                 # The reports begin first: nothing that happens during the look is missed.
                 await asyncio.to_thread(_wait_for, reports)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
+from vpa_desktop.ui.documents.folder_menu import FolderMenu
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
 from vpa_desktop.ui.documents.results import PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
@@ -54,6 +55,7 @@ class DocumentsPage(QWidget):
         self._offer([])
         self.search = self._make_search()
         self.passages = PassageList()
+        self.folders = FolderMenu(tasks)
         self._note = PlainLabel("", "dim")
         self.remove = QPushButton(self.tr("Remove"))
         self.remove.setProperty("danger", True)
@@ -72,6 +74,7 @@ class DocumentsPage(QWidget):
         column.addWidget(self._note)
         self._are_read = False
         ingestion.finished.connect(lambda _: self.refresh())
+        ingestion.followed.connect(self.refresh)
         ingestion.cancelled.connect(self.refresh)
         ingestion.progressed.connect(self._follow)
 
@@ -137,6 +140,7 @@ class DocumentsPage(QWidget):
 
     async def _load(self, backend: Backend) -> None:
         names = await backend.list_collections()
+        self.folders.show_folders(backend, await backend.list_folders())
         if self._shown not in names:
             self._shown = None
         self._offer(names)
@@ -224,6 +228,7 @@ class DocumentsPage(QWidget):
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.search, 1)
+        row.addWidget(self.folders)
         row.addWidget(self.collections)
         return row
 
