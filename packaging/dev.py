@@ -2,7 +2,8 @@
 """Sets the project up and starts it, or its tests. Needs Python 3.11 or newer and nothing else.
 
     python3 packaging/dev.py run [ARGUMENTS...]     set up, then open the window (or run one command: run ask "hello")
-    python3 packaging/dev.py test [ARGUMENTS...]    set up, then run the tests (arguments go to pytest)
+    python3 packaging/dev.py test                   set up, then run all tests (suite.py says how)
+    python3 packaging/dev.py test ARGUMENTS...      set up, then run pytest with these arguments
     python3 packaging/dev.py setup                  only set up everything, the extra models too
     python3 packaging/dev.py clean                  remove .venv
 
@@ -49,6 +50,7 @@ use_a_new_enough_python()
 
 import debian  # noqa: E402
 import environment as env  # noqa: E402
+import suite  # noqa: E402
 
 UNAVAILABLE = f"{env.MODELS}-unavailable"
 
@@ -123,13 +125,18 @@ def run_program(arguments: Sequence[str]) -> NoReturn:
     start([str(env.PYTHON), "-P", "-m", "vpa_desktop", *arguments], dict(os.environ))
 
 
-def run_tests(arguments: Sequence[str]) -> NoReturn:
-    """Start pytest from the project's folder, without a screen and without the network."""
+def run_tests(arguments: Sequence[str], report: env.Reporter) -> int:
+    """Run the whole suite, or pytest where it is told what to do, without a screen and without the network.
+
+    Both start from the project's folder. Returns the suite's exit code; raises SetupFailed.
+    """
     environment = dict(os.environ)
     environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     environment.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
     here = Path.cwd()
     passed = [_absolute_test(argument, here) for argument in arguments]
+    if not passed:
+        return suite.run(environment, report)
     os.chdir(env.ROOT)
     start([str(env.PYTHON), "-m", "pytest", *passed], environment)
 
@@ -190,6 +197,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         debian.ensure_packages(command != "run", report)
         set_up(wanted_parts(command, models), report, retry_models=models is True or command == "setup")
+        if command == "test":
+            return run_tests(rest, report)
     except env.SetupFailed as failed:
         for line in failed.details:
             report.say(f"      {line}")
@@ -200,8 +209,6 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     if command == "run":
         run_program(rest)
-    if command == "test":
-        run_tests(rest)
     return 0
 
 

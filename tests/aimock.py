@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 CLI = Path("node_modules/@copilotkit/aimock/dist/cli.js")
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,9 +45,7 @@ def aimock(fixtures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     node, script = shutil.which("node"), find_aimock()
     if node is None or script is None:
         pytest.skip("aimock is not here (npm install @copilotkit/aimock, or set VPA_AIMOCK to its cli.js)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fixtures.json"
         file.write_text(json.dumps({"fixtures": list(fixtures)}), encoding="utf-8")

@@ -54,6 +54,7 @@ def dev(project: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.alone
 def test_run_passes_arguments_exit_code_and_working_directory_on(project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -108,6 +109,57 @@ def test_test_starts_pytest_in_the_project_without_a_screen(project: Path, tmp_p
     )
     done = dev(project, "test", "-x", "test_here.py::test_a", cwd=tmp_path)
     assert json.loads(done.stdout) == [["-x", f"{tmp_path / 'test_here.py'}::test_a"], str(project), "offscreen"]
+
+
+STAND_IN = """
+import importlib.util, json, os, sys
+where = "without Qt" if importlib.util.find_spec("PySide6") is None else "with Qt"
+print(json.dumps([where, sys.argv[1:-1], os.getcwd()]))
+other = {"without Qt": "skipped", "with Qt": "failure"}[where]
+report = f"<testsuites><testcase/><testcase><{other}/></testcase></testsuites>"
+open(sys.argv[-1].partition("=")[2], "w").write(report)
+sys.exit(os.environ.get("FAIL") == where)
+"""
+
+
+@pytest.fixture
+def packages(project: Path) -> Path:
+    """The stand-in environment's installed packages: Qt, and a pytest that tells where it was started."""
+    folder = project / ".venv" / "lib" / "python{}.{}".format(*sys.version_info[:2]) / "site-packages"
+    (folder / "PySide6").mkdir(parents=True)
+    (folder / "PySide6" / "__init__.py").touch()
+    (folder / "pytest.py").write_text(STAND_IN)
+    binary = project / ".venv" / "bin" / "python"
+    binary.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{sys.executable}" "$@"\n')
+    return folder
+
+
+@pytest.mark.parametrize(("fails", "code"), [("", 0), ("without Qt", 1), ("with Qt", 1)])
+def test_all_tests_are_four_passes_each_run_whatever_came_of_the_others(
+    project: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, code: int
+) -> None:
+    monkeypatch.setenv("FAIL", fails)
+    done = dev(project, "test", cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    runs = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert [where for where, _, _ in runs] == ["without Qt", "without Qt", "with Qt", "with Qt"]
+    assert {folder for _, _, folder in runs} == {str(project)}
+    chosen = [arguments[arguments.index("-m") + 1] for _, arguments, _ in runs]
+    assert chosen == ["not (alone or model)", "alone or model"] * 2
+    ignored = {word.removeprefix("--ignore=") for word in runs[0][1] if word.startswith("--ignore=")}
+    assert ignored == {word for word in runs[2][1] if word.startswith("tests/")} == {"tests/ui", "tests/e2e"}
+    assert done.stdout.splitlines()[-1].startswith("2 failed, 4 passed, 2 skipped in ")
+
+
+def test_the_environment_without_qt_follows_the_first_one(project: Path, packages: Path, tmp_path: Path) -> None:
+    assert dev(project, "test", cwd=tmp_path).returncode == 0
+    without = project / ".venv" / "without-qt" / packages.relative_to(project / ".venv")
+    (without.parents[2] / "kept").touch()
+    assert dev(project, "test", cwd=tmp_path).returncode == 0
+    assert (without.parents[2] / "kept").exists(), "it was made again for nothing"
+    (packages / "new.py").touch()
+    assert dev(project, "test", cwd=tmp_path).returncode == 0
+    assert {path.name for path in without.iterdir()} == {"pytest.py", "new.py"}
 
 
 def test_clean_removes_the_environment_and_nothing_else(project: Path, tmp_path: Path) -> None:

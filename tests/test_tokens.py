@@ -69,6 +69,7 @@ def test_a_long_text_is_counted_in_pieces_that_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("piece", ["a", "^", " ", "\n", "🎉", "\ud800"])
+@pytest.mark.alone
 def test_a_million_of_one_character_takes_no_time_to_speak_of(piece: str) -> None:
     count_tokens("warm", "gpt-4o")
     started = time.perf_counter()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -162,8 +162,7 @@ class Attempt:
     cost_usd: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteStarted:
+class RouteStarted(NamedTuple):
     """The gateway sends the request to this provider now; with ``cached`` it gives an answer of it that was kept."""
 
     provider: str
@@ -215,8 +214,7 @@ class LLMResponse:
     saved_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDone:
+class RouteDone(NamedTuple):
     """The last event of the gateway's stream."""
 
     response: LLMResponse

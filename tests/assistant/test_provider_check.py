@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import pytest
 import trustme
 
 from tests.assistant.server import Endpoint, endpoint
+from tests.ports import free_port
 from tests.providers.rawserver import RawServer, serving
 from vpa_desktop.assistant.provider_check import check_provider
 from vpa_desktop.assistant.verdicts import judge
@@ -120,9 +120,7 @@ async def test_the_sign_in_page_of_a_guest_network_is_named() -> None:
 
 
 async def test_nobody_there_is_said_with_the_address() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     verdict = await check(LLMProviderConfig("openai_compatible", "m", api_endpoint=f"http://127.0.0.1:{port}/v1"))
     assert (verdict.reason, verdict.error_class) == ("dead_host", "network")
     assert verdict.headline == f"Nobody answers at 127.0.0.1:{port}."
@@ -249,9 +247,7 @@ async def test_an_answer_without_the_key_that_is_needed_is_no_praise() -> None:
 
 
 async def test_what_was_said_is_not_said_twice() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        dead = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    dead = f"http://127.0.0.1:{free_port()}"
     here = LLMProviderConfig("openai_compatible", "m", api_endpoint=f"{dead}/v1")
     for config in (here, LLMProviderConfig("ollama", "m", api_endpoint=dead)):
         assert "Nothing listens" not in (await check(config)).sentence

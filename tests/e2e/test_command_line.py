@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import DOCUMENTS, LLMock, Program, free_port
+from tests.e2e.program import DOCUMENTS, LLMock, Program
+from tests.ports import free_port
 
 ANSWER_KEYS = {
     *("content", "provider", "model", "finish_reason", "usage", "cost_usd", "ttft_ms", "latency_ms", "cached"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.program import Program, free_port
+from tests.e2e.program import Program
+from tests.ports import free_port
 
 PRICES = "input_cost_per_million = {0}\noutput_cost_per_million = {0}\n"
 

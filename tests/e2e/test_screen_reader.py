@@ -52,6 +52,7 @@ def display() -> Iterator[str]:
     process.wait(10)
 
 
+@pytest.mark.alone
 @pytest.mark.ui
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing() or "-")

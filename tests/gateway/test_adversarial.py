@@ -93,6 +93,7 @@ async def test_3_one_that_refuses_the_rest_gives_the_whole_instead() -> None:
         assert seen.response.content == WHOLE
 
 
+@pytest.mark.alone
 async def test_5_a_drip_that_never_ends_is_given_up_and_the_next_goes_on() -> None:
     async with rig([drip(0.03)], [stream(WORDS)]) as it:
         it.manager.routing = replace(it.manager.routing, slow_stream_s=0.4)
@@ -298,6 +299,7 @@ async def test_13_the_callers_own_mistake_is_shown_and_nobody_else_is_asked(answ
         assert (len(it.a.requests), len(it.b.requests)) == (1, 0)
 
 
+@pytest.mark.alone
 async def test_14_a_stopped_stream_closes_its_socket_at_once_and_is_booked() -> None:
     async with rig([then_silence(stream(WORDS[:9], USAGE))], timeout=30) as it:
         task = asyncio.create_task(it.ask())

@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.budget import COVERED, LEAVES, run
 
 
+@pytest.mark.alone
 async def test_a_hundred_at_once_never_pass_a_limit_for_ten(tmp_path: Path) -> None:
     done = await run(tmp_path)
     answered, left = done.answered.total(), sum(LEAVES.values())

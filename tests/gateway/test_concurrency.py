@@ -113,6 +113,7 @@ async def test_a_place_given_to_one_that_is_cancelled_in_the_same_moment_is_not_
     assert line.enter_now("chat")
 
 
+@pytest.mark.alone
 async def test_a_batch_of_forty_does_not_keep_a_chat_waiting() -> None:
     async with rig([late(GOOD, 0.3)], max_concurrency=4) as it:
         batch = [asyncio.create_task(it.ask(replace(QUESTION, priority="background"))) for _ in range(40)]

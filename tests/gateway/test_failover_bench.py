@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from tests.fakes import FakeClock
 from tests.gateway.faults import (
     END,
@@ -20,6 +22,8 @@ from tests.gateway.faults import (
 )
 from tests.providers.rawserver import STREAM_HEAD, RawServer, chunk
 from vpa_desktop.errors import ContentBlocked, ContextTooLong
+
+pytestmark = pytest.mark.alone
 
 BUSY = refusal("503 Service Unavailable")
 

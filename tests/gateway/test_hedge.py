@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+import pytest
+
 from tests.fakes import ScriptedProvider
 from tests.gateway.faults import GOOD, QUESTION, ROLE, WHOLE, WORDS, Rig, late, refusal, rig
 from tests.gateway.test_manager import config
@@ -18,6 +20,8 @@ from vpa_desktop.gateway.health import ProviderHealth
 from vpa_desktop.gateway.hedge import ENOUGH, SAVED_UP, HedgeBudget, late_after_s
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import LLMRequest, LLMResponse, RouteDone, StreamDone, StreamEvent, TextDelta
+
+pytestmark = pytest.mark.alone  # what is late is measured against what was usual a moment ago
 
 USUAL = [GOOD] * ENOUGH
 

@@ -222,6 +222,7 @@ async def test_without_a_policy_nobody_to_ask_is_still_a_providers_error() -> No
         await LLMProviderManager().generate(QUESTION)
 
 
+@pytest.mark.alone
 async def test_without_a_policy_the_look_costs_next_to_nothing() -> None:
     """What ``stream`` and each hop do for it, a thousand times: a few microseconds each at most."""
     from vpa_desktop.gateway.admission import Stop

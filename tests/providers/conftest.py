@@ -25,15 +25,3 @@ async def http() -> AsyncGenerator[HttpSession, None]:
     session = HttpSession(offline=False)
     yield session
     await session.aclose()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases of the wire kit came out right, counting a case only when every delivery of it did."""
-    outcomes: dict[str, bool] = {}
-    for kind in ("passed", "failed", "error"):
-        for report in terminalreporter.getreports(kind):
-            name = report.nodeid.partition("test_wire_kit.py::test_case[")[2].rpartition("-")[0].partition("~")[0]
-            if name:
-                outcomes[name] = outcomes.get(name, True) and kind == "passed"
-    if outcomes:
-        terminalreporter.write_line(f"wire kit: {sum(outcomes.values())} of {len(outcomes)} cases")

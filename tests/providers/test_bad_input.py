@@ -16,6 +16,8 @@ from vpa_desktop.errors import ErrorClass, ProviderError
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers._http import HttpSession
 
+pytestmark = pytest.mark.alone  # what is wrong must be found before a short limit ends it
+
 TIMEOUT_S = 0.5
 TOTAL_S = 1.5
 MARGIN_S = 2.0

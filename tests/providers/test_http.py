@@ -174,6 +174,7 @@ async def test_a_proxy_that_cannot_be_used_is_named(http: HttpSession, monkeypat
     assert "HTTPS_PROXY" in seen.error.next_step
 
 
+@pytest.mark.alone
 async def test_closing_the_generator_hangs_up_at_once(http: HttpSession) -> None:
     async def endless(server: RawServer, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + chunk("Hello"))
@@ -186,6 +187,7 @@ async def test_closing_the_generator_hangs_up_at_once(http: HttpSession) -> None
         await asyncio.wait_for(server.hung_up.wait(), 0.2)
 
 
+@pytest.mark.alone
 async def test_cancelling_before_the_first_byte_hangs_up_at_once(http: HttpSession) -> None:
     async def mute(server: RawServer, writer: asyncio.StreamWriter) -> None:
         await server.hung_up.wait()
@@ -225,6 +227,7 @@ async def test_comments_keep_a_slow_answer_alive(http: HttpSession) -> None:
 
 
 @pytest.mark.parametrize(("drop", "within_s"), [(b"x", 0.8), (b": ping\n\n", 5)])
+@pytest.mark.alone
 async def test_a_drip_does_not_hold_us_for_ever(http: HttpSession, drop: bytes, within_s: float) -> None:
     async def drip(server: RawServer, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD)

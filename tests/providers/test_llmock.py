@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.wire import HELLO, outcome
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.errors import ProviderTimeout, ProviderUnavailable, RateLimited, StreamInterrupted, VPAError
@@ -57,9 +57,7 @@ DROPPED = {"gave_up"}
 @pytest.fixture(scope="module")
 def llmock_url() -> Iterator[str]:
     """A running llmock on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from llmock.cli import app; app()", "serve", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.providers.rawserver import RawServer, reply, serving
 from tests.wire import HELLO, outcome
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -214,10 +214,7 @@ async def test_a_server_without_any_model(http: HttpSession) -> None:
 
 
 async def test_a_server_that_was_not_started(http: HttpSession) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    provider = build_provider(config(url), http)
+    provider = build_provider(config(f"http://127.0.0.1:{free_port()}"), http)
     asks: list[Callable[[], Any]] = [provider.connect, provider.list_models, lambda: provider.generate(HELLO)]
     for ask in asks:
         with pytest.raises(ProviderUnavailable, match="Start Ollama") as caught:

@@ -40,6 +40,7 @@ def kill_when_embedding(home: Path) -> None:
         child.kill()
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 async def test_killed_while_embedding_it_goes_on_where_it_was(tmp_path: Path) -> None:
     docs = tmp_path / "docs"

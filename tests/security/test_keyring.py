@@ -62,6 +62,7 @@ def test_a_locked_keyring_says_so(tmp_path: Path) -> None:
 
 
 @needs_bus
+@pytest.mark.alone
 def test_a_service_that_never_answers_meets_the_deadline(tmp_path: Path) -> None:
     found = run(tmp_path / "h", "hung")
     assert found["kind"] == "VaultUnavailable"

@@ -131,6 +131,7 @@ def test_findings_are_in_order_and_inside_the_text(text: str) -> None:
     ],
     ids=lambda text: text[:8],
 )
+@pytest.mark.alone
 def test_hostile_text_takes_no_time(text: str) -> None:
     start = time.perf_counter()
     find_secrets(text)

@@ -75,6 +75,7 @@ async def test_secrets_share_no_answer(vpa_home: Path) -> None:
         assert first not in json.dumps(a.bodies)
 
 
+@pytest.mark.alone
 async def test_hanging_up_ends_the_request_also_where_answers_are_kept(vpa_home: Path) -> None:
     async with (
         serving(then_silence(STREAM_HEAD + ROLE + chunk("one "))) as a,

@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.benchmarks.serve import Server, crowd
 from tests.gateway.faults import stream
 from tests.providers.rawserver import serving
 from tests.serve.house import open_house, settings_of
 
 
+@pytest.mark.alone
 async def test_two_hundred_at_once_are_all_answered(vpa_home: Path) -> None:
     async with serving(stream(["token "])) as a, open_house(vpa_home, settings_of(a)) as house:
         server = Server("ours", house.port, "/v1", house.token, model="auto")

@@ -122,6 +122,7 @@ async def test_a_body_that_is_too_large_is_refused_announced_or_not(vpa_home: Pa
         assert a.requests == []
 
 
+@pytest.mark.alone
 async def test_a_body_or_a_head_that_does_not_come_ends_the_connection(
     vpa_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +252,7 @@ async def test_no_key_and_no_path_is_in_an_error(vpa_home: Path) -> None:
     assert "anna" not in json.dumps(body)
 
 
+@pytest.mark.alone
 async def test_closing_lets_streams_go_on_for_a_moment_and_then_says_so(vpa_home: Path) -> None:
     messages: list[Any] = ASK["messages"]
     async with (

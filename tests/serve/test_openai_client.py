@@ -201,6 +201,7 @@ async def test_a_tool_is_called_and_its_result_goes_back(vpa_home: Path) -> None
         assert a.bodies[2]["messages"][1]["tool_calls"][0]["id"] == "call_7"
 
 
+@pytest.mark.alone
 async def test_a_client_that_hangs_up_ends_the_request_at_the_provider(vpa_home: Path) -> None:
     async with (
         serving(then_silence(STREAM_HEAD + ROLE + chunk("one "))) as a,

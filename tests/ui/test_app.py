@@ -89,6 +89,7 @@ def live(mode: str, home: Path) -> dict[str, object]:
     return facts
 
 
+@pytest.mark.alone
 def test_nothing_heavy_is_loaded_before_the_window_is_painted_and_it_closes_while_streaming(tmp_path: Path) -> None:
     facts = live("works", tmp_path)
     assert facts["heavy"] == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.messages import Attempt
@@ -34,8 +33,7 @@ class Stop:
         return Attempt(self.provider_id, self.model, "skipped", reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """Those that may be asked, in order, and the lines of the receipt for the others.
 
     ``is_forced`` where all should be left alone: the one that is back first is asked all the same.

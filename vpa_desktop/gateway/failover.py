@@ -11,18 +11,16 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
-from vpa_desktop.gateway.attempt import continuation
 from vpa_desktop.gateway.comparison import compared
-from vpa_desktop.gateway.fitting import PromptSize, fitted, least_tokens, unfit, window_of
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import SLOWER, Lane, LaneEvent
+from vpa_desktop.gateway.match import Match, Objection
 from vpa_desktop.gateway.on_limit import after_limit
-from vpa_desktop.gateway.permission import bounded, left_out, must_be_permitted, none_permitted, refusal_at
+from vpa_desktop.gateway.permission import left_out, none_permitted
 from vpa_desktop.gateway.verdict import may_retry, nobody_answered, nobody_to_ask, pause_s, stops_the_route
 from vpa_desktop.messages import (
     Attempt,
@@ -50,6 +48,14 @@ class ReadyAnswer:
     text: str
 
 
+class _Chosen(NamedTuple):
+    """What was chosen before the walk: the provider that the person named, a route, whom the model is meant for."""
+
+    named: str | None
+    route: Sequence[BaseLLMProvider] | None
+    model_for: str | None
+
+
 class _Tries:
     """How often one stop was tried, and how often at most; ``is_anew`` once it was asked for the whole answer."""
 
@@ -75,8 +81,11 @@ class Failover:
     _error: VPAError | None = None
     _broke_at = ""
     _broke_because: VPAError | None = None
-    _too_small_tokens: int | None = None
     _winner: Lane | None = None
+    _failed: tuple[VPAError, ...] = ()
+    _refused: tuple[VPAError, ...] = ()
+    _turned_away: tuple[Stop, ...] = ()
+    _bookings: tuple[asyncio.Future[tuple[str, ...]], ...] = ()
 
     def __init__(
         self,
@@ -91,28 +100,26 @@ class Failover:
         self._manager = manager
         self._request = request
         self._ready = ready_answers
-        self._chosen = (named, route, model_for)
+        self._chosen = _Chosen(named, route, model_for)
         self._route: list[Stop] = []
         self._has_rules = request.local_only or bool(manager.policy)
-        self._size = PromptSize(request)
+        self._match = Match(manager, request)
         self._attempts: list[Attempt] = []
-        self._failed: list[VPAError] = []
-        self._refused: list[VPAError] = []
-        self._turned_away: list[Stop] = []
         self._costs: list[Decimal | None] = []
         self._notes: list[str] = []
-        self._bookings: list[asyncio.Future[tuple[str, ...]]] = []
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
         try:
-            await self._set_out()
+            if self._manager.routing.strategy == "cheapest" and self._chosen.route is None:
+                await self._manager.learn_prices(self._request)
+            self._set_out()
             admission = admit(self._manager, self._route)
             self._attempts += admission.skipped
             stops, force = list(admission.stops), admission.is_forced
             while stops:
                 stop = stops.pop(0)
-                if self._has_rules and self._is_forbidden(stop):
+                if self._has_rules and self._is_passed_over(stop, self._match.forbidden(stop)):
                     continue
                 if self._ready and (ready := self._ready.get(stop.provider_id)) is not None:
                     async for given in self._give(stop.provider, ready):
@@ -149,7 +156,7 @@ class Failover:
                     stops, force = await self._after_limit(self._error, stop, stops), False
                 if not stops and not force and not self._failed and self._turned_away:
                     # Nobody was asked: better beside a probe than not at all.
-                    stops, force = self._turned_away[:1], True
+                    stops, force = [self._turned_away[0]], True
             raise self._interrupted() if self._kept else nobody_answered(self._attempts, self._failed, self._refused)
         except PolicyRefused as exc:
             if self._manager.on_refusal is not None:
@@ -159,13 +166,11 @@ class Failover:
             if self._bookings:
                 await self._booked()
 
-    async def _set_out(self) -> None:
+    def _set_out(self) -> None:
         """Find the stops of the route; raises VPAError where there is none."""
         manager, request = self._manager, self._request
         named, route, owner = self._chosen
         if route is None:
-            if manager.routing.strategy == "cheapest":
-                await manager.learn_prices(request)
             route = manager.route(request, named)
         if request.model is None:
             self._route = [Stop(provider) for provider in route]
@@ -189,29 +194,31 @@ class Failover:
     async def _booked(self) -> None:
         """Wait for what is booked beside; what cannot be is said on the answer."""
         while self._bookings:
-            self._notes += await self._bookings.pop()
+            booking, *rest = self._bookings
+            self._bookings = tuple(rest)
+            self._notes += await booking
 
     async def _next_lane(self, tries: _Tries) -> Lane | None:
         """Return the next try at one stop, None where no more makes sense; raises where nobody else must be asked."""
-        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        stop = tries.stop
         if not tries.made:
-            fits = self._fits(stop)
-            if not fits and (
-                self._is_too_small(stop) or self._cannot_do(stop) or await self._is_left_to_a_larger(stop)
-            ):
-                return None
             tries.made = 1
-            return await self._lane(stop, force=force, is_last=is_last, fits=fits)
+            if not self._kept and self._match.goes_as_it_is(stop):
+                return self._lane_with(self._request, tries)
+            later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
+            if self._is_passed_over(stop, await self._match.objection(stop, later)):
+                return None
+            return await self._lane(tries)
         is_over = tries.made >= tries.most or not may_retry(self._error) or bool(self._kept)
         if tries.is_anew or is_over:
             if not tries.is_anew and self._refused_to_continue():
                 tries.is_anew = True
-                return await self._lane(stop, force=force, is_last=is_last, anew=True)
+                return await self._lane(tries)
             self._stop_if_final()
             return None
         await asyncio.sleep(pause_s(self._error, tries.made))
         tries.made += 1
-        return await self._lane(stop, force=force, is_last=is_last)
+        return await self._lane(tries)
 
     async def _give(self, provider: BaseLLMProvider, ready: ReadyAnswer) -> AsyncGenerator[GatewayEvent, None]:
         """Answer with a text that is already there."""
@@ -236,11 +243,17 @@ class Failover:
             )
         )
 
-    async def _lane(self, stop: Stop, *, force: bool, is_last: bool, anew: bool = False, fits: bool = False) -> Lane:
-        """One try; its own failure is left in ``_error``, None where it was not made."""
+    async def _lane(self, tries: _Tries) -> Lane:
+        """One try with the request made ready for this stop."""
         self._error = None
-        request, info = await self._prepared(stop, anew, fits), self._info(stop)
-        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=anew)
+        return self._lane_with(await self._match.made_ready(tries.stop, "" if tries.is_anew else self._kept), tries)
+
+    def _lane_with(self, request: LLMRequest, tries: _Tries) -> Lane:
+        """One try with this request; its own failure is left in ``_error``, None where it was not made."""
+        self._error = None
+        stop, force, is_last = tries.stop, tries.force, tries.is_last
+        info = self._match.info(stop)
+        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=tries.is_anew)
 
     def _may_hedge(self, *, force: bool) -> bool:
         return self._manager.routing.hedge_first_token and not force and not self._kept
@@ -252,11 +265,11 @@ class Failover:
         asked = [lane]
 
         async def second() -> Lane | None:
-            usable = [s for s in stops if s.provider_id not in self._ready and not self._lacks(s)]
+            usable = [s for s in stops if s.provider_id not in self._ready and not self._match.lacks(s)]
             if not usable or not manager.hedges.spend():
                 return None
             stops.remove(usable[0])
-            asked.append(await self._lane(usable[0], force=False, is_last=False))
+            asked.append(await self._lane(_Tries(usable[0], force=False, is_last=False)))
             return asked[-1]
 
         yield RouteStarted(lane.stop.provider_id, lane.run.model)
@@ -281,11 +294,6 @@ class Failover:
         if self._kept:
             self._broke_at, self._broke_because = winner.stop.provider_id, winner.error
 
-    def _lacks(self, stop: Stop) -> bool:
-        if self._too_small_tokens is not None or refusal_at(self._manager.policy, stop, self._request) is not None:
-            return True
-        return unfit(self._request, stop.provider, self._info(stop)) is not None
-
     def _ended(self, lane: Lane) -> None:
         """Take in how one try ended."""
         assert lane.receipt is not None
@@ -296,18 +304,19 @@ class Failover:
             self._attempts += lines
         if lane.was_sent:
             self._costs.append(lane.cost)
-            self._notes += [note for note in lane.notes if note not in self._notes]
+            if lane.notes:
+                self._notes += [note for note in lane.notes if note not in self._notes]
             if lane.booking is not None:
-                self._bookings.append(lane.booking)
+                self._bookings += (lane.booking,)
         if lane.was_turned_away:
-            self._turned_away.append(lane.stop)
+            self._turned_away += (lane.stop,)
         if lane.error is None:
             return
         self._error = lane.error
         if not lane.was_sent:
-            self._refused.append(lane.error)
+            self._refused += (lane.error,)
             return
-        self._failed.append(lane.error)
+        self._failed += (lane.error,)
         if lane.run.text:
             self._kept += "".join(lane.run.text)
             self._broke_at, self._broke_because = lane.stop.provider_id, lane.error
@@ -328,14 +337,13 @@ class Failover:
         self._route += [stop for stop in instead.stops if stop not in self._route]  # so that each comes up once
         return list(instead.stops)
 
-    def _is_too_small(self, stop: Stop) -> bool:
-        """After a prompt that was too long for one model: True for every other that is not known to take more."""
-        if self._too_small_tokens is None:
+    def _is_passed_over(self, stop: Stop, objection: Objection | None) -> bool:
+        """Put an objection on the receipt; False where there is none."""
+        if objection is None:
             return False
-        window = window_of(stop.provider, self._info(stop))
-        if window is not None and window > self._too_small_tokens:
-            return False
-        self._attempts.append(stop.passed_over("it is not known to take a longer prompt"))
+        self._attempts.append(stop.passed_over(objection.reason))
+        if objection.error is not None:
+            self._refused += (objection.error,)
         return True
 
     def _seam(self, provider: BaseLLMProvider, *, restarts: bool = False) -> Seam:
@@ -346,73 +354,13 @@ class Failover:
         error = self._error
         return bool(self._kept) and isinstance(error, ProviderError) and error.error_class == "invalid_request"
 
-    async def _prepared(self, stop: Stop, anew: bool, fits: bool) -> LLMRequest:
-        """The request as this provider gets it: the model meant for it, turns that fit, the text so far."""
-        request, policy = self._request, self._manager.policy
-        if request.local_only or policy:  # looked at anew: a rule may have come meanwhile
-            must_be_permitted(policy, stop, request)
-            request = bounded(policy, request, stop)
-        if request.model != stop.named_model:
-            request = replace(request, model=stop.named_model)
-        if self._kept and not anew:
-            request = continuation(request, self._kept)
-        elif fits and request.max_tokens is None and stop.provider.config.max_tokens is None:
-            return request
-        return await fitted(request, stop.provider, self._info(stop))
-
-    def _info(self, stop: Stop) -> ModelInfo:
-        if stop.info is None:
-            stop.info = self._manager.model_info(stop.provider.config, stop.model)
-        return stop.info
-
-    def _fits(self, stop: Stop) -> bool:
-        """True in the usual case: it is all text, and so short that nothing has to be counted or compared."""
-        if self._too_small_tokens is not None:
-            return False
-        return self._size.is_far_below(window_of(stop.provider, stop.info or self._info(stop)))
-
-    def _window_of(self, error: ProviderError) -> int:
-        """The window of the model that refused a prompt as too long; 0 where it is not known."""
-        provider = self._manager.get_provider(error.provider)
-        if provider is None:
-            return 0
-        return window_of(provider, self._manager.model_info(provider.config, error.model)) or 0
-
-    def _is_forbidden(self, stop: Stop) -> bool:
-        """True for one that a rule forbids: looked at here once more, whoever made the route."""
-        if (refusal := refusal_at(self._manager.policy, stop, self._request)) is None:
-            return False
-        self._attempts.append(stop.passed_over(refusal.why))
-        self._refused.append(refusal)
-        return True
-
-    def _cannot_do(self, stop: Stop) -> bool:
-        """True for one that is known not to see images or call functions the request has: the next is asked instead."""
-        refusal = unfit(self._request, stop.provider, self._info(stop))
-        if refusal is None:
-            return False
-        self._attempts.append(stop.passed_over(refusal.why))
-        self._refused.append(refusal)
-        return True
-
-    async def _is_left_to_a_larger(self, stop: Stop) -> bool:
-        """True where the question alone does not fit this model, and one that it does fit comes after it."""
-        later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
-        if not later or (needed := await least_tokens(self._request, stop.provider, self._info(stop))) is None:
-            return False
-        if not any((window_of(other.provider, self._info(other)) or 0) > needed for other in later):
-            return False
-        said = f"the question takes {needed:,} tokens, more than {stop.model} reads at once"
-        self._attempts.append(stop.passed_over(said))
-        return True
-
     def _stop_if_final(self) -> None:
         """Raise where the next provider must not be asked: the caller's own mistake, or the person's choice."""
         error = self._error
         if isinstance(error, ProviderError) and stops_the_route(error) and not self._refused_to_continue():
             if error.error_class != "context_length":
                 raise error
-            self._too_small_tokens = max(self._too_small_tokens or 0, self._window_of(error))
+            self._match.was_too_long(error)
         if isinstance(error, BudgetExceeded) and self._manager.budget.settings.on_limit == "block":
             raise error
         if self._kept and not self._manager.routing.continue_after_break:

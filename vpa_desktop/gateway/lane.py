@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeGuard
@@ -18,8 +18,8 @@ from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, Sto
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun
 from vpa_desktop.gateway.breaker import CircuitBreaker
-from vpa_desktop.gateway.budget import Reservation, to_its_end
-from vpa_desktop.gateway.reserving import set_aside
+from vpa_desktop.gateway.budget import NOTHING, Reservation, to_its_end
+from vpa_desktop.gateway.reserving import is_due, set_aside
 from vpa_desktop.gateway.verdict import gave_up
 from vpa_desktop.messages import (
     Attempt,
@@ -105,11 +105,15 @@ class Lane:
             self._pass_over("it is busy, and there was no place in time")
             return None
         try:
-            self._reservation = await self._reserve()
+            is_limited = is_due(self._manager.budget, self.stop.provider, request)
+            self._reservation = await self._set_aside() if is_limited else NOTHING
+            if self._reservation is not None and not self._passes():
+                await self._turn_away()
         finally:
             if self._reservation is None:
                 self._line.leave(request.priority)
         if self._reservation is not None:
+            self._health.began()
             self._stream = self.run.provider.stream(self.run.request)
         return self._stream
 
@@ -138,7 +142,7 @@ class Lane:
                 await self._stream.aclose()
         finally:
             try:
-                await self._settle(outcome, self._reservation)
+                await self._settled(outcome, self._reservation)
             finally:
                 error_class = self.error.error_class if isinstance(self.error, ProviderError) else None
                 self._line.leave(self.run.request.priority, error_class, answered=outcome == "ok")
@@ -173,40 +177,43 @@ class Lane:
         flow = request.conversation_id or request.user_id
         return await self._line.enter(request.priority, flow, self._patience_s)
 
-    async def _reserve(self) -> Reservation | None:
-        """Set money aside and pass the breaker; None, and the reason, where it may not be asked."""
-        manager, stop = self._manager, self.stop
+    async def _set_aside(self) -> Reservation | None:
+        """Set money aside; None, and the reason, where a limit could be passed."""
+        provider, request = self.stop.provider, self.run.request
         try:
-            reservation, request = await set_aside(manager.budget, stop.provider, self.run.request, self._info)
+            reservation, self.run.request = await set_aside(self._manager.budget, provider, request, self._info)
         except BudgetExceeded as exc:
             self.error = exc
             self._pass_over(exc.what)
             return None
-        self.run.request = request
-        self._breaker = breaker = manager.standings.breaker(stop.provider_id, stop.model)
-        if not breaker.is_closed and not self._passes(breaker):
-            await manager.budget.release(reservation)
-            self.was_turned_away = True
-            self._pass_over("another request is already trying it after failures")
-            return None
-        self._health.began()
         return reservation
 
-    def _passes(self, breaker: CircuitBreaker) -> bool:
-        """True where it may go out though the breaker is not closed, as its probe or beside one."""
+    async def _turn_away(self) -> None:
+        """Give back what was set aside for one that the breaker keeps from going out."""
+        held, self._reservation = self._reservation, None
+        if held is not None:
+            await self._manager.budget.release(held)
+        self.was_turned_away = True
+        self._pass_over("another request is already trying it after failures")
+
+    def _passes(self) -> bool:
+        """True where the breaker lets it go out: closed, or as its probe, or beside one."""
+        self._breaker = breaker = self._manager.standings.breaker(self.stop.provider_id, self.stop.model)
+        if breaker.is_closed:
+            return True
         other_probe = breaker.probe
         if not breaker.acquire(force=self._force):
             return False
         self._probe = breaker.probe if breaker.probe != other_probe else None
         return True
 
-    async def _settle(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
-        """Whatever happened, and whoever leaves meanwhile: it is told and booked, and what was set aside goes back."""
+    def _settled(self, outcome: AttemptOutcome, reservation: Reservation) -> Awaitable[None]:
+        """Tell how it went, and return what books it: whatever happened, and whoever leaves meanwhile."""
         self.run.end()
         self._tell(outcome)
         booked = self._booked(outcome, reservation)
         # A price that has to be looked up is waited for, and a caller that is cancelled then still owes the answer.
-        await (booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked))
+        return booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked)
 
     async def _booked(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
         """Book it; one that failed and cost nothing beside the next one's attempt: nobody waits for the disk."""

@@ -331,11 +331,14 @@ class LLMProviderManager:
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
+        answer: LLMResponse | None = None
         async with aclosing(self.stream(request, provider=provider)) as events:
-            async for event in events:
+            async for event in events:  # to its end, which costs less than to break it off
                 if isinstance(event, RouteDone):
-                    return event.response
-        raise BadReply("The route ended without an answer")
+                    answer = event.response
+        if answer is None:
+            raise BadReply("The route ended without an answer")
+        return answer
 
     async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
         """Answer one question without documents and without storing it; a warning says so where they were asked for."""

@@ -14,7 +14,7 @@ from typing import Final
 from vpa_desktop import prices
 from vpa_desktop.catalog import LLMProvider, ModelInfo
 from vpa_desktop.errors import BudgetExceeded
-from vpa_desktop.gateway.budget import NOTHING, Budget, Reservation
+from vpa_desktop.gateway.budget import Budget, Reservation
 from vpa_desktop.gateway.fitting import ANSWER_TOKENS, window_of
 from vpa_desktop.gateway.prompt_bound import most_prompt_tokens
 from vpa_desktop.messages import LLMRequest, Usage
@@ -28,16 +28,19 @@ SHORT_ANSWER: Final = 4_096
 """Tokens allowed where a longer answer could pass the limit, or where it is not known how long one can be."""
 
 
+def is_due(budget: Budget, provider: BaseLLMProvider, request: LLMRequest) -> bool:
+    """True where money has to be set aside before this provider is asked: it is not free, and a limit counts."""
+    return bool(budget.limits(request.user_id)) and not prices.is_free(provider.config)
+
+
 async def set_aside(
     budget: Budget, provider: BaseLLMProvider, request: LLMRequest, info: ModelInfo
 ) -> tuple[Reservation, LLMRequest]:
-    """Set money aside; return it with the request whose answer it is enough for. Raises BudgetExceeded.
+    """Set money aside, where that ``is_due``; return it with the request whose answer it is enough for.
 
     Where a fast estimate would pass the limit the tokens are counted, and then a shorter answer is asked for,
-    before it is refused.
+    before it is refused. Raises BudgetExceeded.
     """
-    if not budget.limits(request.user_id) or prices.is_free(provider.config):
-        return NOTHING, request
     tries = [(tokens, exact) for tokens in _lengths(provider, request, info) for exact in (False, True)]
     for position, (answer_tokens, exact) in enumerate(tries, 1):
         bounded = replace(request, max_tokens=answer_tokens)

@@ -158,6 +158,7 @@ async def test_an_ended_model_warns_above_the_message_and_can_still_be_asked(
     assert composer.ending.isHidden()
 
 
+@pytest.mark.alone
 async def test_hundreds_of_models_open_at_once(window: MainWindow, backend: FakeBackend) -> None:
     many = [ModelInfo(f"vendor/model-{n}", 128_000, retires_on="2026-12-11") for n in range(400)]
     popup = await with_models(window, backend, *many)
