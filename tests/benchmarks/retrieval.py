@@ -1,103 +1,179 @@
-"""Ranking quality and speed of the knowledge base on a judged set. Prints figures; asserts nothing.
+"""What is found on judged sets: keywords, the model and both together, beside peers' settings. Asserts nothing.
 
-``python tests/benchmarks/retrieval.py FOLDER [--queries N] [--home DIR]`` with a folder in the BEIR layout
-(corpus.jsonl, queries.jsonl, qrels/test.tsv). A home that is kept is not filled again.
+Run: python -m tests.benchmarks.retrieval SETS [--home DIR] [--queries N] [--only NAME...] [--peers PYTHON], SETS being
+a folder of sets in the BEIR layout and, named chunk_eval, texts with questions and the spans that answer them. PYTHON
+is an interpreter that has some of chromadb, lancedb, bm25s and sentence-transformers; see ``retrieval_peers``. A home
+that is kept is not filled again. How long questions take at three sizes is in ``retrieval_scale``.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
-import json
-import math
-import statistics
-import sys
+import os
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean, median
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from tests.benchmarks.processes import percentile
+from tests.benchmarks.retrieval_peers import compare, spans_of_peers
+from tests.benchmarks.retrieval_sets import (
+    mark,
+    ndcg,
+    read_judgements,
+    read_lines,
+    read_spans,
+    span_recall,
+    write_files,
+)
+from vpa_desktop.rag import retrieval
+from vpa_desktop.rag.chunks import tokenizer_from
 from vpa_desktop.rag.embedder import OnnxEmbedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
-from vpa_desktop.records import IngestReport
+from vpa_desktop.records import IngestReport, SearchReport
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.fulltext import query_grams
+from vpa_desktop.storage.passage_search import PassageSearch
+
+ENGLISH = ("scifact", "cranfield", "xquad_en")
+NOT_LATIN = ("xquad_zh", "xquad_ar")
+SPANS = "chunk_eval"
+_DEPTH = 40
 
 
-def read_lines(path: Path) -> list[dict[str, str]]:
-    """Returns the objects of a JSON-lines file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+class Library:
+    """A knowledge base over one set, filled where it was empty."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self.embedder = OnnxEmbedder()
+        self.knowledge = KnowledgeBase(database, home / "index", embedder=self.embedder)
+        self._database = database
+        self._words = PassageSearch(database)
+
+    @classmethod
+    async def of(cls, folder: Path, home: Path) -> Library:
+        """Opens or fills the home of a set."""
+        library = cls(await Database.open(home / "vpa.db", backups=home / "backups"), home)
+        if await library.knowledge.count() == 0:
+            files = home / "files"
+            if folder.name == SPANS:
+                files = folder
+            else:
+                await asyncio.to_thread(write_files, folder, files)
+            paths = sorted(files.glob("*.md"))
+            async for event in library.knowledge.add_paths(paths):
+                if isinstance(event, IngestReport):
+                    print(
+                        f"{folder.name}: {event.chunks} passages added, {event.chunks / event.seconds:.0f}/s",
+                        flush=True,
+                    )
+        await library.knowledge.resume()
+        return library
+
+    async def by_keywords(self, query: str) -> list[int]:
+        """Returns the passages that the question's words find, or its grams where it is not in Latin letters."""
+        if grams := query_grams(query):
+            return [i for i, _ in (await self._words.by_grams(grams, _DEPTH))[1]]
+        return [i for i, _ in (await self._words.by_words(retrieval.query_words(query), _DEPTH))[1]]
+
+    async def by_model(self, query: str) -> list[int]:
+        """Returns the passages that the model alone finds."""
+        index = await self.knowledge.vector_index()
+        return [i for i, _ in index.search(await self.embedder.embed_query(query), _DEPTH)]
+
+    async def documents_of(self, passages: Sequence[int]) -> list[str]:
+        """Returns the names of the documents of these passages, each once."""
+        places = await self.knowledge._store.places(passages)
+        return list(dict.fromkeys(Path(places[i][0].path).stem for i in passages if i in places))
+
+    async def aclose(self) -> None:
+        """Closes all of it."""
+        await self.knowledge.aclose()
+        await self._database.aclose()
 
 
-def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
-    """Returns question -> document -> grade of the test part, or of the only one there is."""
-    files = sorted((folder / "qrels").glob("*.tsv"), key=lambda path: path.stem != "test")
-    judged: dict[str, dict[str, int]] = {}
-    with files[0].open(encoding="utf-8") as file:
-        for query, document, grade in list(csv.reader(file, delimiter="\t"))[1:]:
-            if int(grade) > 0:
-                judged.setdefault(query, {})[document] = int(grade)
-    return judged
+def _documents(report: SearchReport) -> list[str]:
+    return list(dict.fromkeys(Path(result.path).stem for result in report.results))
 
 
-def ndcg(ranked: Sequence[str], judged: dict[str, int], depth: int = 10) -> float:
-    """Returns nDCG at a depth with linear gains."""
-    gain = sum(judged.get(doc, 0) / math.log2(rank + 2) for rank, doc in enumerate(ranked[:depth]))
-    best = sum(g / math.log2(rank + 2) for rank, g in enumerate(sorted(judged.values(), reverse=True)[:depth]))
-    return gain / best
-
-
-def write_files(folder: Path, files: Path) -> None:
-    """Writes each document of the corpus as a Markdown file."""
-    files.mkdir(parents=True)
-    for row in read_lines(folder / "corpus.jsonl"):
-        (files / f"{row['_id']}.md").write_text(f"# {row['title']}\n\n{row['text']}\n", "utf-8")
-
-
-async def fill(knowledge: KnowledgeBase, folder: Path, files: Path) -> None:
-    """Writes the corpus as Markdown files and adds them."""
-    await asyncio.to_thread(write_files, folder, files)
-    async for event in knowledge.add_paths([files]):
-        if isinstance(event, IngestReport):
-            rate = event.chunks / event.seconds
-            print(f"added {event.added} files, {event.chunks} passages in {event.seconds:.0f} s ({rate:.0f}/s)")
-
-
-async def measure(folder: Path, home: Path, most: int) -> None:
-    """Fills the knowledge base where needed, asks the judged questions and prints what came out."""
-    database = await Database.open(home / "vpa.db", backups=home / "backups")
-    knowledge = KnowledgeBase(database, home / "index", embedder=OnnxEmbedder())
-    if await knowledge.count() == 0:
-        await fill(knowledge, folder, home / "files")
+async def rank(folder: Path, home: Path, most: int) -> dict[str, float]:
+    """Prints a line of the ranking table and returns its figures."""
+    library = await Library.of(folder, home)
     judged = read_judgements(folder)
     queries = [row for row in read_lines(folder / "queries.jsonl") if row["_id"] in judged][:most]
-    scores: list[float] = []
-    milliseconds: list[float] = []
+    scores: dict[str, list[float]] = {"keywords": [], "model": [], "both": []}
+    times = []
     for row in queries:
+        text, wanted = row["text"], judged[row["_id"]]
+        scores["keywords"].append(ndcg(await library.documents_of(await library.by_keywords(text)), wanted))
+        scores["model"].append(ndcg(await library.documents_of(await library.by_model(text)), wanted))
         began = time.perf_counter()
-        report = await knowledge.search_knowledge(row["text"], 40)
-        milliseconds.append((time.perf_counter() - began) * 1000)
-        ranked = list(dict.fromkeys(Path(result.path).stem for result in report.results))
-        scores.append(ndcg(ranked, judged[row["_id"]]))
-    milliseconds.sort()
-    print(f"{folder.name}: {len(queries)} questions, nDCG@10 {100 * statistics.mean(scores):.1f}")
-    print(f"p50 {statistics.median(milliseconds):.1f} ms, p95 {milliseconds[int(len(milliseconds) * 0.95)]:.1f} ms")
-    await knowledge.aclose()
-    await database.aclose()
+        report = await library.knowledge.search_knowledge(text, _DEPTH)
+        times.append((time.perf_counter() - began) * 1000)
+        scores["both"].append(ndcg(_documents(report), wanted))
+    await library.aclose()
+    found = {name: mean(values) for name, values in scores.items()}
+    figures = "".join(f"{value:10.3f}" for value in found.values())
+    print(
+        f"  {folder.name:12}{len(queries):6}{figures}{median(times):8.1f} /{percentile(times, 0.95):6.1f}", flush=True
+    )
+    return found
+
+
+async def spans(folder: Path, home: Path, most: int) -> None:
+    """How much of the spans that answer a question is in what goes into a prompt."""
+    library = await Library.of(folder, home)
+    tokenizer = tokenizer_from(library.embedder.tokenizer_file)
+    rows: list[tuple[float, float, int]] = []
+    for question in read_spans(folder)[:most]:
+        citations = await library.knowledge.context_for(question.text)
+        recall = span_recall(question, [citation.text for citation in citations])
+        tokens = len(tokenizer.encode(" ".join(c.text for c in citations), add_special_tokens=False).ids)
+        rows.append((recall, float(recall > 0.999), tokens))
+    recall, whole, tokens_mean = (mean(values) for values in zip(*rows, strict=True))
+    print(f"\nAnswers in the prompt ({folder.name}, {len(rows)} questions)")
+    print(f"  {'':48}{'span recall':>12}{'whole answer':>14}{'tokens':>8}")
+    print(f"  {'VPA Desktop, default settings':48}{recall:12.3f}{whole:14.3f}{tokens_mean:8.0f}", flush=True)
+    peers = await spans_of_peers(folder, library.embedder, most)
+    mark("span recall 0.87 at about 900 tokens", recall >= 0.87 and tokens_mean <= 950)
+    mark("above the best peer's settings", all(recall > peer for peer in peers))
+    await library.aclose()
+
+
+async def measure(arguments: argparse.Namespace, home: Path) -> None:
+    """The ranking table, the spans, the peers."""
+    sets = sorted(folder for folder in arguments.sets.iterdir() if (folder / "corpus.jsonl").exists())
+    print(f"Ranking, nDCG@10 (load {os.getloadavg()[0]:.1f})")
+    print(f"  {'':12}{'asked':>6}{'keywords':>10}{'model':>10}{'both':>10}{'p50 / p95 ms':>16}")
+    for folder in sets:
+        if arguments.only and folder.name not in arguments.only:
+            continue
+        found = await rank(folder, home / folder.name, arguments.queries)
+        if folder.name == "scifact":
+            mark("nDCG@10 at least 0.73", found["both"] >= 0.73)
+        if folder.name in ENGLISH:
+            mark("above keywords and above the model", found["both"] > max(found["keywords"], found["model"]))
+        if folder.name in NOT_LATIN:
+            mark("not below keywords", found["both"] >= found["keywords"] - 1e-9)
+    if (arguments.sets / SPANS).is_dir() and (not arguments.only or SPANS in arguments.only):
+        await spans(arguments.sets / SPANS, home / SPANS, arguments.queries * 2)
+    if arguments.peers:
+        await compare(arguments.peers, arguments.sets, home)
 
 
 def main() -> None:
     """Reads the arguments and measures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("sets", type=Path)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--only", nargs="+", default=[])
+    parser.add_argument("--peers", default="")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        home = arguments.home or Path(temporary)
-        asyncio.run(measure(arguments.folder, home, arguments.queries))
+        asyncio.run(measure(arguments, arguments.home or Path(temporary)))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ import pytest
 
 from vpa_desktop.rag.retrieval import (
     Found,
-    affordable_words,
     coverage,
     fuse,
     merged,
     moved,
     query_words,
     relevant,
-    spread,
     stems,
     word_weights,
 )
@@ -67,23 +65,19 @@ def test_words_that_say_nothing_are_left_out() -> None:
     assert query_words("who is the who") == ["who", "is", "the"]
 
 
-def test_rare_words_are_searched_first_within_the_budget() -> None:
-    frequencies = {"common": 900, "rare": 3, "middling": 80, "absent": 0}
-    assert affordable_words(list(frequencies), frequencies, budget=100) == ["rare", "middling"]
-    assert affordable_words(["common"], frequencies, budget=100) == ["common"]
-
-
-def test_one_document_does_not_crowd_out_the_others() -> None:
-    ranked = [found(chunk, 0.5) for chunk in (1, 2, 3, 4, 5)]
-    owner = {1: "a", 2: "a", 3: "a", 4: "b"}
-    assert [item.passage_id for item in spread(ranked, owner, 2)] == [1, 2, 4, 3]
-
-
 def test_the_gate_wants_meaning_or_words() -> None:
     assert relevant([found(1, 0.3), found(2, 0.2)], {1: 0.1, 2: 0.3}, is_exact=True) == []
     assert [item.passage_id for item in relevant([found(1, 0.5), found(2, 0.3), found(3, 0.1)], {}, True)] == [1, 2]
     assert [item.passage_id for item in relevant([found(1, 0.05)], {1: 1.0}, is_exact=True)] == [1]
     assert relevant([found(1, 0.05)], {1: 1.0}, is_exact=False) == []
+
+
+def test_what_both_sides_put_at_the_top_needs_less() -> None:
+    shares = {1: 0.45}
+    assert [item.passage_id for item in relevant([Found(1, 1.0, 2, 1, 0.33)], shares, True)] == [1]
+    ranks: list[tuple[int | None, int | None]] = [(3, 1), (1, None), (None, 1)]
+    for dense, keyword in ranks:
+        assert relevant([Found(1, 1.0, dense, keyword, 0.33)], shares, True) == []
 
 
 def test_coverage_weighs_rare_words_and_forgives_endings() -> None:

@@ -72,6 +72,45 @@ async def test_what_the_first_version_booked_is_there_in_the_newest(tmp_path: Pa
     await db.aclose()
 
 
+async def test_passages_of_the_second_version_are_kept_once_with_their_vectors(tmp_path: Path) -> None:
+    old = await open_in(tmp_path, MIGRATIONS[:2])
+    for name in ("a", "b"):
+        await old.write(document(name))
+    rows = [
+        (1, "a", 0, "foxes run", "h1", 0, b"v1", "m"),
+        (2, "a", 1, "中国的首都", "h2", 1, None, ""),
+        (3, "b", 0, "foxes run", "h1", 0, b"v1", "m"),
+        (4, "b", 1, "gone", "h3", 0, b"v3", "m"),
+    ]
+    insert = (
+        "INSERT INTO chunks (id, document_id, ordinal, text, text_hash, unsegmented, vector, model) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    await old.write(lambda c: c.conn.executemany(insert, rows))
+    await old.write(lambda c: c.execute("DELETE FROM chunks WHERE id = 4"))
+    await old.aclose()
+    db = await open_in(tmp_path)
+
+    async def all_of(query: str) -> list[tuple[object, ...]]:
+        return await db.read(lambda c: c.execute(query).fetchall())
+
+    assert await all_of("SELECT id, text FROM passages ORDER BY id") == [(1, "foxes run"), (2, "中国的首都")]
+    assert await all_of("SELECT id, document_id, passage_id FROM chunks ORDER BY id") == [
+        (1, "a", 1),
+        (2, "a", 2),
+        (3, "b", 1),
+    ]
+    assert await all_of("SELECT * FROM vectors") == [(1, "m", b"v1")]
+    assert await all_of("SELECT * FROM passages_waiting") == [(2,)]
+    assert await all_of("SELECT rowid FROM passages_fts WHERE passages_fts MATCH 'fox'") == [(1,)]
+    assert await all_of("SELECT rowid FROM passages_grams WHERE passages_grams MATCH '首都'") == [(2,)]
+    await db.write(lambda c: c.execute("INSERT INTO chunks (document_id, ordinal, passage_id) VALUES ('b', 7, 2)"))
+    assert await all_of("SELECT max(id) FROM chunks") == [(5,)]  # 4 does not come back
+    await db.write(lambda c: c.execute("DELETE FROM documents WHERE id = 'a'"))
+    assert await all_of("SELECT id FROM passages ORDER BY id") == [(1,), (2,)]
+    await db.aclose()
+
+
 async def test_a_migration_that_fails_leaves_the_old_version(tmp_path: Path) -> None:
     db = await open_in(tmp_path)
     await db.write(document("a"))

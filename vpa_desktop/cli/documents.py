@@ -119,9 +119,11 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         page = f", page {result.page}" if result.page is not None else ""
         out.line(f"{n}. {result.document}{page}  (score {result.score:.2f})")
         out.line("   " + " ".join(result.text.split())[:300])
+        if result.also_in:
+            out.line("   also in: " + ", ".join(place.document for place in result.also_in))
     if not report.results:
         out.line("Nothing was found.")
-    keys = ("document", "path", "title", "page", "section", "score", "text")
+    keys = ("document", "path", "title", "page", "section", "score", "text", "also_in")
     results = [
         {**{k: to_plain(getattr(r, k)) for k in keys}, "chunk": r.chunk_id, "why": to_plain(r.why)}
         for r in report.results

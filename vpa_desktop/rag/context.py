@@ -55,32 +55,47 @@ def _merged(better: SearchResult, other: SearchResult) -> SearchResult:
 
 @dataclass(slots=True)
 class _Stretch:
-    """A run of text of one part of a document, and the best passage in it."""
+    """A run of neighbouring passages of one part of a document, ``first`` to ``last``, and the best of them.
+
+    The ids of a document's passages follow each other; its offsets begin anew with each page or section.
+    """
 
     best: SearchResult
+    first: int
+    last: int
     start: int
     end: int
     text: str
     tokens: int
 
-    def has_beside(self, other: SearchResult) -> bool:
-        return _part(self.best) == _part(other) and self.is_beside(other.start, other.end)
+    @classmethod
+    def of(cls, found: SearchResult | Passage, best: SearchResult) -> _Stretch:
+        return cls(best, found.chunk_id, found.chunk_id, found.start, found.end, found.text, found.tokens)
 
-    def is_beside(self, start: int, end: int) -> bool:
-        return start <= self.end + _GAP_CHARS and end >= self.start - _GAP_CHARS
+    def is_beside(self, other: _Stretch) -> bool:
+        if _part(self.best) != _part(other.best):
+            return False
+        before, after = (self, other) if self.first <= other.first else (other, self)
+        is_next = after.first <= before.last + 1
+        return is_next and before.start < after.start <= before.end + _GAP_CHARS
 
-    def tokens_with(self, start: int, end: int, tokens: int) -> int:
-        """About how many there are when what is between ``start`` and ``end`` is joined to it."""
-        common = min(end, self.end) - max(start, self.start)
-        return self.tokens + tokens - round(tokens * max(0, common) / max(1, end - start))
+    def has(self, chunk_id: int) -> bool:
+        return self.first <= chunk_id <= self.last
 
-    def join(self, start: int, end: int, text: str, tokens: int) -> None:
-        self.tokens = self.tokens_with(start, end, tokens)
-        if end > self.end:
-            self.text += text[self.end - start :] if start <= self.end else "\n" + text
-        if start < self.start:
-            self.text = (text[: self.start - start] if end >= self.start else text + "\n") + self.text
-        self.start, self.end = min(start, self.start), max(end, self.end)
+    def tokens_more(self, other: _Stretch) -> int:
+        """About how many come along when the other, which is beside it, is joined to it."""
+        common = min(other.end, self.end) - max(other.start, self.start)
+        return other.tokens - round(other.tokens * max(0, common) / max(1, other.end - other.start))
+
+    def join(self, other: _Stretch) -> None:
+        self.tokens += self.tokens_more(other)
+        if other.end > self.end:
+            self.text += other.text[self.end - other.start :] if other.start <= self.end else "\n" + other.text
+        if other.start < self.start:
+            head = other.text[: self.start - other.start] if other.end >= self.start else other.text + "\n"
+            self.text = head + self.text
+        self.start, self.end = min(other.start, self.start), max(other.end, self.end)
+        self.first, self.last = min(other.first, self.first), max(other.last, self.last)
 
 
 async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, tokens: int) -> tuple[Citation, ...]:
@@ -92,49 +107,50 @@ async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, 
     stretches: list[_Stretch] = []
     left = tokens
     for result in found:
-        beside = next((s for s in stretches if s.has_beside(result)), None)
+        own = _Stretch.of(result, result)
+        beside = next((stretch for stretch in stretches if stretch.is_beside(own)), None)
         if beside is None and len(stretches) >= top_k:
             continue
-        more = beside.tokens_with(result.start, result.end, result.tokens) - beside.tokens if beside else result.tokens
+        more = own.tokens if beside is None else beside.tokens_more(own)
         if more > left and stretches:
             continue
         left -= more
-        if beside is not None:
-            beside.join(result.start, result.end, result.text, result.tokens)
+        if beside is None:
+            stretches.append(own)
         else:
-            stretches.append(_Stretch(result, result.start, result.end, result.text, result.tokens))
+            beside.join(own)
+    stretches = _grown_together(stretches)
     await _widen(store, stretches, left)
-    return tuple(_citation(n, stretch) for n, stretch in enumerate(stretches, 1))
+    return tuple(_citation(n, stretch) for n, stretch in enumerate(_grown_together(stretches), 1))
+
+
+def _grown_together(stretches: Sequence[_Stretch]) -> list[_Stretch]:
+    """Makes one of those that came to lie beside each other."""
+    kept: list[_Stretch] = []
+    for stretch in stretches:
+        beside = next((other for other in kept if other.is_beside(stretch)), None)
+        if beside is None:
+            kept.append(stretch)
+        else:
+            beside.join(stretch)
+    return kept
 
 
 async def _widen(store: DocumentStore, stretches: Sequence[_Stretch], left: int) -> None:
     for stretch in stretches:
         if left <= 0:
             return
-        own = (await store.passages([stretch.best.chunk_id])).get(stretch.best.chunk_id)
+        best = stretch.best
+        own = (await store.passages([best.chunk_id])).get(best.chunk_id)
         if own is None:
             continue
         near = await store.passages_of(own.document_id, own.ordinal - _NEIGHBOURS, own.ordinal + _NEIGHBOURS)
-        around = sorted(_part_around(near, own), key=lambda p: (abs(p.ordinal - own.ordinal), -p.ordinal))
-        for passage in around:
-            inside = stretch.start <= passage.start and passage.end <= stretch.end
-            if inside or not stretch.is_beside(passage.start, passage.end) or _is_taken(passage, stretch, stretches):
-                continue
-            more = stretch.tokens_with(passage.start, passage.end, passage.tokens) - stretch.tokens
-            if more <= left:
-                left -= more
-                stretch.join(passage.start, passage.end, passage.text, passage.tokens)
-
-
-def _is_taken(passage: Passage, own: _Stretch, stretches: Sequence[_Stretch]) -> bool:
-    """Whether another stretch has this passage already."""
-    return any(
-        other is not own
-        and _part(other.best) == _part(passage)
-        and other.start < passage.end
-        and passage.start < other.end
-        for other in stretches
-    )
+        for passage in sorted(near, key=lambda p: (abs(p.ordinal - own.ordinal), -p.ordinal)):
+            more = _Stretch.of(passage, replace(best, page=passage.page, section=passage.section))
+            is_free = not any(other.has(passage.chunk_id) for other in stretches)
+            if is_free and stretch.is_beside(more) and stretch.tokens_more(more) <= left:
+                left -= stretch.tokens_more(more)
+                stretch.join(more)
 
 
 def _part(passage: SearchResult | Passage) -> tuple[str, int | None, str]:

@@ -192,7 +192,10 @@ class IndexKeeper:
             self._renewal = asyncio.create_task(self._renew(), name="renew the vector index")
 
     async def _renew(self) -> None:
-        generation, index = await self._built()
-        async with self._lock:
-            self._generation, self._index = generation, index
-            await self._current()
+        try:
+            generation, index = await self._built()
+            async with self._lock:
+                self._generation, self._index = generation, index
+                await self._current()
+        except StorageError as failed:
+            log.info("vector index was not renewed: %s", failed)

@@ -95,6 +95,7 @@ class KnowledgeBase:
         self._embedder = embedder
         self._settings = settings or RagSettings()
         self._now = now
+        self._reranker = ""
         self._parts: _Parts | None = None
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
@@ -241,6 +242,7 @@ class KnowledgeBase:
             "passages_without_vector": await self._vectors.count_waiting(),
             "index": state,
             "model": parts.workers.embedder.name,
+            "reranker": self._reranker,
         }
 
     async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
@@ -290,10 +292,18 @@ class KnowledgeBase:
         keeper = self._keeper_of(embedder)
         models = ModelChange(Engine(embedder, keeper), self._vectors, self._keeper_of, self._reopen)
         ingest = Ingest(self._stores, parser, keeper, self._now)
-        reranker = find_reranker(settings.rerank)
-        second_look = SecondLook(reranker) if reranker is not None else None
+        second_look = self._second_look()
         searcher = Searcher(self._store, self._words, models.engine, second_look)
         return _Parts(Workers(ingest, keeper, embedder), parser, searcher, models, second_look)
+
+    def _second_look(self) -> SecondLook | None:
+        try:
+            reranker = find_reranker(self._settings.rerank)
+        except KnowledgeError as missing:
+            self._reranker = str(missing)
+            return None
+        self._reranker = reranker.name if reranker is not None else "none"
+        return SecondLook(reranker) if reranker is not None else None
 
     def _keeper_of(self, embedder: Embedder) -> IndexKeeper:
         model = embedder.model_id

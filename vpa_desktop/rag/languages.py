@@ -1,4 +1,6 @@
-"""Whether a question in Latin letters is in another language than English, told by the small words it is held by.
+"""In what a question is asked: in Latin letters or not, and if so in another language than English.
+
+The language is told by the small words a question is held by.
 
 Only so much is needed: an English model sees little in other languages, and the word index's endings are English. A
 question of content words alone, like the name of a thing, counts as English.
@@ -9,6 +11,9 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(r"[^\W\d_]+")
+_SYLLABLE = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_UNIT = re.compile(rf"[{_SYLLABLE}]|[^\W\d_{_SYLLABLE}]+")
+_FIRST_NOT_LATIN = "\u0370"
 _ENGLISH = frozenset(
     "a all an and any are as at be been but by can could did do does for from had has have he her his how i if in into "
     "is it its many most much my no not of on only or our she so such than that the their them there these they this "
@@ -37,6 +42,15 @@ _OTHERS = frozenset(
     "någon när och om på som till vad var vem vilka vilken å er fra ikke og til ja joka joten kuka kuinka mikä "
     "missä oli ovat hol hogy hány ki mely mi mikor milyen volt apa bagaimana berapa dan dari di mana siapa yang".split()
 )
+
+
+def is_latin(question: str) -> bool:
+    """True where at least half of the words are in Latin letters; of Han, kana and Hangul each character is a word.
+
+    By letters a Chinese question about a thing with a Latin name would count as Latin.
+    """
+    units: list[str] = _UNIT.findall(question)
+    return sum(unit[0] < _FIRST_NOT_LATIN for unit in units) * 2 >= len(units)
 
 
 def is_foreign(question: str) -> bool:

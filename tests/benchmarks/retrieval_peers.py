@@ -1,0 +1,195 @@
+"""Peers beside ours: their stores with the same vectors, their settings re-made with the same model, torch's pace.
+
+The settings are those of the products' sources, not the products: how they cut, how many passages they take, and what
+they search by. All use the model that comes with the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.retrieval_sets import mark, read_lines, read_spans, span_recall
+from vpa_desktop.config import resource_path
+from vpa_desktop.rag import faiss_index, retrieval
+from vpa_desktop.rag.chunks import tokenizer_from
+from vpa_desktop.rag.embedder import OnnxEmbedder
+
+if TYPE_CHECKING:
+    from vpa_desktop.rag.index import Ids, Vectors
+
+_STORES = Path(__file__).with_name("retrieval_stores.py")
+_QUESTIONS = 200
+_TEXTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A product's way: size and overlap of a piece in characters, how many it takes, and whether words count too."""
+
+    name: str
+    chars: int
+    overlap: int
+    top_k: int
+    with_words: bool = False
+
+
+SETTINGS = (
+    Setting("AnythingLLM: 1000 characters, 4 by the model", 1000, 20, 4),
+    Setting("Open WebUI: 1000 characters, 3 by the model", 1000, 100, 3),
+    Setting("GPT4All: 512 characters, 3 by words and model", 512, 0, 3, with_words=True),
+    # 1024 tokens are about 4500 characters of these texts; the model reads the first 256 tokens of them.
+    Setting("LlamaIndex: 1024 tokens, 2 by the model", 4500, 90, 2),
+)
+
+
+def pieces_of(text: str, chars: int, overlap: int) -> list[str]:
+    """Cuts a text as recursive splitters do: at the last paragraph, line, sentence or word that fits."""
+    found = []
+    start = 0
+    while start < len(text):
+        end = start + chars
+        if end < len(text):
+            for border in ("\n\n", "\n", ". ", " "):
+                at = text.rfind(border, start + chars // 2, end)
+                if at > 0:
+                    end = at + len(border)
+                    break
+        found.append(text[start:end].strip())
+        if end >= len(text):
+            break
+        start = max(start + 1, end - overlap)
+    return [piece for piece in found if piece]
+
+
+async def spans_of_peers(folder: Path, embedder: OnnxEmbedder, most: int) -> list[float]:
+    """Prints how much of the answers is in what peers' settings find, and returns the shares."""
+    import numpy as np
+
+    questions = read_spans(folder)[:most]
+    asked = np.stack([await embedder.embed_query(question.text) for question in questions])
+    tokenizer = tokenizer_from(resource_path("models", "tokenizer.json"))
+    shares = []
+    for setting in SETTINGS:
+        pieces = await asyncio.to_thread(_pieces, folder, setting)
+        cosines = asked @ (await embedder.embed_passages(pieces)).T
+        words = _Words(pieces) if setting.with_words else None
+        recalls, tokens = [], []
+        for row, question in enumerate(questions):
+            order = [int(i) for i in np.argsort(-cosines[row])[:100]]
+            if words is not None:
+                order = _by_ranks(order, words.find(question.text))
+            texts = [pieces[i] for i in order[: setting.top_k]]
+            recalls.append(span_recall(question, texts))
+            tokens.append(len(tokenizer.encode(" ".join(texts), add_special_tokens=False).ids))
+        shares.append(mean(recalls))
+        whole = mean(float(recall > 0.999) for recall in recalls)
+        print(f"  {setting.name:48}{shares[-1]:12.3f}{whole:14.3f}{mean(tokens):8.0f}", flush=True)
+    return shares
+
+
+def _pieces(folder: Path, setting: Setting) -> list[str]:
+    texts = [file.read_text("utf-8") for file in sorted(folder.glob("*.md"))]
+    return [piece for text in texts for piece in pieces_of(text, setting.chars, setting.overlap)]
+
+
+class _Words:
+    """SQLite's word index over pieces, as GPT4All has it."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        import sqlite3
+
+        self._db = sqlite3.connect(":memory:")
+        self._db.execute("CREATE VIRTUAL TABLE pieces USING fts5(text, tokenize='porter')")
+        self._db.executemany("INSERT INTO pieces (rowid, text) VALUES (?, ?)", enumerate(pieces))
+
+    def find(self, question: str) -> list[int]:
+        """Returns the pieces with any of the words, best first."""
+        match = " OR ".join(f'"{word}"' for word in retrieval.query_words(question))
+        sql = "SELECT rowid FROM pieces WHERE pieces MATCH ? ORDER BY rank LIMIT 100"
+        return [i for (i,) in self._db.execute(sql, [match])]
+
+
+def _by_ranks(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """Reciprocal rank fusion with k = 60."""
+    scores: dict[int, float] = {}
+    for order in (first, second):
+        for rank, item in enumerate(order, 1):
+            scores[item] = scores.get(item, 0.0) + 1 / (60 + rank)
+    return sorted(scores, key=lambda item: -scores[item])
+
+
+async def compare(python: str, sets: Path, home: Path) -> None:
+    """Prints what peers' stores and torch take for the same passages, beside ours."""
+    rows = read_lines(sets / "scifact" / "corpus.jsonl")
+    texts = [row["text"][:900] for row in rows[:_TEXTS]]
+    embedder = OnnxEmbedder()
+    await embedder.embed_passages(texts[:32])
+    began = time.perf_counter()
+    real = await embedder.embed_passages(texts)
+    pace = len(texts) / (time.perf_counter() - began)
+    model = os.environ.get("VPA_TEST_MINILM", "")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = await asyncio.to_thread(_stores, python, Path(folder), texts, real, model)
+    await embedder.aclose()
+    if "torch_pace" in ours:
+        ratio = pace / ours["torch_pace"]
+        torch = ours["torch_pace"]
+        print(f"\nEmbedding (load {os.getloadavg()[0]:.1f})")
+        print(f"  passages/s: ours {pace:.1f}, torch {torch:.1f}, {ratio:.1f}x")
+        mark("2.5 times the pace of sentence-transformers", ratio >= 2.5)
+
+
+def _stores(python: str, folder: Path, texts: Sequence[str], real: Vectors, model: str) -> dict[str, Any]:
+    import numpy as np
+
+    chance = np.random.default_rng(7)
+    rows = real[chance.integers(len(real), size=10_000)] + 0.5 * real[chance.integers(len(real), size=10_000)]
+    rows += chance.normal(size=rows.shape) * 0.02
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    np.save(folder / "vectors.npy", rows)
+    np.save(folder / "questions.npy", rows[:: len(rows) // _QUESTIONS][:_QUESTIONS])
+    (folder / "texts.json").write_text(json.dumps(list(texts)), "utf-8")
+    command = [python, str(_STORES), str(folder), model]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    index = faiss_index.build(rows.shape[1], _Rows(rows))
+    own = _timed(lambda n: index.search(rows[n * (len(rows) // _QUESTIONS)], 10))
+    print(f"\nStores, 10,000 passages, the same vectors, nearest 10 (load {os.getloadavg()[0]:.1f})")
+    print(f"  {'VPA Desktop, vectors':28}{own:8.2f} ms")
+    for name, milliseconds in found["stores"].items():
+        print(f"  {name:28}{milliseconds:8.2f} ms  {milliseconds / own:.1f} times ours")
+    return found
+
+
+class _Rows:
+    """Vectors in memory, for an index to be built from."""
+
+    def __init__(self, rows: Vectors) -> None:
+        self.ids: Sequence[int] = range(len(rows))
+        self._rows = rows
+
+    def vectors(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Returns these rows."""
+        import numpy as np
+
+        wanted = np.array(ids, dtype=np.int64)
+        return wanted, self._rows[wanted]
+
+
+def _timed(ask: Callable[[int], object]) -> float:
+    times = []
+    for n in range(_QUESTIONS):
+        began = time.perf_counter()
+        ask(n)
+        times.append((time.perf_counter() - began) * 1000)
+    return median(times)
