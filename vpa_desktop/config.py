@@ -18,6 +18,7 @@ from vpa_desktop.errors import ConfigError
 Strategy = Literal["fixed", "failover", "weighted", "fastest", "cheapest"]
 OnLimit = Literal["block", "cheapest", "local"]
 UnknownPrice = Literal["block", "allow"]
+FollowUp = Literal["rule", "model"]
 ThemeChoice = Literal["system", "light", "dark"]
 
 LOCAL_PROVIDER_ID: Final = "local"
@@ -80,7 +81,10 @@ class CacheSettings:
 
 @dataclass(frozen=True, slots=True)
 class RagSettings:
-    """How documents are cut and how much of them goes into a prompt (sizes in tokens of the embedder)."""
+    """How documents are cut and how much of them goes into a prompt (sizes in tokens of the embedder).
+
+    ``follow_up`` says who makes a follow-up question whole for the search: a rule here, or the model, which costs.
+    """
 
     top_k: int = 5
     context_tokens: int = 900
@@ -89,6 +93,7 @@ class RagSettings:
     embedding_model: str = "default"
     rerank: str = "auto"
     mind_battery: bool = True
+    follow_up: FollowUp = "rule"
 
 
 @dataclass(frozen=True, slots=True)

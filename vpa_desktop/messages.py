@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
+from vpa_desktop.evidence import Evidence
+
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How much a model may think. A provider sends only what its model takes, the nearest where there is none equal."""
@@ -149,8 +151,7 @@ StreamEvent = TextDelta | ReasoningDelta | StreamDone
 AttemptOutcome = Literal["ok", "failed", "interrupted", "skipped", "cancelled", "cached"]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One line of the route receipt. Times in milliseconds; ``cost_usd`` None where the price is unknown."""
 
     provider: str
@@ -246,7 +247,8 @@ class Citation:
 class EnhancedLLMRequest:
     """What a person asks: one turn of a conversation, with the choices made in the window or on the command line.
 
-    ``use_rag`` None means "when there are documents". ``provider`` and ``model`` override the route.
+    ``use_rag`` None means "when there are documents"; with ``documents_only`` no model is asked a question about which
+    they hold nothing. ``provider`` and ``model`` override the route.
     ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
     ``regenerates`` is the id of an answer to be given anew; the old one is kept aside. ``temporary`` keeps nothing of
     it, in no cache either; ``over_limit`` is the person's leave to pass the spending limit this once.
@@ -269,6 +271,7 @@ class EnhancedLLMRequest:
     fresh: bool = False
     temporary: bool = False
     over_limit: bool = False
+    documents_only: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -297,6 +300,7 @@ class EnhancedLLMResponse:
     reasoning: str = ""
     saved_usd: Decimal | None = None
     saved_ms: float | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
     @property
     def rag_context(self) -> tuple[Citation, ...]:
@@ -319,6 +323,7 @@ class ContextFound:
 
     citations: tuple[Citation, ...]
     ms: float
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(frozen=True, slots=True)

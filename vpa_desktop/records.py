@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from vpa_desktop.catalog import ModelInfo
+from vpa_desktop.evidence import Evidence, Feedback
 from vpa_desktop.messages import Attempt, Citation, Usage
 
 MessageState = Literal["done", "streaming", "interrupted", "stopped", "failed"]
@@ -38,6 +39,7 @@ class MessageRecord:
 
     ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
     ``first_choice`` would have answered for ``first_choice_usd``; ``saved_usd`` is what the cache has spared.
+    ``evidence`` is what the answer stands on, ``feedback`` what the person said of it.
     """
 
     id: str
@@ -62,6 +64,8 @@ class MessageRecord:
     first_choice: str = ""
     first_choice_usd: Decimal | None = None
     saved_usd: Decimal | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    feedback: Feedback = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class SearchWhy:
 class SearchResult:
     """One passage found: ``score`` is fused, 0 to 1; ``similarity`` the cosine with the question, if known.
 
+    ``left_out`` is the sentence why it would not go into a prompt; empty where it would.
     ``also_in`` names the other documents that say the same.
     """
 
@@ -147,6 +152,7 @@ class SearchResult:
     start: int = 0
     end: int = 0
     tokens: int = 0
+    left_out: str = ""
     also_in: tuple[OtherPlace, ...] = ()
 
 

@@ -174,6 +174,7 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
             "embedding_model": TEXT,
             "rerank": TEXT,
             "mind_battery": SWITCH,
+            "follow_up": _one_of("rule", "model"),
         },
     ),
     "privacy": ("privacy", PrivacySettings, {"redact_outgoing": SWITCH, "local_only_collections": TEXTS}),

@@ -31,6 +31,7 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.evidence import Feedback
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -38,8 +39,10 @@ from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
     ConversationRecord,
@@ -61,6 +64,7 @@ from vpa_desktop.settings_file import LoadedSettings, load_settings, save_change
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.daily_backup import keep_backed_up
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.golden import GoldenStore
 from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
@@ -96,6 +100,9 @@ class System:
         pace = Pace(mind_battery=lambda: self._settings.rag.mind_battery)
         self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag, pace=pace)
         self._document_listeners: list[Tell] = []
+        self.viewer = DocumentViewer(db)
+        self.golden = GoldenDesk(self.knowledge, GoldenStore(db))
+        self.knowledge.changed = self.golden.rerun
         self.desk = AnswerDesk.over(db, self.manager, lambda: self._settings.cache)
         self.kept_answers = self.desk.cache
         self.integration = EnhancedLLMIntegration(
@@ -224,6 +231,10 @@ class System:
         """Delete a conversation with its messages."""
         await self.conversations.delete(conversation_id)
 
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        """Note what the person says of an answer."""
+        await self.conversations.give_feedback(message_id, feedback)
+
     # Providers and keys
 
     async def route_choices(self) -> list[RouteChoice]:
@@ -330,10 +341,6 @@ class System:
         """Find passages."""
         return await self.knowledge.search_knowledge(query, top_k)
 
-    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
-        """Return the text before a passage, the passage, and the text after it."""
-        return await self.knowledge.passage_context(chunk_id)
-
     # Figures and settings
 
     async def dashboard(self) -> Dashboard:
@@ -399,6 +406,7 @@ class System:
         async with AsyncExitStack() as last_to_first:  # each is closed, whatever happens to the others
             last_to_first.push_async_callback(self.db.aclose)
             last_to_first.push_async_callback(self.knowledge.aclose)
+            last_to_first.push_async_callback(self.viewer.aclose)
             last_to_first.push_async_callback(self._session.aclose)
             last_to_first.push_async_callback(self.manager.aclose)
             last_to_first.push_async_callback(self._keeper.aclose)

@@ -19,6 +19,7 @@ from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import Citation, EnhancedLLMRequest, EnhancedLLMResponse, StreamDone, TextDelta, Usage
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.left_out import Context
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
@@ -35,8 +36,8 @@ class OnePassage(KnowledgeBase):
     async def count(self) -> int:
         return 1
 
-    async def context_for(self, *_: Any, **__: Any) -> tuple[Citation, ...]:
-        return self.found
+    async def find_context(self, *_: Any, **__: Any) -> Context:
+        return Context(self.found)
 
 
 async def no_embedder() -> Embedder:

@@ -15,7 +15,7 @@ from tests.ports import free_port
 ANSWER_KEYS = {
     *("content", "provider", "model", "finish_reason", "usage", "cost_usd", "ttft_ms", "latency_ms", "cached"),
     *("conversation_id", "message_id", "context_used", "citations", "attempts", "redactions", "warnings"),
-    *("first_choice", "first_choice_usd", "saved_usd", "saved_ms"),
+    *("first_choice", "first_choice_usd", "saved_usd", "saved_ms", "searched_for", "left_out", "quality"),
 }
 KEY = "sk-CANARY0123456789abcdefghij"
 

@@ -19,6 +19,8 @@ from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import VPAError
+from vpa_desktop.evidence import Feedback
+from vpa_desktop.golden import GoldenQuestion, GoldenRank, GoldenRun
 from vpa_desktop.messages import (
     Attempt,
     Citation,
@@ -32,6 +34,7 @@ from vpa_desktop.messages import (
     TurnStarted,
     Usage,
 )
+from vpa_desktop.page_views import DocumentView, Mark, PageView, Place, TextView
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
@@ -66,6 +69,61 @@ class FakeKeptAnswers:
         return forgotten
 
 
+class FakeViewer:
+    """Documents of five pages, each a grey picture with one mark on the page of the place; ``places`` were opened."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[Place, int | None]] = []
+        self.text: TextView | None = None
+        self.fails: VPAError | None = None
+
+    async def show(self, place: Place, number: int | None = None, width_px: int = 1_000) -> DocumentView:
+        self.places.append((place, number))
+        if self.fails is not None:
+            raise self.fails
+        if self.text is not None:
+            return replace(self.text, number=number or self.text.number)
+        at = number or place.page or 1
+        marks = (Mark(0.1, 0.6, 0.8, 0.02),) if place.passage and at == (place.page or 1) else ()
+        high = round(width_px * 1.4)
+        pixels = bytes((250, 250, 250, 255)) * (width_px * high)
+        return PageView("contract.pdf", at, 5, width_px, high, width_px * 4, pixels, marks, f"Text of page {at}.")
+
+
+class FakeGolden:
+    """Golden questions of which each finds its document, until ``lost`` names it."""
+
+    def __init__(self) -> None:
+        self.saved: list[GoldenQuestion] = []
+        self.kept: list[GoldenRun] = []
+        self.lost: set[str] = set()
+
+    async def questions(self, collection: str | None = None) -> list[GoldenQuestion]:
+        return [q for q in self.saved if collection is None or q.collection == collection]
+
+    async def runs(self, collection: str = "") -> list[GoldenRun]:
+        return [run for run in self.kept if run.collection == collection]
+
+    async def run(self, collection: str | None = None) -> list[GoldenRun]:
+        asked = await self.questions(collection)
+        ranks = tuple(GoldenRank(q.id, None if q.question in self.lost else 1) for q in asked)
+        found = sum(1 for rank in ranks if rank.rank is not None)
+        self.kept.append(GoldenRun(collection or "", datetime.now(UTC), len(asked), found, 1.0, ranks))
+        return self.kept[-1:]
+
+    async def add(self, question: str, document: str, page: int | None = None, collection: str = "") -> GoldenQuestion:
+        made = GoldenQuestion(
+            f"g{len(self.saved)}", collection, question, document, "contract.pdf", page, datetime.now(UTC)
+        )
+        self.saved.append(made)
+        return made
+
+    async def remove(self, question_ids: Sequence[str]) -> int:
+        before = len(self.saved)
+        self.saved = [q for q in self.saved if q.id not in question_ids]
+        return before - len(self.saved)
+
+
 class FakeBackend:
     """Implements ui.ports.Backend. ``reply`` and ``fails`` script the next turn, ``pause_s`` its pace.
 
@@ -77,6 +135,9 @@ class FakeBackend:
         self.said_too: dict[str, Any] = {}
         self.drills = FakeDrills()
         self.health = FakeHealth()
+        self.viewer = FakeViewer()
+        self.golden = FakeGolden()
+        self.feedback: dict[str, Feedback] = {}
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -195,6 +256,9 @@ class FakeBackend:
 
     async def delete_conversation(self, conversation_id: str) -> None:
         del self.conversations[conversation_id]
+
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        self.feedback[message_id] = feedback
 
     async def route_choices(self) -> list[RouteChoice]:
         choices = [RouteChoice("", "", "Choose for me", False, True)]
@@ -336,9 +400,6 @@ class FakeBackend:
             "at most 5 %.", SearchWhy(1, 2),
         )  # fmt: skip
         return SearchReport(query, 4.2, (found,) if self.documents else ())
-
-    async def passage_context(self, chunk_id: int) -> tuple[str, str, str]:
-        return ("What stood before. ", "The penalty is 0.5 % for each started week.", " What came after.")
 
     async def dashboard(self) -> Dashboard:
         return self.board

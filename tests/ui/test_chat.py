@@ -6,14 +6,16 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QPushButton, QToolButton
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
 from vpa_desktop.errors import ProviderUnavailable, StorageError
 from vpa_desktop.messages import Citation
+from vpa_desktop.page_views import Place
 from vpa_desktop.records import MessageRecord, RouteChoice
 from vpa_desktop.ui.chat.sources import SourcePanel
+from vpa_desktop.ui.documents.viewer import ViewerPanel
 from vpa_desktop.ui.main_window import MainWindow
 
 pytestmark = pytest.mark.ui
@@ -189,17 +191,43 @@ async def test_the_choice_of_provider_and_documents_goes_into_the_request(
     assert (request.provider, request.model, request.use_rag) == ("local", "m", False)
 
 
-async def test_a_citation_opens_its_passage_with_the_page(window: MainWindow, backend: FakeBackend) -> None:
+async def test_a_citation_opens_its_document_at_the_page_with_the_passage_marked(
+    window: MainWindow, backend: FakeBackend
+) -> None:
     backend.citations = (Citation(1, "contract.pdf", "/c.pdf", "Contract", 4, "7.3", 0.9, "short text", "d1", 7),)
     await answered(window, "What is the penalty?")
     window.chat.transcript.citation_clicked.emit(shown(window)[1].id, 1)
-    await until(lambda: not window.tasks.running("passage"))
     panel = window.chat.panel()
-    assert isinstance(panel, SourcePanel)
-    assert panel.passage is not None
-    assert "What stood before. The penalty is 0.5 %" in panel.passage.toPlainText()
+    assert isinstance(panel, ViewerPanel)
+    await until(lambda: panel.view is not None)
+    assert panel.heading.text() == "Source 1"
+    assert backend.viewer.places == [(Place("d1", 4, 7, "short text"), None)]
+    assert panel.canvas.accessibleName() == "Page 4 of 5, contract.pdf"
+    assert panel.canvas.accessibleDescription() == "Marked: short text"
     window._escape()
     assert window.chat.panel() is None
+
+
+async def test_sources_are_opened_by_keyboard_and_lead_back_to_the_list(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.citations = (
+        Citation(1, "contract.pdf", "/c.pdf", "Contract", 4, "7.3", 0.9, "short text", "d1", 7),
+        Citation(2, "annex.pdf", "/a.pdf", "Annex", 2, "", 0.8, "other text", "d2", 9),
+    )
+    await answered(window, "What is the penalty?")
+    window.chat.transcript.sources_requested.emit(shown(window)[1].id)
+    listed = window.chat.panel()
+    assert isinstance(listed, SourcePanel)
+    second = next(b for b in listed.findChildren(QPushButton) if b.accessibleName().startswith("Source 2"))
+    QTest.keyClick(second, Qt.Key.Key_Space)
+    panel = window.chat.panel()
+    assert isinstance(panel, ViewerPanel)
+    await until(lambda: panel.view is not None)
+    assert backend.viewer.places[-1][0].document_id == "d2"
+    back = next(b for b in panel.findChildren(QToolButton) if b.accessibleName() == "All sources")
+    QTest.keyClick(back, Qt.Key.Key_Space)
+    assert isinstance(window.chat.panel(), SourcePanel)
 
 
 async def test_copy_puts_the_answer_on_the_clipboard(window: MainWindow, backend: FakeBackend) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from vpa_desktop.assistant.words import sentences, stems
 from vpa_desktop.messages import Citation
 
 EXTRACT_MODEL: Final = "extracts"
@@ -25,16 +26,7 @@ NOTE: Final = (
     "*These are sentences from your documents, word for word. Add a provider in Settings for an answer in new words.*"
 )
 
-_SENTENCE_END: Final = re.compile(
-    r"(?<=[.!?。！？])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-ÞА-Я\u0590-\uffff])|\n{2,}|\n(?=[-*•#])"
-)
 _HEADING: Final = re.compile(r"^#{1,6}[ \t].*$", re.MULTILINE)
-_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_STOP: Final = frozenset(
-    "a an and any are as at be been but by can did do does for from had has have how i if in into is it its many me "
-    "much my no not of on or our should so than that the their them then there these they this to was we were what "
-    "when where which who whom whose why will with would you your".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +39,10 @@ class _Sentence:
 
 def extract_answer(question: str, citations: Sequence[Citation]) -> str:
     """Return Markdown: the best sentences of the passages with their numbers, and a line that says what this is."""
-    sentences = [s for citation in citations for s in _sentences(citation)]
-    rarity = _rarity(sentences)
-    wanted = _stems(question)
-    best = _choose(sentences, wanted, rarity)
+    found = [s for citation in citations for s in _sentences(citation)]
+    rarity = _rarity(found)
+    wanted = stems(question)
+    best = _choose(found, wanted, rarity)
     lead = ""
     if _covered(best, wanted, rarity) < ANSWERED_SHARE:
         lead = "I found no sentence that clearly answers this. The nearest passages say:\n\n"
@@ -58,6 +50,11 @@ def extract_answer(question: str, citations: Sequence[Citation]) -> str:
         best = [_Sentence(citations[0], 0, _short(citations[0].text), frozenset())]
     quoted = "\n>\n".join(f"> {_plain(s.text)} [{s.citation.n}]" for s in best)
     return f"{lead}{quoted}\n\n{NOTE}"
+
+
+def quoted(answer: str) -> str:
+    """Return what such an answer quotes, without the words around it."""
+    return "\n".join(line for line in answer.splitlines() if line.startswith(">"))
 
 
 def _choose(sentences: list[_Sentence], wanted: frozenset[str], rarity: dict[str, float]) -> list[_Sentence]:
@@ -87,10 +84,9 @@ def _covered(best: list[_Sentence], wanted: frozenset[str], rarity: dict[str, fl
 
 
 def _sentences(citation: Citation) -> list[_Sentence]:
-    parts = [" ".join(part.split()) for part in _SENTENCE_END.split(_HEADING.sub("", citation.text))]
     return [
-        _Sentence(citation, position, _short(part), _stems(part))
-        for position, part in enumerate(parts)
+        _Sentence(citation, position, _short(part), stems(part))
+        for position, part in enumerate(sentences(_HEADING.sub("", citation.text)))
         if _is_prose(part)
     ]
 
@@ -104,18 +100,6 @@ def _is_prose(part: str) -> bool:
 def _rarity(sentences: list[_Sentence]) -> dict[str, float]:
     counts = Counter(stem for sentence in sentences for stem in sentence.stems)
     return {stem: math.log(1 + len(sentences) / count) for stem, count in counts.items()}
-
-
-def _stems(text: str) -> frozenset[str]:
-    words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(_stem(word) for word in words if word not in _STOP)
-
-
-def _stem(word: str) -> str:
-    for ending in ("ations", "ation", "ings", "ing", "ies", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
 
 
 def _short(text: str) -> str:

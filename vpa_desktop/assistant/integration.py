@@ -11,17 +11,24 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from vpa_desktop.analytics import figures_by_provider, savings_of
+from vpa_desktop.assistant.answer_figures import quality_stats
+from vpa_desktop.assistant.checked_answer import CheckedAnswer
 from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer
+from vpa_desktop.assistant.grounds import Grounds, find_grounds, is_question, not_in_documents
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.assistant.prompt import build_messages, new_fence
+from vpa_desktop.assistant.quality import quality_of
+from vpa_desktop.assistant.rewriting import Rewriter
 from vpa_desktop.assistant.stats import caching_stats
 from vpa_desktop.assistant.turn import Turn
 from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
 from vpa_desktop.config import Settings
-from vpa_desktop.errors import AllProvidersFailed, BadReply, KnowledgeError, StreamInterrupted, VPAError
+from vpa_desktop.errors import AllProvidersFailed, BadReply, StreamInterrupted, VPAError
+from vpa_desktop.evidence import Evidence
 from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
@@ -40,6 +47,7 @@ from vpa_desktop.messages import (
     Message,
     ReasoningDelta,
     RouteDone,
+    RouteStarted,
     Seam,
     TextDelta,
     TurnDone,
@@ -63,11 +71,18 @@ class _Prepared:
     asked: LLMRequest
     provider: str | None
     route: list[BaseLLMProvider]
-    citations: tuple[Citation, ...]
+    grounds: Grounds
+    shown: CheckedAnswer
     guard: OutgoingGuard
     ready: dict[str, ReadyAnswer]
     keyed: tuple[Message, ...]
     warnings: list[str] = field(default_factory=list)
+    fixed: str = ""
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The passages that are sent."""
+        return self.grounds.context.citations
 
 
 class EnhancedLLMIntegration:
@@ -111,7 +126,8 @@ class EnhancedLLMIntegration:
             yield turn.started
             started = time.perf_counter()
             prepared = await self._prepare(request, turn)
-            yield ContextFound(prepared.citations, (time.perf_counter() - started) * 1000)
+            found = Evidence(prepared.grounds.searched_for, prepared.grounds.context.left_out)
+            yield ContextFound(prepared.citations, (time.perf_counter() - started) * 1000, found)
             answer: LLMResponse | None = None
             async with aclosing(self._answer(request, prepared)) as events:
                 async for event in events:
@@ -127,7 +143,7 @@ class EnhancedLLMIntegration:
                     yield event
             if answer is None:
                 raise BadReply("The route ended without an answer")
-            response = await turn.done(_enhanced(answer, prepared))
+            response = await turn.done(_enhanced(answer, prepared, turn.question))
             settled = True
             yield TurnDone(response)
         except VPAError as exc:
@@ -163,8 +179,18 @@ class EnhancedLLMIntegration:
         settings = self._settings()
         warnings: list[str] = []
         provider, model = self._named(request, warnings)
-        citations = await self._context(request, turn.question, warnings)
         local_only = request.local_only or await self._must_stay(request, settings)
+        rewrite = Rewriter(
+            self.manager,
+            provider,
+            is_demonstration,
+            local_only=local_only,
+            masks=settings.privacy.redact_outgoing,
+            user_id=request.user_id,
+        )
+        grounds = await self._grounds(request, turn, warnings, rewrite)
+        citations = grounds.context.citations
+        is_vain = grounds.none_found and is_question(turn.question)
         fence = new_fence()
         messages = build_messages(
             turn.question,
@@ -172,6 +198,7 @@ class EnhancedLLMIntegration:
             citations=citations,
             images=request.images,
             system=request.system,
+            nothing_found=is_vain,
             fence=lambda: fence,
         )
         last = messages[-1]
@@ -197,12 +224,19 @@ class EnhancedLLMIntegration:
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
-        ready = {}
-        if citations:
-            extract = ReadyAnswer(EXTRACT_MODEL, extract_answer(turn.question, citations))
-            may = may_answer(self.manager, route, asked.user_id)
-            ready = {p.provider_id: extract for p in may if is_demonstration(p.config)}
-        return _Prepared(asked, provider, route, citations, guard, ready, keyed, warnings)
+        extract = await self._extract(grounds, turn.question) if citations or is_vain else ""
+        may = may_answer(self.manager, route, asked.user_id) if extract else []
+        ready = {p.provider_id: ReadyAnswer(EXTRACT_MODEL, extract) for p in may if is_demonstration(p.config)}
+        shown = CheckedAnswer(guard, [c.n for c in citations])
+        fixed = extract if is_vain and request.documents_only and not request.images else ""
+        return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
+
+    async def _extract(self, grounds: Grounds, question: str) -> str:
+        """An answer without a model: the passages' own sentences, or that there are none."""
+        if grounds.context.citations:
+            return extract_answer(grounds.searched_for or question, grounds.context.citations)
+        documents = await self._knowledge.count() if self._knowledge is not None else 0
+        return not_in_documents(documents, model_could_answer=True)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
         """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""
@@ -238,21 +272,14 @@ class EnhancedLLMIntegration:
         warnings.append(f"There is no provider {request.provider} here, or it has no key; another one was asked")
         return None, None
 
-    async def _context(self, request: EnhancedLLMRequest, question: str, warnings: list[str]) -> tuple[Citation, ...]:
-        knowledge = self._knowledge
-        if knowledge is None or request.use_rag is False or not question.strip():
-            return ()
-        try:
-            if request.collections:
-                known = await knowledge.collections()
-                warnings.extend(f"There is no collection {c}" for c in request.collections if c not in known)
-            if await knowledge.count() == 0:
-                return ()
-            top_k = request.rag_top_k or self._settings().rag.top_k
-            return await knowledge.context_for(question, top_k, request.collections)
-        except KnowledgeError as exc:
-            warnings.append(f"Your documents could not be searched. {exc}")
-            return ()
+    async def _grounds(
+        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter
+    ) -> Grounds:
+        if self._knowledge is None or request.use_rag is False or not turn.question.strip():
+            return Grounds()
+        before = [record.content for record in turn.history if record.role == "user"]
+        rag = self._settings().rag
+        return await find_grounds(self._knowledge, request, turn.question, before, rag, warnings, rewrite)
 
     async def _must_stay(self, request: EnhancedLLMRequest, settings: Settings) -> bool:
         """True where the question reaches into a collection that may not leave this machine."""
@@ -262,7 +289,11 @@ class EnhancedLLMIntegration:
         return bool(private & set(request.collections or await self._knowledge.collections()))
 
     async def _answer(self, request: EnhancedLLMRequest, prepared: _Prepared) -> AsyncGenerator[GatewayEvent, None]:
-        """The gateway's events, with the secrets that were masked back in their place."""
+        """The gateway's events, with masked secrets back in their place and without sources that do not exist."""
+        if prepared.fixed:
+            for event in _without_a_model(prepared.fixed):
+                yield event
+            return
         stream = self.desk.stream(
             prepared.asked,
             route=prepared.route,
@@ -273,19 +304,8 @@ class EnhancedLLMIntegration:
             keyed=prepared.keyed,
             passages=prepared.citations,
         )
-        async with aclosing(stream) as events:
+        async with aclosing(prepared.shown.events(stream)) as events:
             async for event in events:
-                if isinstance(event, TextDelta):
-                    if text := prepared.guard.restore(event.text):
-                        yield TextDelta(text)
-                    continue
-                if isinstance(event, RouteDone):
-                    if rest := prepared.guard.rest():
-                        yield TextDelta(rest)
-                    yield RouteDone(replace(event.response, content=prepared.guard.whole(event.response.content)))
-                    continue
-                if isinstance(event, Seam) and event.restarts:
-                    prepared.guard.rest()  # half a placeholder of the text that is given up
                 yield event
 
     # Figures
@@ -315,6 +335,7 @@ class EnhancedLLMIntegration:
                 "avg_response_time": sum(good) / len(good) / 1000 if good else 0.0,
             },
             "caching": caching_stats(savings_of(rows), await self.desk.cache.count()),
+            "quality": quality_stats(await self._conversations.judged_answers() if self._conversations else ()),
             "providers": providers,
         }
 
@@ -323,6 +344,17 @@ class EnhancedLLMIntegration:
         return await self.desk.cache.forget()
 
 
-def _enhanced(answer: LLMResponse, prepared: _Prepared) -> EnhancedLLMResponse:
-    kinds = tuple(prepared.guard.kinds)
-    return enhanced(answer, citations=prepared.citations, redactions=kinds, warnings=tuple(prepared.warnings))
+def _enhanced(answer: LLMResponse, prepared: _Prepared, question: str) -> EnhancedLLMResponse:
+    kinds, warned = tuple(prepared.guard.kinds), prepared.shown.warning()
+    warnings = (*prepared.warnings, warned) if warned else tuple(prepared.warnings)
+    grounds = prepared.grounds
+    evidence = Evidence(grounds.searched_for, grounds.context.left_out, quality_of(answer, grounds, question))
+    made = enhanced(answer, citations=prepared.citations, redactions=kinds, warnings=warnings)
+    return replace(made, evidence=evidence)
+
+
+def _without_a_model(text: str) -> tuple[GatewayEvent, ...]:
+    """The events of an answer that nobody was asked for."""
+    name = "documents"
+    done = LLMResponse(text, name, name, finish_reason="stop", cost_usd=Decimal(), ttft_ms=0.0)
+    return RouteStarted(name, name), TextDelta(text), RouteDone(done)

@@ -16,6 +16,10 @@ from vpa_desktop.records import MessageRecord
 from vpa_desktop.tokens import estimate_tokens
 
 INSTRUCTIONS: Final = "You are a helpful assistant. Answer in the language of the question, in Markdown."
+NOTHING_FOUND: Final = (
+    "The person's own documents were searched for the last question and hold nothing about it. If it is about them or "
+    "about the person's own affairs, say that it is not in the documents instead of guessing."
+)
 HISTORY_TOKENS: Final = 60_000
 """Older turns past this are left out; a provider with a smaller window leaves out more."""
 
@@ -35,12 +39,17 @@ def build_messages(
     citations: Sequence[Citation] = (),
     images: tuple[ImageData, ...] = (),
     system: str | None = None,
+    nothing_found: bool = False,
     fence: Callable[[], str] = new_fence,
 ) -> tuple[Message, ...]:
-    """Return the conversation as a provider gets it, the question last."""
+    """Return the conversation as a provider gets it, the question last.
+
+    ``nothing_found`` tells the model that the person's documents were searched in vain.
+    """
     asked = _with_passages(question, citations, fence()) if citations else question
+    instructions = system or INSTRUCTIONS
     return (
-        Message("system", system or INSTRUCTIONS),
+        Message("system", f"{instructions}\n{NOTHING_FOUND}" if nothing_found else instructions),
         *_turns(history),
         Message("user", asked, images),
     )

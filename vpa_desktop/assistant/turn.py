@@ -148,6 +148,7 @@ class Turn:
                 first_choice_usd=named.first_choice_usd,
                 saved_usd=named.saved_usd,
                 warnings=named.warnings,
+                evidence=named.evidence,
                 reasoning=named.reasoning,
             )
             try:

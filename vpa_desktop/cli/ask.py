@@ -10,12 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vpa_desktop import receipts
+from vpa_desktop import evidence_words, receipts
 from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import AuthenticationFailed, BudgetExceeded, UsageError
+from vpa_desktop.evidence import Evidence
 from vpa_desktop.gateway.limits import NEXT_STEP
 from vpa_desktop.messages import (
     LOCAL_USER,
@@ -66,6 +67,7 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         fresh=options.fresh,
         temporary=options.temporary,
         over_limit=options.over_limit,
+        documents_only=options.docs or (bool(options.collection) and options.docs is None),
         user_id=options.user or LOCAL_USER,
     )
     async with opened(paths, out) as system:
@@ -136,6 +138,7 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
         for citation in response.citations:
             page = f", page {citation.page}" if citation.page is not None else ""
             out.line(f"  [{citation.n}] {citation.document}{page}")
+    _grounds(response.evidence, out)
     for warning in response.warnings:
         if warning != said:
             out.note(f"warning: {warning}")
@@ -150,6 +153,20 @@ def _finish(response: EnhancedLLMResponse, out: Output, streamed: bool, said: st
     if response.first_choice:
         _receipt(response, out)
     out.document(answer_document(response))
+
+
+def _grounds(evidence: Evidence, out: Output) -> None:
+    """Say what was searched for, and how well the passages carry the answer; --json has it in the document."""
+    if out.as_json:
+        return
+    if evidence.searched_for:
+        out.note(f"[searched for: {evidence.searched_for}]")
+    if evidence.quality is not None:
+        out.note(f"[{evidence_words.summary(evidence.quality)}]")
+        for statement in evidence.quality.unsupported:
+            out.note(f"warning: not in the passages: {statement}")
+        for statement in evidence.quality.misattributed:
+            out.note(f"warning: in another passage than the one it names: {statement}")
 
 
 def _receipt(response: EnhancedLLMResponse, out: Output) -> None:
@@ -170,8 +187,9 @@ def answer_document(response: EnhancedLLMResponse) -> dict[str, Any]:
     document = {
         f.name: to_plain(getattr(response, f.name))
         for f in fields(response)
-        if f.name not in ("citations", "usage", "reasoning")
+        if f.name not in ("citations", "usage", "reasoning", "evidence")
     }
+    document |= to_plain(response.evidence)
     document["usage"] = _usage(response.usage)
     document["citations"] = [citation_document(c) for c in response.citations]
     return document

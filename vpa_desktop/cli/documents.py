@@ -16,7 +16,7 @@ from vpa_desktop.config import Paths
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.keeping import Steps
 from vpa_desktop.rag.pace import Pace
-from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.records import IngestProgress, IngestReport, SearchResult
 
 _HELD = {"paused": "paused", "battery": "waits, the battery is low", "question": "waits for a question"}
 _FOLDER_KEYS = ("path", "collection", "documents", "added_at")
@@ -117,7 +117,7 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         report = await system.knowledge.search_knowledge(options.query, options.top_k, options.collection)
     for n, result in enumerate(report.results, 1):
         page = f", page {result.page}" if result.page is not None else ""
-        out.line(f"{n}. {result.document}{page}  (score {result.score:.2f})")
+        out.line(f"{n}. {result.document}{page}  (score {result.score:.2f}; {_why(result)})")
         out.line("   " + " ".join(result.text.split())[:300])
         if result.also_in:
             out.line("   also in: " + ", ".join(place.document for place in result.also_in))
@@ -125,11 +125,25 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         out.line("Nothing was found.")
     keys = ("document", "path", "title", "page", "section", "score", "text", "also_in")
     results = [
-        {**{k: to_plain(getattr(r, k)) for k in keys}, "chunk": r.chunk_id, "why": to_plain(r.why)}
+        {
+            **{k: to_plain(getattr(r, k)) for k in keys},
+            "chunk": r.chunk_id,
+            "why": to_plain(r.why),
+            "kept": not r.left_out,
+            "left_out": r.left_out,
+        }
         for r in report.results
     ]
     out.document({"query": report.query, "ms": report.ms, "results": results})
     return 0
+
+
+def _why(result: SearchResult) -> str:
+    """Why a passage was found, and whether it would go into a prompt."""
+    ranks = (("words", result.why.keyword_rank), ("meaning", result.why.dense_rank))
+    by = ", ".join(f"{side} rank {rank}" for side, rank in ranks if rank is not None)
+    sent = f"left out of an answer: {result.left_out.rstrip('.').lower()}" if result.left_out else "kept for an answer"
+    return f"{by}; {sent}" if by else sent
 
 
 async def check(options: argparse.Namespace, paths: Paths, out: Output) -> int:

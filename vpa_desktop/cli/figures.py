@@ -93,6 +93,14 @@ def _name(row: UsageRow, by: str) -> str:
     return row.provider
 
 
+def _answers(quality: dict[str, Any]) -> str:
+    said = f"{quality['answers']} answers with documents, {quality['not_in_documents']} not in them"
+    names = {"groundedness": "grounded", "citation_coverage": "cited", "retrieval_confidence": "passages fit"}
+    shares = [f"{word} {quality[key]:.0%}" for key, word in names.items() if quality[key] is not None]
+    judged = f"{quality['feedback_good']} said to be right, {quality['feedback_bad']} wrong"
+    return "; ".join([said, *shares, judged])
+
+
 async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print requests, times and success per provider."""
     async with opened(paths, out) as system:
@@ -103,6 +111,7 @@ async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     performance = found["performance"]
     out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
     out.line(f"{_saved(savings_of(rows))}; {found['caching']['entries']} are kept")
+    out.line(_answers(found["quality"]))
     head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "tokens/s", "cost usd", "breaker")
     out.table(
         head,

@@ -16,7 +16,9 @@ from vpa_desktop.errors import VPAError
 
 
 def to_plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: dataclasses as objects, money as numbers, times in ISO 8601."""
+    """Return a value as JSON can hold it: dataclasses and named tuples as objects, money as numbers, ISO 8601."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):

@@ -94,6 +94,24 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--top-k", type=_positive, default=None, metavar="N")
     p.add_argument("--collection", action="append", default=[], metavar="NAME")
     _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
+    _golden(group)
+
+
+def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(docs, "golden", "Questions whose document must be found: add, run, list, remove.")
+    p = _command(group, "add", "Save a question with the document that must be found.", "golden:add")
+    p.add_argument("question", metavar="QUESTION")
+    p.add_argument("--document", required=True, metavar="ID|NAME", help="the document, by its id, path or file name")
+    p.add_argument("--page", type=_positive, default=None, metavar="N", help="the page that must be found")
+    p.add_argument("--collection", default="", metavar="NAME", help="search only this collection")
+    for name, text, run in (
+        ("run", "Ask the questions now; they are also asked after each change of the documents.", "golden:run"),
+        ("list", "List the questions, and how their last runs went.", "golden:list_questions"),
+    ):
+        p = _command(group, name, text, run)
+        p.add_argument("--collection", default=None, metavar="NAME")
+    p = _command(group, "remove", "Forget questions.", "golden:remove")
+    p.add_argument("ids", nargs="+", metavar="ID")
 
 
 def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:

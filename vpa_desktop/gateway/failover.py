@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -288,7 +288,7 @@ class Failover:
     def _unmix(self, winner: Lane) -> None:
         """Of two that spoke in the same moment one was read: the other is no answer, nor the beginning of one."""
         others = [each for each in self._attempts if each is not winner.receipt]
-        late = [replace(each, outcome="cancelled", reason=SLOWER) if each.outcome == "ok" else each for each in others]
+        late = [each._replace(outcome="cancelled", reason=SLOWER) if each.outcome == "ok" else each for each in others]
         self._attempts = [*late, winner.receipt] if winner.receipt is not None else late
         self._error, self._kept = winner.error, "".join(winner.run.text) if winner.error else ""
         if self._kept:

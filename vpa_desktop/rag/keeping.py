@@ -56,6 +56,8 @@ class Keeping:
         own: frozenset[str] = frozenset(),
     ) -> None:
         self.pace = pace
+        self.changed: Callable[[], Awaitable[None]] | None = None
+        """Waited for after documents have changed, before the report."""
         self.woken = asyncio.Event()
         """Set when folders are added or forgotten, and when one of them has changed."""
         self._files = stores.files
@@ -144,7 +146,10 @@ class Keeping:
                 tally.fail(workers.embedder.name, str(stopped))
             async with self._changing:
                 await workers.keeper.save()
-        yield tally.report()
+        report = tally.report()
+        if self.changed is not None and (report.added or report.updated or report.removed):
+            await self.changed()
+        yield report
 
     async def _read_all(self, tasks: Tasks, tally: Tally, background: bool) -> AsyncGenerator[IngestProgress, None]:
         listed: list[Task] = []

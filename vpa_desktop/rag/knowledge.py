@@ -29,6 +29,7 @@ from vpa_desktop.rag.index import IndexHome, VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
 from vpa_desktop.rag.ingest import Ingest, Stores, document_id_of
 from vpa_desktop.rag.keeping import Keeping, Steps, Workers
+from vpa_desktop.rag.left_out import Context, context_of, with_reasons
 from vpa_desktop.rag.model_change import Engine, ModelChange, Reopen
 from vpa_desktop.rag.pace import Pace
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
@@ -37,7 +38,14 @@ from vpa_desktop.rag.reranker import SecondLook, find_reranker
 from vpa_desktop.rag.search import Searcher
 from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.tally import Tally
-from vpa_desktop.records import DocumentRecord, FollowedFolder, IngestReport, SearchReport, SearchScope
+from vpa_desktop.records import (
+    DocumentRecord,
+    FollowedFolder,
+    IngestReport,
+    SearchReport,
+    SearchResult,
+    SearchScope,
+)
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.document_files import FileStore
 from vpa_desktop.storage.documents import DocumentStore
@@ -68,6 +76,7 @@ class KnowledgeBase:
 
     ``embedder`` may be a function that makes one, for models that take long to load. ``home`` decides what indexes the
     vectors; ``reopen`` makes the embedder again that was set before, to answer while another one's vectors are made.
+    ``changed`` is awaited after each change of the documents, when they can be searched again.
     """
 
     def __init__(
@@ -103,6 +112,8 @@ class KnowledgeBase:
         """Pauses and lets go on all work on documents."""
         own = frozenset((str(index_dir), *(f"{db.path}{end}" for end in ("", "-wal", "-shm"))))
         self.keeping = Keeping(self._stores, self._vectors, self._open_workers, self._changing, self.pace, now, own)
+        self.keeping.changed = self._tell_change
+        self.changed: Callable[[], Awaitable[None]] | None = None
 
     async def add_document(
         self,
@@ -121,6 +132,7 @@ class KnowledgeBase:
         async with self._changing:
             await parts.workers.ingest.text(document_id, title, content, metadata or {}, collection)
         await self._embed(parts.workers)
+        await self._tell_change()
         stored = await self._store.get(document_id)
         assert stored is not None
         return stored.record
@@ -187,7 +199,9 @@ class KnowledgeBase:
         searcher = (await self._open()).searcher
         with self.pace.question():
             results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
-        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(results))
+            chosen = await self._chosen(results, self._settings.top_k)
+        explained = with_reasons(results, chosen, self._settings.top_k)
+        return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(explained))
 
     async def context_for(
         self,
@@ -200,10 +214,26 @@ class KnowledgeBase:
 
         Empty when nothing fits the question well enough to be shown as its source.
         """
+        return (await self.find_context(query, top_k, collections, scope)).citations
+
+    async def find_context(
+        self,
+        query: str,
+        top_k: int | None = None,
+        collections: Sequence[str] = (),
+        scope: SearchScope | None = None,
+    ) -> Context:
+        """Returns what ``context_for`` does, with what was left out and why, and how well the best passage fits."""
         searcher = (await self._open()).searcher
+        most = top_k or self._settings.top_k
         with self.pace.question():
-            found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope), relevant_only=True)
-        return await fill(self._store, found, top_k or self._settings.top_k, self._settings.context_tokens)
+            found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope))
+            chosen = await self._chosen(found, most)
+        return context_of(found, chosen, most)
+
+    async def _chosen(self, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
+        fitting = [result for result in found if not result.left_out]
+        return await fill(self._store, fitting, top_k, self._settings.context_tokens)
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""
@@ -228,6 +258,7 @@ class KnowledgeBase:
             await keeper.current()
             await keeper.change(self._store.remove(document_ids))
             await keeper.save()
+        await self._tell_change()
 
     async def check(self) -> dict[str, Any]:
         """Looks at the documents and the index, builds the index again where it is wrong, and says what it found."""
@@ -270,6 +301,10 @@ class KnowledgeBase:
             await parts.workers.embedder.aclose()
         elif not callable(self._embedder):
             await self._embedder.aclose()
+
+    async def _tell_change(self) -> None:
+        if self.changed is not None:
+            await self.changed()
 
     async def _open(self) -> _Parts:
         async with self._opening:

@@ -5,10 +5,8 @@ A file that hangs, crashes or floods a library costs its own worker and one sent
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
 from vpa_desktop.rag.chunks import Chunk, chunk_parts, tokenizer_from
 from vpa_desktop.rag.loaders import LoadedDocument, Part, load
+from vpa_desktop.rag.process_limits import allow_cpu, limit_memory
 from vpa_desktop.rag.worker import Handler, Worker, WorkerDied
 
 MEMORY_BYTES = 1 << 30
@@ -97,12 +96,12 @@ def _sentence(name: str, died: WorkerDied) -> DocumentUnreadable:
 def make_handler(arguments: Sequence[str]) -> Handler:
     """Returns the child's end, after setting what the process may use for its whole life."""
     del arguments
-    _limit_memory()
+    limit_memory(MEMORY_BYTES)
     return _handle
 
 
 def _handle(payload: bytes) -> bytes:
-    _allow_cpu()
+    allow_cpu(CPU_S)
     request: dict[str, Any] = json.loads(payload.decode("utf-8", "surrogatepass"))
     if "path" in request:
         document = load(Path(request["path"]))
@@ -110,7 +109,7 @@ def _handle(payload: bytes) -> bytes:
         document = LoadedDocument(request["title"], (Part(request["text"]),))
         if not request["text"].strip():
             raise DocumentUnreadable(f"{request['title'] or 'The document'} is empty", "There is no text in it")
-    _allow_cpu()
+    allow_cpu(CPU_S)
     chunks = chunk_parts(
         document.parts,
         tokenizer_from(Path(request["tokenizer"])),
@@ -122,25 +121,3 @@ def _handle(payload: bytes) -> bytes:
     rows = [list(asdict(chunk).values()) for chunk in chunks]
     facts = {"title": document.title, "pages": document.pages, "image_only": document.image_only, "chunks": rows}
     return json.dumps(facts).encode()
-
-
-def _limit_memory() -> None:
-    if sys.platform == "win32":
-        return  # Windows has no such limit for a process without a job object
-    import resource
-
-    with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses to set it
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _allow_cpu() -> None:
-    """Moves the process's limit of computing time to ``CPU_S`` from now; the system ends it there."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + CPU_S + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))

@@ -16,6 +16,7 @@ from vpa_desktop.rag.context import without_repeats
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.filters import filters_in, within, without
 from vpa_desktop.rag.languages import is_foreign, is_latin
+from vpa_desktop.rag.left_out import OFF_TOPIC
 from vpa_desktop.rag.model_change import Engine
 from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Found, Ranking
@@ -60,10 +61,8 @@ class Searcher:
         self._engine = engine
         self._second_look = second_look
 
-    async def search(
-        self, query: str, top_k: int, scope: SearchScope | None = None, *, relevant_only: bool = False
-    ) -> list[SearchResult]:
-        """Returns up to ``top_k`` passages, best first; ``relevant_only`` leaves out what is about something else."""
+    async def search(self, query: str, top_k: int, scope: SearchScope | None = None) -> list[SearchResult]:
+        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic."""
         question = await self._read(query.strip(), scope or SearchScope())
         if not question.text or top_k < 1 or question.documents == frozenset():
             return []
@@ -78,13 +77,15 @@ class Searcher:
         first = {passage_id: held[0] for passage_id, held in places.items()}
         # The others were removed meanwhile, or are not where the search was limited to.
         there = [item for item in found if item.passage_id in first]
-        if relevant_only and not question.is_about_named:
+        fitting = {item.passage_id for item in there}
+        if not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
-            there = _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)
+            fitting = {i.passage_id for i in _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)}
         if self._second_look is not None and there:
             texts = [first[item.passage_id].text for item in there]
             there = await self._second_look.reordered(question.text, there, texts)
-        return without_repeats([_result(item, places[item.passage_id]) for item in there], top_k)
+        results = [_result(item, places[item.passage_id], item.passage_id in fitting) for item in there]
+        return without_repeats(results, top_k)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
         """Takes the filters out of a question; those that fit no document are left in it as words."""
@@ -178,7 +179,7 @@ def _relevant(
     return retrieval.relevant(found, shares, is_exact, least)
 
 
-def _result(item: Found, places: Sequence[Passage]) -> SearchResult:
+def _result(item: Found, places: Sequence[Passage], fits: bool) -> SearchResult:
     passage = places[0]
     others = {place.document_id: place for place in places if place.document_id != passage.document_id}
     return SearchResult(
@@ -196,5 +197,6 @@ def _result(item: Found, places: Sequence[Passage]) -> SearchResult:
         start=passage.start,
         end=passage.end,
         tokens=passage.tokens,
+        left_out="" if fits else OFF_TOPIC,
         also_in=tuple(OtherPlace(p.document_id, p.document, p.path, p.page) for p in others.values()),
     )

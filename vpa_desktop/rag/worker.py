@@ -29,6 +29,7 @@ _WORKERS = {
     "embedder": "vpa_desktop.rag.embedder_process",
     "reranker": "vpa_desktop.rag.reranker_process",
     "sentence-transformers": "vpa_desktop.rag.sentence_process",
+    "pages": "vpa_desktop.rag.page_process",
 }
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2

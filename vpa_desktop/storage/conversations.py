@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.errors import StorageError
+from vpa_desktop.evidence import Feedback
 from vpa_desktop.messages import Attempt, Citation, Usage
 from vpa_desktop.records import ConversationRecord, MessageRecord, UsageRow
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.evidence import JudgedAnswer, evidence_from_json, evidence_to_json, judged_answers
 from vpa_desktop.storage.fulltext import is_unsegmented, like_pattern, words_query
 from vpa_desktop.storage.rows import (
     from_json,
@@ -164,6 +166,15 @@ class ConversationStore:
 
         await self._db.write(work)
 
+    async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
+        """Notes what the person says of an answer; empty takes it back."""
+        query = "UPDATE messages SET feedback = ? WHERE id = ? AND role = 'assistant'"
+        await self._db.write(lambda db: db.execute(query, [feedback, message_id]))
+
+    async def judged_answers(self, since: datetime | None = None) -> builtins.list[JudgedAnswer]:
+        """The answers for whose question the documents were searched, oldest first."""
+        return await judged_answers(self._db, since)
+
     async def recover(self) -> int:
         """Marks the answers of processes that died while streaming as interrupted; returns how many there were."""
         if self._db.read_only:
@@ -206,12 +217,13 @@ def _insert(db: sqlite_utils.Database, message: MessageRecord, *, place: int, su
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
     """One line of a receipt as JSON can hold it."""
-    return {**asdict(attempt), "cost_usd": money_to_text(attempt.cost_usd)}
+    return {**attempt._asdict(), "cost_usd": money_to_text(attempt.cost_usd)}
 
 
 def attempt_from_json(data: dict[str, Any]) -> Attempt:
     """The line that ``attempt_to_json`` wrote, also one of before there were prices on it."""
-    return from_json(Attempt, {**data, "cost_usd": text_to_money(data.get("cost_usd"))})
+    known = {name: value for name, value in data.items() if name in Attempt._fields}
+    return Attempt(**{**known, "cost_usd": text_to_money(data.get("cost_usd"))})
 
 
 def _columns(message: MessageRecord) -> dict[str, Any]:
@@ -233,6 +245,7 @@ def _columns(message: MessageRecord) -> dict[str, Any]:
         "first_choice": message.first_choice,
         "first_choice_usd": money_to_text(message.first_choice_usd),
         "saved_usd": money_to_text(message.saved_usd),
+        "evidence": evidence_to_json(message.evidence),
     }
 
 
@@ -264,4 +277,6 @@ def _message(row: dict[str, Any]) -> MessageRecord:
         first_choice=row["first_choice"],
         first_choice_usd=text_to_money(row["first_choice_usd"]),
         saved_usd=text_to_money(row["saved_usd"]),
+        evidence=evidence_from_json(row["evidence"]),
+        feedback=row["feedback"],
     )

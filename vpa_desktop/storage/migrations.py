@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.files import make_private, make_private_file, make_private_folder, stamp, sync_folder
-from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3, VERSION_4
+from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3
 
 BACKUPS_KEPT = 3
 
@@ -30,9 +30,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
-MIGRATIONS = tuple(
-    Migration(number, steps) for number, steps in enumerate((VERSION_1, VERSION_2, VERSION_3, VERSION_4), 1)
-)
+MIGRATIONS = (Migration(1, VERSION_1), Migration(2, VERSION_2), Migration(3, VERSION_3))
 
 
 def schema_version(conn: sqlite3.Connection) -> int:

@@ -488,12 +488,45 @@ _PASSAGES_FULLTEXT = (
     """,
 )
 
-VERSION_3 = (*_PASSAGES, *_PASSAGES_FULLTEXT)
+# What an answer stands on, and what the person said of it; as JSON, since it is only read with its answer.
+_EVIDENCE = (
+    "ALTER TABLE messages ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE messages ADD COLUMN feedback TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX messages_evidence ON messages (created_at) WHERE evidence <> '{}'",
+)
+
+# Questions whose document (and page) must be found, and how each run of a collection's questions went.
+_GOLDEN = (
+    """
+    CREATE TABLE golden_questions (
+        id TEXT PRIMARY KEY,
+        collection TEXT NOT NULL DEFAULT '',
+        question TEXT NOT NULL,
+        document_id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        page INTEGER,
+        created_at TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX golden_questions_collection ON golden_questions (collection)",
+    """
+    CREATE TABLE golden_runs (
+        id INTEGER PRIMARY KEY,
+        collection TEXT NOT NULL,
+        at TEXT NOT NULL,
+        questions INTEGER NOT NULL,
+        found INTEGER NOT NULL,
+        mean_reciprocal_rank REAL NOT NULL,
+        ranks TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX golden_runs_collection ON golden_runs (collection, at)",
+)
 
 # Folders whose files are followed, the documents in them that the person took out, and how a file is known again:
 # ``file_id`` is its device and number on it as the system says, empty where its content must be looked at next time;
 # ``folder`` is the followed one it came with, empty where the person named the file.
-VERSION_4 = (
+_FOLLOWED = (
     """
     CREATE TABLE followed_folders (
         path TEXT NOT NULL,
@@ -513,3 +546,5 @@ VERSION_4 = (
     "ALTER TABLE documents ADD COLUMN file_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE documents ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
 )
+
+VERSION_3 = (*_PASSAGES, *_PASSAGES_FULLTEXT, *_EVIDENCE, *_GOLDEN, *_FOLLOWED)

@@ -44,6 +44,8 @@ WRITING: tuple[tuple[str, str], ...] = (
     ("Shift+Enter", str(QT_TRANSLATE_NOOP("keys", "New line in the message"))),
     ("F2", str(QT_TRANSLATE_NOOP("keys", "Rename the conversation in the list"))),
     ("Del", str(QT_TRANSLATE_NOOP("keys", "Delete the conversation in the list"))),
+    ("PgDown", str(QT_TRANSLATE_NOOP("keys", "Go on in the document that is open"))),
+    ("+", str(QT_TRANSLATE_NOOP("keys", "Show the page larger"))),
 )
 """Keys that belong to one control."""
 

@@ -151,6 +151,8 @@ class MainWindow(QMainWindow):
         side.new_wanted.connect(self._new)
         self.chat.panel_opened.connect(self._make_room)
         self.chat.panel_closed.connect(self._take_room)
+        self.pages.room_wanted.connect(self._make_room)
+        self.pages.room_given_back.connect(self._take_room)
         side.search.returnPressed.connect(side.conversations.open_first)
         self.desk.opened.connect(lambda: self.go(CHAT))
         self.presenter.turn_ended.connect(self.refresh_status)

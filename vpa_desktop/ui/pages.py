@@ -30,6 +30,8 @@ class Pages(QStackedWidget):
     documents_changed = Signal()
     settings_changed = Signal()
     providers_changed = Signal()
+    room_wanted = Signal()
+    room_given_back = Signal()
 
     def __init__(self, chat: QWidget, tasks: TaskOwner, ingestion: Ingestion) -> None:
         super().__init__()
@@ -52,6 +54,8 @@ class Pages(QStackedWidget):
 
             self._documents = DocumentsPage(self._tasks, self._ingestion)
             self._documents.changed.connect(self.documents_changed)
+            self._documents.preview_opened.connect(self.room_wanted)
+            self._documents.preview_closed.connect(self.room_given_back)
             self._put(DOCUMENTS, self._documents)
             if self._backend is not None:
                 self._documents.attach(self._backend)
@@ -120,7 +124,8 @@ class Pages(QStackedWidget):
 
     def step_back(self, otherwise: Callable[[], None]) -> None:
         """Closes what is open inside the page that is shown; where nothing is, the window decides."""
-        if not (self.currentIndex() == DASHBOARD and self._dashboard is not None and self._dashboard.step_back()):
+        shown = {DOCUMENTS: self._documents, DASHBOARD: self._dashboard}.get(self.currentIndex())
+        if shown is None or not shown.step_back():
             otherwise()
 
     def _put(self, index: int, page: QWidget) -> None:

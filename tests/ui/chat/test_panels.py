@@ -6,54 +6,77 @@ from decimal import Decimal
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFrame, QLabel, QToolButton
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.sample import answer, citation
+from vpa_desktop.evidence import Evidence, LeftOut, Quality
 from vpa_desktop.messages import Attempt
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.receipt import ReceiptPanel
 from vpa_desktop.ui.chat.sources import SourcePanel
-from vpa_desktop.ui.theme import DARK
 
 
 def words(panel: QFrame) -> list[str]:
     return [label.text() for label in panel.findChildren(QLabel) if label.text()]
 
 
-def test_source_shows_the_passage_in_its_surroundings(qtbot: QtBot) -> None:
-    panel = SourcePanel()
-    qtbot.addWidget(panel)
-    panel.show_citation(citation(2, "<b>a</b>.pdf", 9, "7.3"), "before ", "the <i>passage</i>", " after")
-    assert "Source 2" in words(panel)
-    assert "<b>a</b>.pdf" in words(panel)
-    assert "Page 9  ·  7.3" in words(panel)
-    assert panel.passage is not None
-    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
-    panel.set_theme(DARK)
-    assert panel.passage.toPlainText() == "before the <i>passage</i> after"
-    marked = panel.passage.textCursor()
-    assert marked.position() == len("before ")
-
-
-def test_without_surroundings_the_citation_itself_is_shown(qtbot: QtBot) -> None:
-    panel = SourcePanel()
-    qtbot.addWidget(panel)
-    panel.show_citation(citation(1))
-    assert panel.passage is not None
-    assert panel.passage.toPlainText() == "the passage"
+def row(panel: SourcePanel, name: str) -> QPushButton:
+    return next(each for each in panel.findChildren(QPushButton) if each.accessibleName().startswith(name))
 
 
 def test_list_of_sources_lets_one_be_chosen(qtbot: QtBot) -> None:
     panel = SourcePanel()
     qtbot.addWidget(panel)
-    panel.show_list((citation(1), citation(2, page=9)))
-    buttons = [each for each in panel.findChildren(QToolButton) if each.accessibleName().startswith("Source 2")]
+    panel.show_sources(answer(1, "x", citations=(citation(1), citation(2, page=9))))
     with qtbot.waitSignal(panel.citation_chosen, timeout=500) as caught:
-        buttons[0].click()
+        row(panel, "Source 2").click()
     assert caught.args == [2]
-    panel.show_list(())
+    panel.show_sources(answer(1, "x"))
     assert any("without passages" in text for text in words(panel))
+
+
+LEFT_OUT = LeftOut("menu.pdf", 2, "", 0.2, "Soup of the day", "It is about something else.", "d2", 9)
+
+
+def test_sources_say_what_was_searched_for_what_was_left_out_and_what_nothing_supports(qtbot: QtBot) -> None:
+    quality = Quality(True, 0.7, 0.5, 0.5, 2, ("The chairman plays <b>golf</b>.",))
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    evidence = Evidence("and in 2022? (revenue)", (LEFT_OUT,), quality)
+    panel.show_sources(answer(1, "x", citations=(citation(1),), evidence=evidence))
+    shown = words(panel)
+    assert "Searched for: and in 2022? (revenue)" in shown
+    assert "The passages fit the question well  ·  1 of 2 statements are in them  ·  1 of 2 name their source." in shown
+    assert "“The chairman plays <b>golf</b>.”" in shown
+    with qtbot.waitSignal(panel.left_out_chosen, timeout=500) as caught:
+        row(panel, "Not used: menu.pdf  p. 2. It is about something else.").click()
+    assert caught.args == [LEFT_OUT]
+
+
+def test_feedback_is_given_and_taken_back(qtbot: QtBot) -> None:
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    panel.show_sources(answer(1, "x", citations=(citation(1),)))
+    given: list[str] = []
+    panel.feedback_given.connect(given.append)
+    for _ in range(2):
+        content = panel._area.widget()
+        assert content is not None
+        next(b for b in content.findChildren(QToolButton) if b.accessibleName() == "This answer is wrong").click()
+    assert given == ["bad", ""]
+
+
+def test_what_documents_do_not_carry_is_said_under_the_answer() -> None:
+    quality = Quality(True, 0.7, 1.0, 0.5, 2, ("The chairman plays golf.",))
+    lines = wording.state_lines(answer(1, "x", evidence=Evidence(quality=quality)), has_text=True)
+    assert [line.text for line in lines] == [
+        "1 of 2 statements is not in the passages that were sent. Sources shows which."
+    ]
+    lines = wording.state_lines(answer(1, "x", evidence=Evidence(quality=Quality(False))), has_text=True)
+    assert lines[0].text.startswith("Nothing in your documents fits this question")
+    said_itself = answer(1, "x", model="extracts", evidence=Evidence(quality=Quality(False)))
+    assert wording.state_lines(said_itself, has_text=True) == []
 
 
 def test_receipt_lists_the_attempts(qtbot: QtBot) -> None:

@@ -158,7 +158,7 @@ class RowPainter:
             self._outline(zone.rect.adjusted(-1, -1, 1, 1), self._t.accent, 9, 2)
 
     def _button(self, row: Row, zone: Zone, is_hot: bool, is_done: bool) -> None:
-        if zone.action == "sources" and not row.record.citations:
+        if zone.action == "sources" and not (row.record.citations or row.record.evidence.left_out):
             colour = self._t.edge
         else:
             colour = self._t.text if is_hot else self._t.faint

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent
 
 
+PANEL_PX = 380
+
+
 class SidePanel(QFrame):
     """A panel beside the transcript. Esc and its button close it; ``closed`` is emitted then."""
 
@@ -64,7 +67,12 @@ class SidePanel(QFrame):
         self._area.setWidget(content)
         content.setAutoFillBackground(False)
         self._area.viewport().setAutoFillBackground(False)
-        self.show()
+        if self.parentWidget() is not None:  # alone it would be a window of its own
+            self.show()
+
+    def wanted_px(self, room: int) -> int:
+        """Returns how wide the panel would like to be, of the ``room`` it shares with the conversation."""
+        return min(PANEL_PX, room)
 
     def dismiss(self) -> None:
         """Closes the panel."""

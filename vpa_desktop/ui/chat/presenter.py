@@ -319,7 +319,7 @@ class ChatPresenter(QObject):
             if shown:
                 shown.feed_reasoning(live.id, event.text)
         elif isinstance(event, ContextFound):
-            chat.live = replace(live, citations=event.citations)
+            chat.live = replace(live, citations=event.citations, evidence=event.evidence)
             if shown:
                 shown.set_citations(live.id, event.citations)
         elif isinstance(event, RouteStarted):
@@ -388,6 +388,7 @@ def _from_response(chat: Chat, response: EnhancedLLMResponse) -> MessageRecord:
         first_choice_usd=response.first_choice_usd,
         saved_usd=response.saved_usd,
         warnings=response.warnings,
+        evidence=response.evidence,
         reasoning=response.reasoning,
     )
 

@@ -61,7 +61,7 @@ class Row:
 
     def __init__(self, record: MessageRecord, style: SegmentStyle, seams: Sequence[tuple[int, Seam]] = ()) -> None:
         self.record = record
-        self.style = replace(style, citations=frozenset(citation.n for citation in record.citations))
+        self.style = _style_for(record, style)
         self.seams = list(seams)
         self.show_thoughts = False
         self.thoughts: list[Segment] = []
@@ -245,3 +245,13 @@ def buttons(zones: Iterable[Zone]) -> list[Zone]:
     """Returns the four action buttons among ``zones``."""
     names = [action for action, _ in BUTTONS]
     return [zone for zone in zones if zone.action in names]
+
+
+def _style_for(record: MessageRecord, style: SegmentStyle) -> SegmentStyle:
+    """The style with what it has of a message: which citations are links, which statements are doubtful."""
+    quality = record.evidence.quality
+    return replace(
+        style,
+        citations=frozenset(citation.n for citation in record.citations),
+        doubtful=quality.unsupported if quality is not None else (),
+    )

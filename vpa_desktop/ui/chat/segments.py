@@ -6,11 +6,13 @@ The documents can load nothing: no picture, style sheet or font, neither from th
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QColor, QPixmap, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument, QTextOption
 
+from vpa_desktop.locate import find_passage
 from vpa_desktop.ui.chat.markdown import MAX_BLOCK, Block, breakable, visible
 from vpa_desktop.ui.chat.markup import MarkupWriter
 from vpa_desktop.ui.theme import CODE_FAMILY, Theme, code_font, text_font
@@ -21,6 +23,7 @@ QUOTE_INDENT = 14
 RULE_HEIGHT = 17.0
 TEXT_PX = 15
 CODE_PX = 13
+_CITATION = re.compile(r"\[[\d ,;–-]+\]")
 
 
 class SafeDocument(QTextDocument):
@@ -38,12 +41,13 @@ class SafeDocument(QTextDocument):
 
 @dataclass(frozen=True, slots=True)
 class SegmentStyle:
-    """What a segment's look depends on besides its block."""
+    """What a segment's look depends on besides its block; ``doubtful`` are statements to be underlined."""
 
     theme: Theme
     scale: float = 1.0
     citations: frozenset[int] = frozenset()
     is_dim: bool = False
+    doubtful: tuple[str, ...] = ()
 
     @property
     def text_colour(self) -> str:
@@ -97,6 +101,8 @@ class Segment:
             body += f'<p style="color:{self.style.theme.dim};font-size:{px}px">{html.escape(block.note)}</p>'
         self.document.setHtml(body)
         self.codes = writer.codes
+        if block.kind != "code":
+            _underline(self.document, self.style)
 
     def place(self, x: float, y: float, width: float) -> float:
         """Lays the segment out at ``x``, ``y`` and returns its height."""
@@ -162,6 +168,27 @@ def _dress(document: QTextDocument, style: SegmentStyle) -> None:
     letters.setForeground(QColor(style.text_colour))
     cursor.mergeBlockFormat(lines)
     cursor.mergeCharFormat(letters)
+
+
+def _underline(document: QTextDocument, style: SegmentStyle) -> None:
+    """Underlines the doubtful statements, each as far as it stands in this document."""
+    if not style.doubtful:
+        return
+    text = _CITATION.sub(lambda mark: " " * len(mark[0]), document.toPlainText())
+    drawn = QTextCharFormat()
+    drawn.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+    drawn.setUnderlineColor(QColor(style.theme.warn))
+    for statement in style.doubtful:
+        for start, end in find_passage(text, statement):
+            cursor = QTextCursor(document)
+            cursor.setPosition(_units(text[:start]))
+            cursor.setPosition(_units(text[:end]), QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(drawn)
+
+
+def _units(text: str) -> int:
+    """The length of a text as Qt counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _document(style: SegmentStyle, *, is_code: bool) -> SafeDocument:

@@ -1,125 +1,156 @@
-"""The source of a citation: which document and page, and the passage marked within its surroundings."""
+"""The sources of an answer: each opens in the viewer at its page. And what was left out, and how far they carry it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QFont, QTextBlockFormat, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QFrame, QTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from vpa_desktop import evidence_words
 from vpa_desktop.ui.chat import wording
-from vpa_desktop.ui.chat.markdown import breakable, visible
+from vpa_desktop.ui.chat.markdown import visible
 from vpa_desktop.ui.chat.panel import SidePanel, label
-from vpa_desktop.ui.chat.segments import SafeDocument
-from vpa_desktop.ui.theme import LIGHT, Theme, text_font
+from vpa_desktop.ui.theme import LIGHT, Theme
+from vpa_desktop.ui.widgets import ElidedLabel, IconButton
 
 if TYPE_CHECKING:
+    from vpa_desktop.evidence import Feedback, LeftOut
     from vpa_desktop.messages import Citation
+    from vpa_desktop.records import MessageRecord
 
-MAX_PASSAGE = 20_000
+EXCERPT = 160
+MOST_LEFT_OUT = 8
+
+
+class SourceRow(QPushButton):
+    """One passage as a button: its document, its place, how it begins."""
+
+    def __init__(self, name: str, lines: tuple[str, ...], spoken: str, theme: Theme) -> None:
+        super().__init__()
+        self.setAccessibleName(spoken)
+        self.setToolTip(spoken)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setObjectName("source")
+        self.setStyleSheet(
+            f"#source {{ background: {theme.card}; border: 1px solid {theme.line}; border-radius: 10px; padding: 0; }}"
+            f"#source:hover {{ background: {theme.soft}; }} #source:focus {{ border: 2px solid {theme.accent}; }}"
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(2)
+        column.addWidget(_line(name, "strong"))
+        for line in lines:
+            column.addWidget(_line(line, "dim"))
+
+    def sizeHint(self) -> QSize:
+        """As high as its lines need."""
+        inner = self.layout()
+        return QSize(200, inner.sizeHint().height() if inner is not None else 40)
 
 
 class SourcePanel(SidePanel):
-    """Shows one citation, or the list of an answer's citations to choose from."""
+    """Lists what an answer was made from, and what not."""
 
     citation_chosen = Signal(int)
+    left_out_chosen = Signal(object)
+    feedback_given = Signal(str)
 
     def __init__(self, parent: QWidget | None = None, theme: Theme = LIGHT) -> None:
-        self._shown: tuple[Citation, str, str, str] | None = None
-        self.passage: QTextEdit | None = None
+        self._shown: tuple[MessageRecord, Feedback] | None = None
         super().__init__("Sources", parent, theme)
 
-    def show_citation(self, citation: Citation, before: str = "", passage: str = "", after: str = "") -> None:
-        """Shows a citation; without ``passage`` the citation's own text."""
-        self._shown = (citation, before, passage or citation.text, after)
-        self.heading.setText(f"Source {citation.n}")
-        body, column = _page()
-        column.addWidget(label(visible(citation.document or citation.title), strong=True, selectable=True))
-        for line in _where(citation):
-            column.addWidget(label(line, dim=True))
-        self.passage = self._passage(before, passage or citation.text, after)
-        column.addWidget(self.passage, 1)
-        self.show_content(body)
-        self.passage.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def show_list(self, citations: tuple[Citation, ...]) -> None:
+    def show_sources(self, message: MessageRecord, feedback: Feedback = "") -> None:
         """Lists an answer's citations; choosing one emits ``citation_chosen``."""
-        self._shown = None
-        self.heading.setText("Sources")
-        body, column = _page()
-        if not citations:
-            column.addWidget(label("This answer was given without passages from your documents.", dim=True))
-        for citation in citations:
+        self._shown = (message, feedback)
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(20, 4, 20, 16)
+        column.setSpacing(8)
+        if searched_for := visible(message.evidence.searched_for):
+            column.addWidget(label(self.tr("Searched for: {0}").format(searched_for), dim=True))
+        if not message.citations:
+            column.addWidget(label(self.tr("This answer was given without passages from your documents."), dim=True))
+        for citation in message.citations:
             column.addWidget(self._choice(citation))
+        self._add_quality(column, message)
+        if message.citations or message.evidence.quality is not None:
+            column.addLayout(self._feedback(feedback))
+        self._add_left_out(column, message.evidence.left_out)
         column.addStretch(1)
         self.show_content(body)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def restyle(self) -> None:
-        """Marks the passage in the new colours."""
+        """Shows the same in the new colours."""
         if self._shown is not None:
-            self.show_citation(*self._shown)
+            self.show_sources(*self._shown)
 
-    def _choice(self, citation: Citation) -> QToolButton:
-        button = QToolButton()
-        name, where = wording.chip(citation)
-        button.setText(f"{citation.n}   {name}   {where}".rstrip().replace("&", "&&"))
-        button.setAccessibleName(wording.chip_label(citation))
-        button.setProperty("chip", True)
-        button.clicked.connect(lambda: self.citation_chosen.emit(citation.n))
-        return button
+    def _choice(self, citation: Citation) -> SourceRow:
+        where = "  ·  ".join(wording.where(citation))
+        lines = tuple(line for line in (where, _excerpt(citation.text)) if line)
+        name = f"{citation.n}   {visible(citation.document or citation.title)}"
+        row = SourceRow(name, lines, wording.chip_label(citation), self.theme)
+        row.clicked.connect(lambda: self.citation_chosen.emit(citation.n))
+        return row
 
-    def _passage(self, before: str, passage: str, after: str) -> QTextEdit:
-        view = QTextEdit()
-        view.setDocument(_document(view, self.theme, before, passage, after))
-        view.setReadOnly(True)
-        view.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
-        view.setFrameShape(QFrame.Shape.NoFrame)
-        view.setStyleSheet(f"QTextEdit {{ background: {self.theme.bg}; border: 0; padding: 0; }}")
-        view.setAccessibleName("Passage")
-        view.setTabChangesFocus(True)
-        start = QTextCursor(view.document())
-        start.setPosition(len(_plain(before[-MAX_PASSAGE:])))
-        view.setTextCursor(start)
-        view.ensureCursorVisible()
-        return view
+    def _add_quality(self, column: QVBoxLayout, message: MessageRecord) -> None:
+        quality = message.evidence.quality
+        if quality is None:
+            return
+        column.addSpacing(8)
+        column.addWidget(label(self.tr("How well they carry the answer"), strong=True))
+        column.addWidget(label(f"{evidence_words.summary(quality)}.", selectable=True))
+        for head, statements in (
+            (self.tr("Not in the passages:"), quality.unsupported),
+            (self.tr("In other passages than the ones they name:"), quality.misattributed),
+        ):
+            if statements:
+                column.addWidget(label(head, warn=True))
+            for statement in statements:
+                column.addWidget(label(f"“{visible(statement)}”", selectable=True))
+
+    def _add_left_out(self, column: QVBoxLayout, left_out: tuple[LeftOut, ...]) -> None:
+        if not left_out:
+            return
+        column.addSpacing(8)
+        column.addWidget(label(self.tr("Found, but not used"), strong=True))
+        for passage in left_out[:MOST_LEFT_OUT]:
+            page = self.tr("p. {0}").format(passage.page) if passage.page is not None else ""
+            name = "  ".join(part for part in (visible(passage.document), page) if part)
+            spoken = self.tr("Not used: {0}. {1}").format(name, passage.reason)
+            row = SourceRow(name, (passage.reason, _excerpt(passage.text)), spoken, self.theme)
+            row.clicked.connect(lambda _=False, passage=passage: self.left_out_chosen.emit(passage))
+            column.addWidget(row)
+        if (more := len(left_out) - MOST_LEFT_OUT) > 0:
+            column.addWidget(label(self.tr("and {0} more").format(more), dim=True))
+
+    def _feedback(self, given: Feedback) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 8, 0, 0)
+        row.addWidget(label(self.tr("Was this answer right?")), 1)
+        for name, icon_name, words in (
+            ("good", "thumbs-up", self.tr("This answer is right")),
+            ("bad", "thumbs-down", self.tr("This answer is wrong")),
+        ):
+            button = IconButton(icon_name, words, size=18, tone="accent" if given == name else "dim")
+            button.setCheckable(True)
+            button.setChecked(given == name)
+            button.clicked.connect(lambda on, name=name: self._give(name if on else ""))
+            row.addWidget(button)
+        return row
+
+    def _give(self, feedback: Feedback) -> None:
+        self.feedback_given.emit(feedback)
+        if self._shown is not None:
+            self.show_sources(self._shown[0], feedback)
 
 
-def _where(citation: Citation) -> list[str]:
-    page = f"Page {citation.page}" if citation.page is not None else ""
-    place = "  ·  ".join(part for part in (page, visible(citation.section)) if part)
-    path = visible(citation.path) if citation.path and citation.path != citation.document else ""
-    return [line for line in (place, path) if line]
+def _line(text: str, look: str) -> ElidedLabel:
+    made = ElidedLabel(text, look)
+    made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    return made
 
 
-def _plain(text: str) -> str:
-    return breakable(visible(text.replace("\r\n", "\n").replace("\r", "\n")))
-
-
-def _document(owner: QWidget, theme: Theme, before: str, passage: str, after: str) -> SafeDocument:
-    document = SafeDocument(owner)
-    document.setDefaultFont(text_font(14))
-    cursor = QTextCursor(document)
-    lines = QTextBlockFormat()
-    lines.setLineHeight(145, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
-    cursor.setBlockFormat(lines)
-    around, marked = QTextCharFormat(), QTextCharFormat()
-    around.setForeground(QColor(theme.dim))
-    marked.setForeground(QColor(theme.text))
-    marked.setBackground(QColor(theme.mark))
-    marked.setFontWeight(QFont.Weight.Medium.value)
-    cursor.insertText(_plain(before[-MAX_PASSAGE:]), around)
-    cursor.insertText(_plain(passage[:MAX_PASSAGE]), marked)
-    cursor.insertText(_plain(after[:MAX_PASSAGE]), around)
-    return document
-
-
-def _page() -> tuple[QWidget, QVBoxLayout]:
-    body = QWidget()
-    column = QVBoxLayout(body)
-    column.setContentsMargins(20, 4, 20, 16)
-    column.setSpacing(8)
-    return body, column
+def _excerpt(text: str) -> str:
+    return visible(" ".join(text.split())[:EXCERPT])

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from vpa_desktop.ui.documents.ingestion import Ingestion
     from vpa_desktop.ui.theme import Theme
 
-PANEL_PX = 380
-
 
 class ChatView(QWidget):
     """Everything of one conversation on the screen."""
@@ -135,6 +133,7 @@ class ChatView(QWidget):
         had_panel = self._panel is not None
         if self._panel is not None:
             self._panel.hide()
+            self._panel.setParent(None)
             self._panel.deleteLater()
         self._panel = panel
         if panel is not None:
@@ -142,7 +141,8 @@ class ChatView(QWidget):
             self._split.addWidget(panel)
             self._split.setStretchFactor(0, 1)
             self._split.setStretchFactor(1, 0)
-            self._split.setSizes([max(320, self.width() - PANEL_PX), PANEL_PX])
+            wide = panel.wanted_px(self.width())
+            self._split.setSizes([max(320, self.width() - wide), wide])
         elif had_panel:
             self.panel_closed.emit()
 

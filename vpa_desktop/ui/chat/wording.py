@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from vpa_desktop.evidence_words import unsupported
 from vpa_desktop.receipts import duration as duration
 from vpa_desktop.receipts import price as price
 from vpa_desktop.ui.chat.markdown import visible
@@ -70,6 +71,7 @@ def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
     if record.role == "user":
         return []
     lines = [Words("warning", visible(text)) for text in record.warnings]
+    lines += ground_lines(record)
     if record.state == "done" and (missing := stood_in_for(record)):
         lines.append(Words("warning", visible(f"{missing} failed; {record.provider} answered instead.")))
     if record.state == "streaming" and not has_text:
@@ -86,6 +88,16 @@ def state_lines(record: MessageRecord, *, has_text: bool) -> list[Words]:
     elif record.state == "done" and not has_text:
         lines.append(Words("state", "The model gave an empty answer."))
     return lines
+
+
+def ground_lines(record: MessageRecord) -> list[Words]:
+    """Returns what is said of an answer that the documents do not carry, or not all of it."""
+    quality = record.evidence.quality
+    if quality is None:
+        return []
+    if not quality.found and record.provider != "documents" and record.model != "extracts":
+        return [Words("state", "Nothing in your documents fits this question; this answer is not from them.")]
+    return [Words("warning", missing)] if (missing := unsupported(quality)) else []
 
 
 def stood_in_for(record: MessageRecord) -> str:
@@ -119,6 +131,12 @@ def chip(citation: Citation) -> tuple[str, str]:
     name = visible(citation.document or citation.title or "source")
     where = f"p. {citation.page}" if citation.page is not None else visible(citation.section)
     return _short(name, 40), _short(where, 24)
+
+
+def where(citation: Citation) -> list[str]:
+    """Returns where a passage stands in its document: its page and section."""
+    page = f"Page {citation.page}" if citation.page is not None else ""
+    return [part for part in (page, visible(citation.section)) if part]
 
 
 def chip_label(citation: Citation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -19,10 +19,12 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
 from vpa_desktop.ui.documents.folder_menu import FolderMenu
+from vpa_desktop.ui.documents.golden import GoldenQuestions
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
-from vpa_desktop.ui.documents.results import PassageList
+from vpa_desktop.ui.documents.preview import Preview
+from vpa_desktop.ui.documents.results import RESULT_ROLE, PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
-from vpa_desktop.ui.widgets import IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
+from vpa_desktop.ui.widgets import IconButton, IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
 from vpa_desktop.ui.wording import first_words, milliseconds, whole
 
 if TYPE_CHECKING:
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
     from vpa_desktop.ui.tasks import TaskOwner
 
 SEARCH_DELAY_MS = 250
-NARROW_PX = 760
+NARROW_PX, NARROWEST_PX = 760, 480
+LEAST_PX = 280
 
 
 class DocumentsPage(QWidget):
     """Documents with their states, and the passages a search finds in them."""
 
     changed = Signal()
+    preview_opened = Signal()
+    preview_closed = Signal()
 
     def __init__(self, tasks: TaskOwner, ingestion: Ingestion) -> None:
         super().__init__()
@@ -61,6 +66,19 @@ class DocumentsPage(QWidget):
         self.remove.setProperty("danger", True)
         self.remove.setVisible(False)
         self.remove.clicked.connect(self.remove_chosen)
+        self.open = TintedButton("eye", self.tr("Preview"))
+        self.open.setVisible(False)
+        self.open.clicked.connect(self.open_chosen)
+        self.must_find = TintedButton("circle-check", self.tr("Must be found"))
+        self.must_find.setToolTip(self.tr("Save this search as a golden question that must find this passage"))
+        self.must_find.setVisible(False)
+        self.must_find.clicked.connect(self._save_golden)
+        self.golden = GoldenQuestions(tasks)
+        self._golden_button = IconButton("gauge", self.tr("Golden questions"), " ", size=14)
+        self._golden_button.setProperty("pill", True)
+        self._golden_button.clicked.connect(self._show_golden)
+        self.golden.counted.connect(self._count_golden)
+        self._count_golden("")
         self._stack = QStackedWidget()
         for page in (self._empty(), self.list, self.passages):
             self._stack.addWidget(page)
@@ -70,7 +88,9 @@ class DocumentsPage(QWidget):
         column.addLayout(self._head())
         column.addWidget(IngestStrip(ingestion))
         column.addLayout(self._tools())
-        column.addWidget(self._stack, 1)
+        self._stack.setMinimumWidth(LEAST_PX)
+        self.preview = self._make_preview()
+        column.addWidget(self.preview.split, 1)
         column.addWidget(self._note)
         self._are_read = False
         ingestion.finished.connect(lambda _: self.refresh())
@@ -81,13 +101,30 @@ class DocumentsPage(QWidget):
     def attach(self, backend: Backend) -> None:
         """From now on documents can be shown."""
         self._backend = backend
+        self.preview.attach(backend)
+        self.golden.attach(backend.golden)
         self.refresh()
+
+    def step_back(self) -> bool:
+        """Closes the document that is open; False where none is."""
+        return self.preview.close()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Shows an open document in the new colours."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.preview.restyle()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leaves out the columns that matter least where there is no room."""
         super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        room = self.width() // 2 if self.preview.panel is not None else self.width()
         for column in (COLLECTION, ADDED):
-            self.list.setColumnHidden(column, event.size().width() < NARROW_PX)
+            self.list.setColumnHidden(column, room < NARROW_PX)
+        self.list.setColumnHidden(PASSAGES, room < NARROWEST_PX)
 
     def _follow(self, step: IngestProgress) -> None:
         """Shows the documents as soon as they are read: their words can be searched while the rest goes on."""
@@ -151,6 +188,7 @@ class DocumentsPage(QWidget):
             self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready)) if records else ""
         )
         self._choose_view()
+        self.golden.refresh(self._shown or "")
         self.changed.emit()
 
     def _choose_view(self) -> None:
@@ -166,6 +204,7 @@ class DocumentsPage(QWidget):
         query = self.search.text().strip()
         self._choose_view()
         if query and self._backend is not None:
+            self._note.setText(self.tr("Searching…"))
             self._tasks.spawn("search documents", self._find(self._backend, query))
         else:
             self.refresh()
@@ -179,6 +218,40 @@ class DocumentsPage(QWidget):
             if report.results
             else self.tr("Nothing in your documents fits these words. Try other ones, or add the file that has them.")
         )
+
+    # Opening
+
+    def open_chosen(self) -> None:
+        """Opens the document selected in the list, or the passage selected among those found."""
+        if self._stack.currentWidget() is self.passages:
+            if (item := self.passages.currentItem()) is not None:
+                self.preview.open_passage(item.data(RESULT_ROLE))
+        elif chosen := self.chosen():
+            self.preview.open_document(chosen[0])
+
+    def _show_golden(self) -> None:
+        self.preview.show(self.golden.open())
+
+    def _save_golden(self) -> None:
+        item = self.passages.currentItem()
+        if item is not None and (query := self.search.text().strip()):
+            self._show_golden()
+            self.golden.save(query, item.data(RESULT_ROLE))
+
+    def _count_golden(self, count: str) -> None:
+        self._golden_button.setText(self.tr("Golden questions {0}").format(count).strip())
+
+    def _make_preview(self) -> Preview:
+        preview = Preview(self._stack, self._tasks)
+        preview.opened.connect(self.preview_opened)
+        preview.closed.connect(self.preview_closed)
+        preview.closed.connect(self.golden.close)
+        for signal in (preview.opened, preview.closed):
+            signal.connect(self._fit_columns)
+        self.list.activated.connect(lambda _: self.open_chosen())
+        self.passages.itemActivated.connect(lambda _: self.open_chosen())
+        self.passages.itemSelectionChanged.connect(self._on_selection)
+        return preview
 
     # Removing
 
@@ -206,7 +279,11 @@ class DocumentsPage(QWidget):
             await self._load(backend)
 
     def _on_selection(self) -> None:
-        self.remove.setVisible(bool(self.chosen()))
+        chosen = self.chosen()
+        self.remove.setVisible(bool(chosen))
+        of_passages = self._stack.currentWidget() is self.passages and bool(self.passages.selectedItems())
+        self.open.setVisible(len(chosen) == 1 or of_passages)
+        self.must_find.setVisible(of_passages)
 
     # Building
 
@@ -219,6 +296,8 @@ class DocumentsPage(QWidget):
         files.setProperty("primary", True)
         files.clicked.connect(self.add_files)
         row.addWidget(PlainLabel(self.tr("Documents"), "heading"), 1)
+        row.addWidget(self.must_find)
+        row.addWidget(self.open)
         row.addWidget(self.remove)
         row.addWidget(folder)
         row.addWidget(files)
@@ -229,6 +308,7 @@ class DocumentsPage(QWidget):
         row.setSpacing(8)
         row.addWidget(self.search, 1)
         row.addWidget(self.folders)
+        row.addWidget(self._golden_button)
         row.addWidget(self.collections)
         return row
 

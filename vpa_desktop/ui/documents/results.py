@@ -48,7 +48,9 @@ class PassageList(QListWidget):
             parts.append(self.tr("its meaning: rank {0}").format(result.why.dense_rank))
         if result.why.rerank_score is not None:
             parts.append(self.tr("read again: {0:.2f}").format(result.why.rerank_score))
-        return self.tr("Found by {0}").format(", ".join(parts)) if parts else ""
+        found = self.tr("Found by {0}").format(", ".join(parts)) if parts else ""
+        sent = result.left_out.rstrip(".") if result.left_out else self.tr("Kept for an answer")
+        return "  ·  ".join(part for part in (found, sent) if part)
 
 
 def place(result: SearchResult) -> str:
@@ -88,6 +90,8 @@ class PassageDelegate(QStyledItemDelegate):
         _draw_lines(painter, text, inner.adjusted(0, 21, 0, 0))
         painter.setFont(text_font(12))
         painter.setPen(QColor(theme.faint))
+        small = QFontMetrics(painter.font())
+        why = small.elidedText(why, Qt.TextElideMode.ElideRight, int(inner.width()))
         painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, why)
         painter.restore()
 

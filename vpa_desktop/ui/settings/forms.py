@@ -128,6 +128,13 @@ class RetrievalPage(FormPage):
             self.tr("Followed folders are not read on battery below 30 %. What you add yourself is read at once."),
             lambda s: s.rag.mind_battery,
         )
+        self.choice(
+            "rag.follow_up",
+            self.tr("Follow-up questions"),
+            self.tr("Who adds what they leave out, for the search. The model is asked once more, which costs."),
+            (("rule", self.tr("A rule on this computer")), ("model", self.tr("The model that answers"))),
+            lambda s: s.rag.follow_up,
+        )
         self.end()
 
 

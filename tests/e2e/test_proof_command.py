@@ -1,0 +1,64 @@
+"""Answers with proof from the command line: not in the documents, a follow-up, golden questions with their trend."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.program import DOCUMENTS, Program
+
+LEASE = "The rent of the flat in Lindenstrasse was 900 euros in 2021.\n\nThe rent of the flat was 950 euros in 2022.\n"
+
+
+@pytest.fixture
+def filled(program: Program) -> Program:
+    file = program.home.parent / "lease.md"
+    file.write_text(LEASE, encoding="utf-8")
+    assert program("docs", "add", str(file), "--json").json["added"] == 1
+    return program
+
+
+def test_what_the_documents_do_not_hold_is_said_without_asking_a_model(filled: Program) -> None:
+    answer = filled("ask", "Who is the chief executive of Globex Corporation?", "--docs", "--json").json
+    assert answer["content"].startswith("This is not in your documents")
+    assert (answer["citations"], answer["attempts"], answer["quality"]["found"]) == ([], [], False)
+    shown = filled("ask", "Who is the chief executive of Globex Corporation?", "--docs")
+    assert "Nothing in your documents fits this question" in shown.err
+
+
+def test_a_follow_up_is_searched_for_with_its_subject(filled: Program) -> None:
+    first = filled("ask", "How high was the rent of the flat in 2021?", "--conversation", "new", "--json").json
+    assert first["searched_for"] == ""
+    assert first["quality"]["groundedness"] == 1.0
+    again = filled("ask", "and in 2022?", "--conversation", first["conversation_id"], "--json").json
+    assert again["searched_for"] == "and in 2022? (high rent flat)"
+    assert "950 euros in 2022" in again["content"]
+    stats = filled("stats", "--json").json["quality"]
+    assert (stats["answers"], stats["not_in_documents"], stats["groundedness"]) == (2, 0, 1.0)
+
+
+def test_search_says_what_would_go_into_an_answer(filled: Program) -> None:
+    (found,) = filled("docs", "search", "rent of the flat", "--json").json["results"]
+    assert (found["kept"], found["left_out"]) == (True, "")
+    assert "kept for an answer" in filled("docs", "search", "rent of the flat").out
+
+
+def test_golden_questions_are_asked_after_each_change(filled: Program) -> None:
+    saved = filled("docs", "golden", "add", "How high is the rent?", "--document", "lease.md", "--json").json
+    run = filled("docs", "golden", "run", "--json").json["runs"][0]
+    assert (run["found"], run["questions"], run["ranks"][0]["rank"]) == (1, 1, 1)
+    filled("docs", "remove", saved["document_id"])
+    listed = filled("docs", "golden", "list", "--json").json
+    assert [r["found"] for r in listed["runs"]] == [1, 0]
+    assert "trend 1/1 0/1" in filled("docs", "golden", "list").out
+    assert filled("docs", "golden", "remove", saved["id"]).code == 0
+    missing = filled("docs", "golden", "remove", saved["id"])
+    assert (missing.code, missing.err.startswith("error: There is no golden question")) == (2, True)
+
+
+def test_a_page_can_be_asked_for(program: Program) -> None:
+    if not DOCUMENTS.is_dir():
+        pytest.skip("the shared documents are not beside the repository")
+    name = "docling__multi_page.pdf"
+    program("docs", "add", str(DOCUMENTS / name))
+    ran = program("docs", "golden", "add", "Which software?", "--document", name, "--page", "9")
+    assert (ran.code, ran.err.strip()) == (7, f"error: {name} has no page 9. It has 5 pages.")

@@ -1,0 +1,53 @@
+"""What an answer stands on: what was searched for, what was left out and why, how well the passages carry it.
+
+Pure values, made while a turn is answered, stored with the answer and shown beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Feedback = Literal["good", "bad", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A passage that was found and not sent, with the reason as a sentence. ``text`` is its beginning."""
+
+    document: str
+    page: int | None
+    section: str
+    score: float
+    text: str
+    reason: str
+    document_id: str = ""
+    chunk_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well an answer stands on the passages it was given. Shares are 0 to 1, None where they cannot be judged.
+
+    ``found`` False: nothing in the documents fitted the question. ``retrieval_confidence`` is how well the best passage
+    fits the question; ``citation_coverage`` the share of the answer's statements that name a passage;
+    ``groundedness`` the share whose words and numbers are in the passages; ``unsupported`` are the others, and
+    ``misattributed`` those that are in other passages than the ones they name.
+    """
+
+    found: bool
+    retrieval_confidence: float | None = None
+    citation_coverage: float | None = None
+    groundedness: float | None = None
+    statements: int = 0
+    unsupported: tuple[str, ...] = ()
+    misattributed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that is known of an answer's grounds. An empty ``searched_for`` is the question as it was asked."""
+
+    searched_for: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    quality: Quality | None = None

@@ -1,0 +1,29 @@
+"""What a child process may use for its whole life: memory, and computing time for each request. Set by the child."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+
+def limit_memory(most_bytes: int) -> None:
+    """Lets the process use so much address space and leave no core file."""
+    if sys.platform == "win32":
+        return  # Windows has no such limit for a process without a job object
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def allow_cpu(seconds: int) -> None:
+    """Moves the process's limit of computing time to so many seconds from now; the system ends it there."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
