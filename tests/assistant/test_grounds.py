@@ -35,6 +35,7 @@ from vpa_desktop.messages import (
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.left_out import Context
+from vpa_desktop.records import SearchScope
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.usage import UsageLedger
@@ -52,7 +53,13 @@ class Shelf(KnowledgeBase):
     async def count(self) -> int:
         return self.number
 
-    async def find_context(self, query: str, top_k: int | None = None, collections: Sequence[str] = ()) -> Context:
+    async def find_context(
+        self,
+        query: str,
+        top_k: int | None = None,
+        collections: Sequence[str] = (),
+        scope: SearchScope | None = None,
+    ) -> Context:
         self.searched = [*getattr(self, "searched", []), query]
         if self.word not in query:
             return Context((), (DROPPED,))

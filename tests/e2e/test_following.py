@@ -80,7 +80,7 @@ def test_watch_says_in_json_what_it_follows(program: Program, tmp_path: Path) ->
         command, cwd=tmp_path, env=program.variables({}), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as watch:
         assert watch.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or lines[-1] != "}\n":
             lines.append(watch.stdout.readline())
         said = json.loads("".join(lines))

@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
+    QFileDialog,
     QLineEdit,
     QPushButton,
     QSpinBox,
@@ -97,6 +98,23 @@ async def test_adding_can_be_cancelled_and_what_waits_is_forgotten(window: MainW
     count = len(backend.documents)
     await until(lambda: not window.tasks.running("ingest"))
     assert len(backend.documents) <= count + 1 < 100
+
+
+async def test_the_dialog_shows_every_kind_that_is_read_and_adds_what_was_chosen(
+    window: MainWindow, backend: FakeBackend, tmp_path: Path
+) -> None:
+    book = tmp_path / "costs.xlsx"
+    book.write_bytes(b"x")
+    press(window, "Add files")
+    await until(lambda: window.findChild(QFileDialog))
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    documents, everything = dialog.nameFilters()
+    assert all(f"*{suffix}" in documents for suffix in (".pdf", ".xlsx", ".pptx", ".epub", ".eml", ".py", ".zip"))
+    assert everything == "All files (*)"
+    dialog.selectedFiles = lambda: [str(book)]  # type: ignore[method-assign]
+    dialog.done(QFileDialog.DialogCode.Accepted)
+    await until(lambda: [d.name for d in backend.documents.values()] == ["costs.xlsx"])
 
 
 async def test_documents_are_filtered_searched_and_removed(window: MainWindow, backend: FakeBackend) -> None:

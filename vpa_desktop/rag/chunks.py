@@ -1,7 +1,8 @@
 """Text cut into passages of whole sentences, measured in the embedder's tokens. Runs inside the parser process.
 
 A passage never crosses a part, so it has one page or section to cite; ``start`` and ``end`` are character offsets
-in the text of its part. One pass of the tokenizer measures everything.
+in the text of its part. Code and rows of sheets are cut where a line ends, and a small table is not cut at all (the
+loaders write the column's name into every row of a large one). One pass of the tokenizer measures everything.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vpa_desktop.rag.loaders import Part
+from vpa_desktop.rag.positions import with_position
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -27,6 +29,7 @@ _LONGEST_WORD_CHARS = 160
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n[ \t]*\n\s*|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)])\s?)"
 )
+_WHOLE_TABLE_CHARS = 400
 # Thai and Lao, Burmese, Khmer, kana, Han.
 _NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
@@ -59,17 +62,36 @@ def chunk_parts(parts: Sequence[Part], tokenizer: Tokenizer, *, max_tokens: int,
     """Cuts every part into passages of at most ``max_tokens`` that share sentences up to ``overlap_tokens``."""
     chunks: list[Chunk] = []
     for part in parts:
-        measured = _measured(part.text, tokenizer, max_tokens)
+        section_of = _Sections(part)
+        measured = _measured(part.text, tokenizer, max_tokens, by_line=bool(part.numbers))
         for start, end, tokens in _packed(measured, max_tokens, overlap_tokens):
             text = part.text[start:end]
             left = len(text) - len(text.lstrip())
             text = text.strip()
             if text and not is_noise(text):
                 begin = start + left
-                chunks.append(
-                    Chunk(len(chunks), text, part.page, part.section, begin, begin + len(text), max(tokens, 1))
-                )
+                stop = begin + len(text)
+                section = section_of(begin, stop)
+                chunks.append(Chunk(len(chunks), text, part.page, section, begin, stop, max(tokens, 1)))
     return chunks
+
+
+class _Sections:
+    """The section of a passage: its part's, with the numbers of its lines where the part has them."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._line_ends = [match.start() for match in re.finditer("\n", part.text)] if part.numbers else []
+
+    def __call__(self, start: int, end: int) -> str:
+        numbers = self._part.numbers
+        if not numbers:
+            return self._part.section
+        first, last = (bisect.bisect_left(self._line_ends, at) for at in (start, end))
+        most = len(numbers) - 1
+        return with_position(
+            self._part.section, self._part.numbered, numbers[min(first, most)], numbers[min(last, most)]
+        )
 
 
 def is_unsegmented(text: str) -> bool:
@@ -93,13 +115,15 @@ def is_noise(text: str) -> bool:
     return longest > _LONGEST_WORD_CHARS and longest * 2 > len(text) and not _NO_SPACES.search(text)
 
 
-def _measured(text: str, tokenizer: Tokenizer, max_tokens: int) -> Iterator[tuple[int, int, int]]:
+def _measured(
+    text: str, tokenizer: Tokenizer, max_tokens: int, *, by_line: bool = False
+) -> Iterator[tuple[int, int, int]]:
     """Yields the sentences as (start, end, tokens), those over ``max_tokens`` cut at token borders."""
     longest_chars = max_tokens * _CHARS_PER_TOKEN_AT_MOST
     for base, piece in _slices(text):
         # Encoding.offsets builds its list anew at every access.
         token_starts = [offset[0] for offset in tokenizer.encode(piece, add_special_tokens=False).offsets]
-        for start, end in _sentences(piece):
+        for start, end in _lines(piece) if by_line else _units(piece):
             first, after = bisect.bisect_left(token_starts, start), bisect.bisect_left(token_starts, end)
             while after - first > max_tokens or end - start > longest_chars:
                 cut = token_starts[first + max_tokens] if after - first > max_tokens else end
@@ -125,14 +149,50 @@ def _slices(text: str) -> Iterator[tuple[int, str]]:
         start = min(end, len(text))
 
 
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
+def _lines(text: str) -> Iterator[tuple[int, int]]:
     start = 0
-    for match in _SENTENCE_END.finditer(text):
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield start, end
+        start = end
+
+
+def _units(text: str) -> Iterator[tuple[int, int]]:
+    """The sentences, small tables whole, and the rows of larger ones."""
+    start = 0
+    for first, after in _tables(text):
+        yield from _sentences(text, start, first)
+        start = after
+        if after - first <= _WHOLE_TABLE_CHARS:
+            yield first, after
+        else:
+            yield from ((first + a, first + b) for a, b in _lines(text[first:after]))
+    yield from _sentences(text, start, len(text))
+
+
+def _tables(text: str) -> Iterator[tuple[int, int]]:
+    """Where at least two lines after each other have cells with bars between them."""
+    if " | " not in text:
+        return
+    first, rows = 0, 0
+    for start, end in _lines(text):
+        if text.find(" | ", start, end) >= 0:
+            first, rows = (first if rows else start), rows + 1
+            continue
+        if rows > 1:
+            yield first, start
+        rows = 0
+    if rows > 1:
+        yield first, len(text)
+
+
+def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for match in _SENTENCE_END.finditer(text, start, stop):
         if match.end() > start:
             yield start, match.end()
             start = match.end()
-    if start < len(text):
-        yield start, len(text)
+    if start < stop:
+        yield start, stop
 
 
 def _packed(

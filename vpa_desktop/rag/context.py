@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.records import OtherPlace, SearchResult
 from vpa_desktop.storage.documents import DocumentStore, Passage
 
@@ -154,7 +155,7 @@ async def _widen(store: DocumentStore, stretches: Sequence[_Stretch], left: int)
 
 
 def _part(passage: SearchResult | Passage) -> tuple[str, int | None, str]:
-    return passage.document_id, passage.page, passage.section
+    return passage.document_id, passage.page, without_position(passage.section)
 
 
 def _citation(n: int, stretch: _Stretch) -> Citation:
@@ -191,19 +192,11 @@ async def surroundings(store: DocumentStore, chunk_id: int) -> tuple[str, str, s
 def _part_around(near: Sequence[Passage], passage: Passage) -> list[Passage]:
     """The neighbours on the passage's page or in its section: there the offsets go on rising."""
     middle = next(i for i, other in enumerate(near) if other.chunk_id == passage.chunk_id)
-    place = (passage.page, passage.section)
+    place = _part(passage)
     first, last = middle, middle
-    while (
-        first > 0
-        and (near[first - 1].page, near[first - 1].section) == place
-        and (near[first - 1].start < near[first].start)
-    ):
+    while first > 0 and _part(near[first - 1]) == place and near[first - 1].start < near[first].start:
         first -= 1
-    while (
-        last + 1 < len(near)
-        and (near[last + 1].page, near[last + 1].section) == place
-        and (near[last + 1].start > near[last].start)
-    ):
+    while last + 1 < len(near) and _part(near[last + 1]) == place and near[last + 1].start > near[last].start:
         last += 1
     return list(near[first : last + 1])
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from vpa_desktop.rag.ignore import IgnoreRules
 
 _PASSED_OVER = frozenset(
-    # pictures, sound, films
-    ".jpg .jpeg .png .gif .bmp .tif .tiff .webp .ico .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mkv .mov .avi .webm "
+    # drawings, sound, films
+    ".ico .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mkv .mov .avi .webm "
     # programs and what they leave behind
     ".exe .dll .so .dylib .o .a .lib .obj .class .pyc .pyd .whl .jar .war .deb .rpm .msi .dmg .iso .img .wasm .lock "
     # archives, databases, fonts, model weights
-    ".zip .gz .bz2 .xz .zst .7z .rar .tar .tgz .db .sqlite .sqlite3 .ttf .otf .woff .woff2 .onnx .gguf .safetensors "
+    ".gz .bz2 .xz .zst .7z .rar .tar .tgz .db .sqlite .sqlite3 .ttf .otf .woff .woff2 .onnx .gguf .safetensors "
     ".pt .npy .npz .parquet .faiss .map".split()
 )
-_FOLDERS_PASSED_OVER = frozenset(("node_modules", "__pycache__", "site-packages"))
+_FOLDERS_PASSED_OVER = frozenset(("node_modules", "__pycache__", "site-packages", "__MACOSX"))
 _LEFT_BEHIND = frozenset(".tmp .temp .part .partial .crdownload .download .swp .swo .swx .db-wal .db-shm".split())
 _SYSTEM_NAMES = frozenset(
     (

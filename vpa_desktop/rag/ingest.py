@@ -24,6 +24,7 @@ from vpa_desktop.rag.index_keeper import IndexKeeper
 from vpa_desktop.rag.loaders import MAX_FILE_BYTES, unreadable_because
 from vpa_desktop.rag.parser_process import ParsedDocument, Parser
 from vpa_desktop.rag.patience import Patience
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.records import DocumentRecord, DocumentState
 from vpa_desktop.storage.document_files import FileStore, KnownFile
 from vpa_desktop.storage.documents import NO_FILE, DocumentStore, FileFacts, NewChunk
@@ -62,7 +63,7 @@ def document_id_of(path: Path, collection: str) -> str:
 
 def heading_of(title: str, section: str) -> str:
     """Returns what is searched and embedded with a passage: the document's title and the way to its section."""
-    deepest = " > ".join(section.split(" > ")[-3:])
+    deepest = " > ".join(without_position(section).split(" > ")[-3:])
     parts = dict.fromkeys((" ".join(title.replace("_", " ").split()), deepest))
     return "\n".join(part[:_MAX_HEADING_CHARS] for part in parts if part)
 
@@ -122,11 +123,11 @@ class Ingest:
                 await self._put(await self._record(path, collection, reading, known, "failed", reason=reason), reading)
             return Outcome("failed", reason=reason)
         if parsed.image_only:
-            reason = _image_only_sentence(path, parsed.pages)
-            record = await self._record(path, collection, reading, known, "image_only", parsed, reason)
+            record = await self._record(path, collection, reading, known, "image_only", parsed, parsed.remark)
             await self._put(record, reading)
-            return Outcome("failed", reason=reason)
-        await self._put(await self._record(path, collection, reading, known, "indexing", parsed), reading, parsed)
+            return Outcome("failed", reason=parsed.remark)
+        record = await self._record(path, collection, reading, known, "indexing", parsed, parsed.remark)
+        await self._put(record, reading, parsed)
         return Outcome("updated" if known is not None and known.chunks else "added", len(parsed.chunks))
 
     async def _as_it_was(self, known: KnownFile, facts: FileFacts) -> Outcome:
@@ -314,12 +315,4 @@ def _does_not_answer(path: Path) -> DocumentUnreadable:
         f"{path.name} cannot be read now",
         "Its drive does not answer; it may be on a network drive that is not there",
         "It is tried again later",
-    )
-
-
-def _image_only_sentence(path: Path, pages: int | None) -> str:
-    count = "Its only page is a picture" if pages == 1 else f"Its {pages} pages are pictures"
-    return (
-        f"{path.name} has no text. {count} without text behind, as a scanner makes them. "
-        "Run it through text recognition (OCR) and add the result."
     )

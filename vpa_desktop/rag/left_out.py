@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vpa_desktop.evidence import LeftOut
 from vpa_desktop.messages import Citation
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.rag.retrieval import FAIRLY_SIMILAR
 from vpa_desktop.records import SearchResult
 
@@ -51,8 +52,8 @@ def _reason(result: SearchResult, citations: Sequence[Citation], is_full: bool) 
 def _is_within(result: SearchResult, citation: Citation) -> bool:
     if result.chunk_id == citation.chunk_id:
         return True
-    place = (citation.document_id, citation.page, citation.section)
-    is_part = (result.document_id, result.page, result.section) == place
+    place = (citation.document_id, citation.page, without_position(citation.section))
+    is_part = (result.document_id, result.page, without_position(result.section)) == place
     return is_part and citation.start <= result.start < result.end <= citation.end
 
 

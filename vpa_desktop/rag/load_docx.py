@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.load_markup import Headings, without_bare_headings
 from vpa_desktop.rag.loaders import LoadedDocument, Part, titled, within_limit
-from vpa_desktop.rag.zipguard import read_member
+from vpa_desktop.rag.tables import table_lines
+from vpa_desktop.rag.xmlguard import events
+from vpa_desktop.rag.zipguard import Container
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
@@ -27,34 +28,20 @@ def load_docx(data: bytes, path: Path) -> LoadedDocument:
 
     Raises DocumentUnreadable when the container or its XML is damaged, encrypted or built to blow up.
     """
-    levels = _heading_levels(read_member(data, "word/styles.xml", path), path)
+    container = Container(data, path)
+    levels = _heading_levels(container.find("word/styles.xml"), path)
     sections: list[Part] = []
     for name in _CONTENT:
-        content = read_member(data, name, path)
+        content = container.find(name)
         if content is not None:
             sections.extend(_Body(levels).parts(content, path))
-    return LoadedDocument(titled(path, _core_title(data, path)), without_bare_headings(within_limit(sections, path)))
+    return LoadedDocument(
+        titled(path, _core_title(container, path)), without_bare_headings(within_limit(sections, path))
+    )
 
 
-def _events(content: bytes, path: Path, events: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    from lxml import etree
-
-    try:
-        yield from etree.iterparse(
-            io.BytesIO(content.replace(_STRICT[1:-1].encode(), _W[1:-1].encode())),
-            events=events,
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            recover=False,
-        )
-    except etree.XMLSyntaxError as exc:
-        raise DocumentUnreadable(
-            f"{path.name} is damaged",
-            "The text in it cannot be read",
-            "Open it in the program that made it and save it",
-        ) from exc
+def _events(content: bytes, path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    return events(content.replace(_STRICT[1:-1].encode(), _W[1:-1].encode()), path, wanted)
 
 
 def _heading_levels(styles: bytes | None, path: Path) -> dict[str, int]:
@@ -85,6 +72,7 @@ class _Body:
         self._lines: list[str] = []
         self._open: list[list[str]] = []
         self._levels_open: list[int] = []
+        self._tables: list[list[list[str]]] = []
         self._cells: list[list[str]] = []
         self._cell_lines: list[list[str]] = []
         self._skip = 0
@@ -107,6 +95,8 @@ class _Body:
         if tag == f"{_W}p":
             self._open.append([])
             self._levels_open.append(0)
+        elif tag == f"{_W}tbl":
+            self._tables.append([])
         elif tag == f"{_W}tr":
             self._cells.append([])
         elif tag == f"{_W}tc":
@@ -126,8 +116,11 @@ class _Body:
             self._style(tag, element.get(f"{_W}val", ""))
         elif tag == f"{_W}tc" and self._cell_lines and self._cells:
             self._cells[-1].append(" ".join(self._cell_lines.pop()))
-        elif tag == f"{_W}tr" and self._cells:
-            self._line(" | ".join(self._cells.pop()))
+        elif tag == f"{_W}tr" and self._cells and self._tables:
+            self._tables[-1].append(self._cells.pop())
+        elif tag == f"{_W}tbl" and self._tables:
+            for line in table_lines(self._tables.pop()):
+                self._line(line)
         elif tag == f"{_W}p" and self._open:
             yield from self._end_paragraph()
 
@@ -160,8 +153,8 @@ class _Body:
         return Part(text, section=self._headings.path)
 
 
-def _core_title(data: bytes, path: Path) -> str:
-    content = read_member(data, "docProps/core.xml", path)
+def _core_title(container: Container, path: Path) -> str:
+    content = container.find("docProps/core.xml")
     if content is None:
         return ""
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from vpa_desktop.rag.html_tables import write_out_tables
 from vpa_desktop.rag.load_text import decode
 from vpa_desktop.rag.loaders import LoadedDocument, Part, titled, within_limit
+from vpa_desktop.rag.tables import table_lines
 
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
@@ -21,6 +24,12 @@ _BLOCKS = frozenset(
 _CELLS = frozenset(("td", "th"))
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _DROPPED = ["script", "style", "noscript", "template", "svg", "iframe", "object", "nav"]
+# A header, the row of dashes below it, and rows, in the short lines that tables have.
+_PIPE_TABLE = re.compile(
+    r"^[^\n|]{0,200}\|[^\n]{0,2000}\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]{0,2000}\n"
+    r"(?:[^\n|]{0,2000}\|[^\n]{0,4000}(?:\n|\Z))+",
+    re.MULTILINE,
+)
 _MAX_HEADING_CHARS = 200
 _BLANKS = re.compile(r"[ \t\f\v\u00a0]+")
 _BLANK_LINES = re.compile(r" ?\n[ \n]*\n ?")
@@ -54,7 +63,13 @@ def load_markdown(data: bytes, path: Path) -> LoadedDocument:
 
 
 def _markdown_parts(text: str) -> Iterator[Part]:
-    headings, lines, fence = Headings(), list[str](), ""
+    for piece, section in markdown_sections(text, Headings()):
+        yield Part(_with_named_rows(piece), section=section)
+
+
+def markdown_sections(text: str, headings: Headings) -> Iterator[tuple[str, str]]:
+    """Yields each section's source text and its path; ``headings`` are those it stands under, and goes on with them."""
+    lines, fence = list[str](), ""
     for line in text.splitlines(keepends=True):
         stripped = line.rstrip("\n")
         if fence:
@@ -63,16 +78,31 @@ def _markdown_parts(text: str) -> Iterator[Part]:
         elif opening := _FENCE.match(stripped):
             fence = opening[1]
         elif heading := _ATX.match(stripped):
-            yield Part("".join(lines), section=headings.path)
+            yield "".join(lines), headings.path
             lines = []
             headings.enter(len(heading[1]), heading[2])
         elif (under := _SETEXT.match(stripped)) and lines and _is_paragraph(lines[-1]):
             title = lines.pop()
-            yield Part("".join(lines), section=headings.path)
+            yield "".join(lines), headings.path
             lines = [title]
             headings.enter(1 if under[1][0] == "=" else 2, title)
         lines.append(line)
-    yield Part("".join(lines), section=headings.path)
+    yield "".join(lines), headings.path
+
+
+def _with_named_rows(text: str) -> str:
+    """The text with the rows of its large tables carrying the names of their columns."""
+    if "|" not in text:
+        return text
+    return _PIPE_TABLE.sub(_table, text)
+
+
+def _table(found: re.Match[str]) -> str:
+    source = found[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in source]
+    del rows[1]
+    lines = table_lines(rows)
+    return found[0] if len(lines) < 2 or not lines[1].startswith("- ") else "\n".join(lines) + "\n"
 
 
 def _is_paragraph(line: str) -> bool:
@@ -82,7 +112,7 @@ def _is_paragraph(line: str) -> bool:
 def without_bare_headings(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Leaves out parts that are only a heading whose words the next part carries in its path."""
     kept: list[Part] = []
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
+    for part, following in zip_longest(parts, parts[1:]):
         bare = len(part.text.strip().splitlines()) == 1 and bool(part.section)
         if bare and following is not None and following.section.startswith(part.section + " > "):
             continue
@@ -92,15 +122,21 @@ def without_bare_headings(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def load_html(data: bytes, path: Path) -> LoadedDocument:
     """Reads the text a browser would show, cut at its headings."""
+    title, parts = html_sections(data, path)
+    return LoadedDocument(titled(path, title), without_bare_headings(within_limit(parts, path)))
+
+
+def html_sections(data: bytes, path: Path, charset: str = "") -> tuple[str, list[Part]]:
+    """Returns a page's title and its sections; ``charset`` is what was said of it from outside."""
     from selectolax.lexbor import LexborHTMLParser
 
     declared = _CHARSET.search(data[:4096])
-    tree = LexborHTMLParser(decode(data, path, declared[1].decode("ascii") if declared else ""))
+    tree = LexborHTMLParser(decode(data, path, charset or (declared[1].decode("ascii") if declared else "")))
     title_node = tree.css_first("title")
     title = title_node.text() if title_node is not None else ""
     tree.strip_tags(_DROPPED)
-    parts = within_limit(_html_parts(tree.body), path) if tree.body is not None else ()
-    return LoadedDocument(titled(path, title), without_bare_headings(parts))
+    write_out_tables(tree)
+    return title, list(_html_parts(tree.body)) if tree.body is not None else []
 
 
 def _html_parts(body: Any) -> Iterator[Part]:

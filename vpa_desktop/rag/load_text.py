@@ -1,15 +1,14 @@
-"""Bytes of any text encoding to text. Code, CSV and JSON are read as they are, XML without tags, notebooks by cells."""
+"""Bytes of any text encoding to text: plain texts, and code and logs with the numbers of their lines."""
 
 from __future__ import annotations
 
 import codecs
 import html
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 from vpa_desktop.errors import DocumentUnreadable
+from vpa_desktop.rag.kinds import wide_encoding
 from vpa_desktop.rag.loaders import LoadedDocument, Part, titled, within_limit
 
 _BOMS = (
@@ -19,6 +18,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Encodings of seven bits, which UTF-8 takes for its own.
+_ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"\x1b(J", "iso2022_jp_2"))
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>")
 _TAG = re.compile(r"<[!?/A-Za-z][^<>]{0,4000}>")
 _BLANK_RUNS = re.compile(r"\s{2,}")
@@ -27,12 +28,17 @@ _SAMPLE_BYTES = 256 * 1024
 
 def load_text(data: bytes, path: Path) -> LoadedDocument:
     """Reads a text file as one part."""
-    text = decode(data, path)
-    if text.lstrip().startswith("<?xml") or path.suffix.lower() in (".xml", ".rss"):
-        text = _without_tags(text)
-    elif path.suffix.lower() == ".ipynb":
-        text = _cells(text)
-    return LoadedDocument(titled(path, path.name), within_limit([Part(text)], path))
+    return LoadedDocument(titled(path, path.name), within_limit([Part(decode(data, path))], path))
+
+
+def load_lines(data: bytes, path: Path) -> LoadedDocument:
+    """Reads code, a log or a settings file: a citation says from which line to which."""
+    return LoadedDocument(titled(path, path.name), within_limit([numbered_lines(decode(data, path))], path))
+
+
+def numbered_lines(text: str) -> Part:
+    """Returns a text whose passages end at line ends and know their lines."""
+    return Part(text, numbers=range(1, text.count("\n") + 2))
 
 
 def decode(data: bytes, path: Path, hint: str = "") -> str:
@@ -43,10 +49,12 @@ def decode(data: bytes, path: Path, hint: str = "") -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return _lines(data.decode(encoding, "replace"))
-    try:
-        return _lines(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        pass
+    for encoding in (wide_encoding(data), *(name for escape, name in _ESCAPES if escape in data), "utf-8"):
+        try:
+            if encoding:
+                return _lines(data.decode(encoding))
+        except UnicodeDecodeError:
+            continue
     for encoding in (hint, _guess(data)):
         try:
             if encoding:
@@ -58,28 +66,12 @@ def decode(data: bytes, path: Path, hint: str = "") -> str:
     )
 
 
-def _without_tags(text: str) -> str:
+def without_tags(text: str) -> str:
     """The text between the tags, those inside CDATA and entities too; all of it where the words are in attributes."""
     bare = _TAG.sub(" ", _CDATA.sub("", text))
     bare = _TAG.sub(" ", html.unescape(bare)) if "&lt;" in bare or "&amp;" in bare else html.unescape(bare)
     bare = _BLANK_RUNS.sub(lambda run: "\n" if "\n" in run[0] else " ", bare).strip()
     return bare if len(bare) * 10 > len(text) else text
-
-
-def _cells(text: str) -> str:
-    """A notebook's sources and printed results; the file as it is where it is no notebook."""
-    try:
-        cells: list[dict[str, Any]] = json.loads(text)["cells"]
-        pieces = [_joined(cell["source"]) for cell in cells]
-        for output in (output for cell in cells for output in cell.get("outputs", ())):
-            pieces.append(_joined(output.get("text") or output.get("data", {}).get("text/plain", "")))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return text
-    return "\n\n".join(piece for piece in pieces if piece.strip())
-
-
-def _joined(lines: str | list[str]) -> str:
-    return lines if isinstance(lines, str) else "".join(lines)
 
 
 def _guess(data: bytes) -> str:

@@ -1,68 +1,125 @@
 """A file in, its text with page or section positions out. Runs inside the parser process, never in the window's.
 
-What a file is, is decided by its first bytes before its name: :func:`kind_of`. One file per family of formats does
-the reading (``load_pdf``, ``load_docx``, ``load_markup``, ``load_text``). Whatever has no text gets a sentence.
+What a file is, ``kinds`` decides. One file per family of formats does the reading (``load_pdf``, ``load_docx``, ...).
+Whatever has no text gets a sentence.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from vpa_desktop.errors import DocumentUnreadable
+from vpa_desktop.rag.kinds import kind_of
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_TEXT_CHARS = 20 * 1024 * 1024
-_HEAD_BYTES = 64 * 1024
+MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+MAX_DEPTH = 3
 
-_OFFICE_NEXT = "Save it as PDF or DOCX and add that"
-_PICTURES = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"BM": "bitmap",
-}
-_OTHER_BINARY = (b"\x7fELF", b"MZ", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3", b"\xfd7zXZ")
-_MARKDOWN_NAMES = {".md", ".markdown", ".mdown", ".mkd"}
-_HTML_NAMES = {".html", ".htm", ".xhtml"}
-_NAMED_KINDS = {".pdf": "a PDF", ".docx": "a Word document"}
+Recogniser = Callable[[Any], str]
+"""Reads what is written in a picture (an image of PIL)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A run of text with one citation: a page (1-based) of a PDF, or a section with its path of headings."""
+    """A run of text with one citation: a page or slide (from 1), or a section with its path of headings.
+
+    ``numbers`` says which line or row (``numbered``) of the file each line of the text is. Where it is given, the
+    text is cut at line ends and its passages say from which to which they go.
+    """
 
     text: str
     page: int | None = None
     section: str = ""
+    numbers: Sequence[int] = ()
+    numbered: str = "line"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedDocument:
-    """What was read of a file. ``image_only`` says why there are no parts: pages are there, but only as pictures."""
+    """What was read of a file. ``image_only`` says why there are no parts: pages are there, but only as pictures.
+
+    ``pictures`` counts the pages that are pictures without text behind; ``remarks`` are sentences about what was left
+    out of a file that could be read.
+    """
 
     title: str
     parts: tuple[Part, ...]
     pages: int | None = None
     image_only: bool = False
+    pictures: int = 0
+    remarks: tuple[str, ...] = ()
 
 
-def load(path: Path) -> LoadedDocument:
+@dataclass(slots=True)
+class Reading:
+    """How much may still come out of a file, and whether pictures are read: for a file and all that is packed in it."""
+
+    recognise: Recogniser | None = None
+    bytes_left: int = MAX_UNPACKED_BYTES
+    depth: int = 0
+
+
+def load(path: Path, reading: Reading | None = None) -> LoadedDocument:
     """Reads one file.
 
     Raises DocumentUnreadable with the sentence the person sees.
     """
-    data = read_regular(path)
-    kind = kind_of(data, path)
-    document = _LOADERS[kind](data, path)
+    document = load_bytes(read_regular(path), path, reading or Reading())
     if not document.parts and not document.image_only:
-        raise DocumentUnreadable(f"{path.name} has no text", "Everything in it is blank or drawn")
+        raise DocumentUnreadable(
+            f"{path.name} has no text", "; ".join(document.remarks[:3]) or "Everything in it is blank or drawn"
+        )
     return document
+
+
+def load_bytes(data: bytes, path: Path, reading: Reading) -> LoadedDocument:
+    """Reads what is in a file of that name. Raises DocumentUnreadable."""
+    loader = LOADERS[kind_of(data, path)]
+    module = import_module(f"vpa_desktop.rag.{loader.module}")
+    function: Callable[..., LoadedDocument] = getattr(module, loader.function)
+    return function(data, path, reading) if loader.knows_reading else function(data, path)
+
+
+class _Loader(NamedTuple):
+    """What reads a kind of files, imported on first use; some want to know of the reading they are part of."""
+
+    module: str
+    function: str
+    knows_reading: bool = False
+
+
+LOADERS = {
+    "pdf": _Loader("load_pdf", "load_pdf", knows_reading=True),
+    "docx": _Loader("load_docx", "load_docx"),
+    "pptx": _Loader("load_pptx", "load_pptx"),
+    "odf": _Loader("load_odf", "load_odf"),
+    "sheet": _Loader("load_sheet", "load_sheet"),
+    "epub": _Loader("load_epub", "load_epub"),
+    "rtf": _Loader("load_rtf", "load_rtf"),
+    "doc": _Loader("load_legacy", "load_doc"),
+    "ppt": _Loader("load_legacy", "load_ppt"),
+    "mail": _Loader("load_mail", "load_mail", knows_reading=True),
+    "msg": _Loader("load_msg", "load_msg", knows_reading=True),
+    "html": _Loader("load_markup", "load_html"),
+    "markdown": _Loader("load_markup", "load_markdown"),
+    "csv": _Loader("load_csv", "load_csv"),
+    "json": _Loader("load_data", "load_json"),
+    "jsonl": _Loader("load_data", "load_json_lines"),
+    "xml": _Loader("load_xml", "load_xml"),
+    "notebook": _Loader("load_notebook", "load_notebook"),
+    "lines": _Loader("load_text", "load_lines"),
+    "text": _Loader("load_text", "load_text"),
+    "picture": _Loader("load_picture", "load_picture", knows_reading=True),
+    "zip": _Loader("load_zip", "load_zip", knows_reading=True),
+}
+"""Kind -> what reads it."""
 
 
 def read_regular(path: Path) -> bytes:
@@ -99,83 +156,6 @@ def unreadable_because(path: Path, exc: OSError) -> DocumentUnreadable:
     return DocumentUnreadable(f"{path.name} could not be read", f"The system says: {reason}")
 
 
-def kind_of(data: bytes, path: Path) -> str:
-    """Says which loader reads this: pdf, docx, html, markdown or text.
-
-    Raises DocumentUnreadable for what is empty, not supported, or not what its name says.
-    """
-    if not data.strip(b"\x00 \t\r\n"):
-        raise DocumentUnreadable(f"{path.name} is empty", "There is nothing in it" if not data else "It is all blank")
-    head = data[:_HEAD_BYTES]
-    suffix = path.suffix.lower()
-    if b"%PDF-" in head[:1024]:
-        return "pdf"
-    if head.startswith(b"PK\x03\x04"):
-        return _kind_of_zip(data, path)
-    _refuse_known_binary(data, path)
-    if suffix in _NAMED_KINDS:
-        content = "binary data" if _looks_binary(head) else "plain text"
-        raise DocumentUnreadable(
-            f"{path.name} is not {_NAMED_KINDS[suffix]}",
-            f"Its name says so, but what is in it is {content}, or the file is damaged",
-            "Open it in the program that made it and save it again, or give it the right ending",
-        )
-    if _looks_binary(head):
-        raise DocumentUnreadable(f"{path.name} is not a text", "What is in it is binary data")
-    start = head[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if suffix in _HTML_NAMES or start.startswith((b"<!doctype html", b"<html")):
-        return "html"
-    return "markdown" if suffix in _MARKDOWN_NAMES else "text"
-
-
-def _kind_of_zip(data: bytes, path: Path) -> str:
-    from vpa_desktop.rag.zipguard import names_in
-
-    names = names_in(data, path)
-    if "word/document.xml" in names:
-        return "docx"
-    for prefix, what in (("ppt/", "a PowerPoint presentation"), ("xl/", "an Excel workbook")):
-        if any(name.startswith(prefix) for name in names):
-            raise DocumentUnreadable(f"{path.name} is {what}", "That kind is not read yet", _OFFICE_NEXT)
-    if "META-INF/container.xml" in names:
-        raise DocumentUnreadable(f"{path.name} is an e-book", "That kind is not read yet", "Save it as PDF or HTML")
-    if "mimetype" in names:
-        raise DocumentUnreadable(f"{path.name} is an OpenDocument file", "That kind is not read yet", _OFFICE_NEXT)
-    raise DocumentUnreadable(
-        f"{path.name} is an archive", "Archives are not opened", "Unpack it and add the folder with the files"
-    )
-
-
-def _refuse_known_binary(data: bytes, path: Path) -> None:
-    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        if "EncryptedPackage".encode("utf-16-le") in data:
-            raise DocumentUnreadable(
-                f"{path.name} is protected with a password", "It cannot be read without it", "Save a copy without one"
-            )
-        raise DocumentUnreadable(
-            f"{path.name} is an old Office file or an e-mail message", "That kind is not read", _OFFICE_NEXT
-        )
-    for magic, name in _PICTURES.items():
-        if data.startswith(magic):
-            raise DocumentUnreadable(f"{path.name} is a {name} picture", "There is no text in a picture to read")
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        raise DocumentUnreadable(f"{path.name} is a WebP picture", "There is no text in a picture to read")
-    if data.startswith(b"{\\rtf"):
-        raise DocumentUnreadable(f"{path.name} is a rich text file (RTF)", "That kind is not read yet", _OFFICE_NEXT)
-    if data.startswith(_OTHER_BINARY):
-        raise DocumentUnreadable(f"{path.name} is not a text", "It is a program, an archive or a database")
-
-
-def _looks_binary(head: bytes) -> bool:
-    """True when bytes that no text encoding of the usual ones contains are there."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return False
-    if b"\x00" in head:
-        return True
-    control = sum(head.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 12, 13, 27))
-    return control > len(head) // 50
-
-
 def titled(path: Path, title: str) -> str:
     """Returns a document's own title on one line, or the file's name without its ending."""
     return " ".join(title.split())[:200] or path.stem
@@ -188,6 +168,7 @@ def within_limit(parts: Iterable[Part], path: Path) -> tuple[Part, ...]:
     for part in parts:
         if not part.text.strip():
             continue
+        part = _clean(part)
         chars += len(part.text)
         if chars > MAX_TEXT_CHARS:
             raise DocumentUnreadable(
@@ -199,40 +180,10 @@ def within_limit(parts: Iterable[Part], path: Path) -> tuple[Part, ...]:
     return tuple(kept)
 
 
-def _load_pdf(data: bytes, path: Path) -> LoadedDocument:
-    from vpa_desktop.rag.load_pdf import load_pdf
-
-    return load_pdf(data, path)
-
-
-def _load_docx(data: bytes, path: Path) -> LoadedDocument:
-    from vpa_desktop.rag.load_docx import load_docx
-
-    return load_docx(data, path)
-
-
-def _load_html(data: bytes, path: Path) -> LoadedDocument:
-    from vpa_desktop.rag.load_markup import load_html
-
-    return load_html(data, path)
-
-
-def _load_markdown(data: bytes, path: Path) -> LoadedDocument:
-    from vpa_desktop.rag.load_markup import load_markdown
-
-    return load_markdown(data, path)
-
-
-def _load_text(data: bytes, path: Path) -> LoadedDocument:
-    from vpa_desktop.rag.load_text import load_text
-
-    return load_text(data, path)
-
-
-_LOADERS: dict[str, Callable[[bytes, Path], LoadedDocument]] = {
-    "pdf": _load_pdf,
-    "docx": _load_docx,
-    "html": _load_html,
-    "markdown": _load_markdown,
-    "text": _load_text,
-}
+def _clean(part: Part) -> Part:
+    """Without what no database takes: zero bytes, and halves of characters."""
+    text = part.text.replace("\x00", "")
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    section = part.section.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    return part if (text, section) == (part.text, part.section) else replace(part, text=text, section=section)

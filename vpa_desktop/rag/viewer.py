@@ -17,6 +17,7 @@ from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
 from vpa_desktop.locate import find_passage
 from vpa_desktop.page_views import DocumentView, PageView, Place, TextRun, TextView
 from vpa_desktop.rag.page_process import PageDrawer
+from vpa_desktop.rag.positions import without_position
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.documents import DocumentStore, Passage
@@ -46,7 +47,7 @@ class DocumentViewer:
         note = ""
         if await asyncio.to_thread(_is_pdf, Path(stored.record.path)):
             try:
-                return await self._page(stored.record, stored.modified_ns, place, number, width_px)
+                return await self._page(stored.record, stored.facts.modified_ns, place, number, width_px)
             except DocumentUnreadable as unreadable:
                 note = f"{unreadable} This is its text as it was read."
         elif stored.record.path and not await asyncio.to_thread(Path(stored.record.path).exists):
@@ -112,12 +113,16 @@ def runs_of(passages: Sequence[Passage], marked: Passage | None) -> Iterator[Tex
 
 
 def _begins_part(before: Passage, passage: Passage) -> bool:
-    return (before.page, before.section) != (passage.page, passage.section) or passage.start < before.start
+    return _part(before) != _part(passage) or passage.start < before.start
+
+
+def _part(passage: Passage) -> tuple[int | None, str]:
+    return passage.page, without_position(passage.section)
 
 
 def _heading(passage: Passage) -> str:
     page = f"Page {passage.page}" if passage.page is not None else ""
-    return "  ·  ".join(part for part in (page, passage.section) if part)
+    return "  ·  ".join(part for part in (page, without_position(passage.section)) if part)
 
 
 def _split(passage: Passage, start: int, marked: Passage | None) -> Iterator[TextRun]:
@@ -133,7 +138,7 @@ def _split(passage: Passage, start: int, marked: Passage | None) -> Iterator[Tex
 
 def _begins_elsewhere(passage: Passage, marked: Passage) -> bool:
     near = abs(passage.ordinal - marked.ordinal) <= _JOINED_AT_MOST
-    return not near or (passage.page, passage.section) != (marked.page, marked.section)
+    return not near or _part(passage) != _part(marked)
 
 
 def _is_pdf(path: Path) -> bool:

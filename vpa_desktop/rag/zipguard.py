@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 
 from vpa_desktop.errors import DocumentUnreadable
+from vpa_desktop.rag.kinds import damaged, password_needed
 
 _MAX_ENTRIES = 10_000
 _MAX_TOTAL_BYTES = 500 * 2**20
 _MAX_RATIO = 200
 _RATIO_COUNTS_FROM_BYTES = 2 * 2**20
 MAX_MEMBER_BYTES = 64 * 2**20
+# What zipfile raises on containers that are cut or scribbled over, its decompressors' own errors among it.
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, EOFError, OSError,
+    ValueError,
+)  # fmt: skip
 
 
-def names_in(data: bytes, path: Path) -> set[str]:
-    """Returns the names of a container's members after checking that it is safe to read from."""
-    with _opened(data, path) as archive:
-        return set(archive.namelist())
+class Container:
+    """An opened container that is safe to read from.
 
-
-def read_member(data: bytes, name: str, path: Path) -> bytes | None:
-    """Returns one member's bytes, None where there is none of that name.
-
-    Raises DocumentUnreadable when the container is damaged, encrypted or built to blow up.
+    Raises DocumentUnreadable when it is damaged, encrypted or built to blow up.
     """
-    with _opened(data, path) as archive:
-        if name not in archive.namelist():
-            return None
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self._path = path
         try:
-            with archive.open(name) as member:
+            self._archive = zipfile.ZipFile(io.BytesIO(data))
+        except _BROKEN as exc:
+            raise damaged(path, "Its container cannot be opened") from exc
+        _check(self._archive, path)
+        self.names = [entry.filename for entry in self._archive.infolist() if not entry.is_dir()]
+        """The members that are files, in their order."""
+        self._names = set(self.names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def has(self, prefix: str) -> bool:
+        """True where a member lies in that folder."""
+        return any(name.startswith(prefix) for name in self.names)
+
+    def find(self, name: str) -> bytes | None:
+        """Returns one member's bytes, None where there is none of that name. Raises DocumentUnreadable."""
+        return self.read(name) if name in self._names else None
+
+    def read(self, name: str) -> bytes:
+        """Returns the bytes of a member that is there. Raises DocumentUnreadable when they are damaged or too many."""
+        try:
+            with self._archive.open(name) as member:
                 content = member.read(MAX_MEMBER_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as exc:
-            raise _damaged(path) from exc
-    if len(content) > MAX_MEMBER_BYTES:
-        raise _bomb(path, f"{name} alone has more than {MAX_MEMBER_BYTES // 2**20} MB")
-    return content
-
-
-def _opened(data: bytes, path: Path) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as exc:
-        raise _damaged(path) from exc
-    _check(archive, path)
-    return archive
+        except _BROKEN as exc:
+            raise damaged(self._path, "Its container cannot be opened") from exc
+        if len(content) > MAX_MEMBER_BYTES:
+            raise _bomb(self._path, f"{name} alone has more than {MAX_MEMBER_BYTES // 2**20} MB")
+        return content
 
 
 def _check(archive: zipfile.ZipFile, path: Path) -> None:
@@ -60,9 +75,7 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
         raise _bomb(path, f"{_mb(total)} MB come out of it")
     for entry in entries:
         if entry.flag_bits & 1:
-            raise DocumentUnreadable(
-                f"{path.name} is protected with a password", "It cannot be read without it", "Save a copy without one"
-            )
+            raise password_needed(path)
         if entry.file_size > max(_RATIO_COUNTS_FROM_BYTES, _MAX_RATIO * entry.compress_size):
             raise _bomb(path, f"{_mb(entry.file_size)} MB are packed into {entry.compress_size // 1024} kB")
 
@@ -74,10 +87,4 @@ def _mb(size_bytes: int) -> int:
 def _bomb(path: Path, why: str) -> DocumentUnreadable:
     return DocumentUnreadable(
         f"{path.name} unpacks to far more than a document", f"To protect this computer it is not read: {why}"
-    )
-
-
-def _damaged(path: Path) -> DocumentUnreadable:
-    return DocumentUnreadable(
-        f"{path.name} is damaged", "Its container cannot be opened", "Open it in the program that made it and save it"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLabel, QLineEdit, QMessageBox, QWidget
 
+from vpa_desktop.document_kinds import DOCUMENT_KINDS
 from vpa_desktop.ui.tasks import ask
 
 
@@ -36,8 +37,18 @@ async def confirm(parent: QWidget, title: str, text: str, detail: str, action: s
 
 
 async def choose_files(parent: QWidget, title: str) -> list[Path]:
-    """Lets the person choose files; returns none where they cancelled."""
+    """Lets the person choose files of any kind; returns none where they cancelled."""
     return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.ExistingFiles)
+
+
+async def choose_documents(parent: QWidget, title: str) -> list[Path]:
+    """Lets the person choose files that can be asked about, or others; returns none where they cancelled."""
+    dialog = QFileDialog(parent, title)
+    patterns = " ".join(f"*{suffix}" for kind in DOCUMENT_KINDS for suffix in kind.suffixes)
+    dialog.setNameFilters([f"{parent.tr('Documents')} ({patterns})", parent.tr("All files (*)")])
+    # Without the hundred endings behind the word.
+    dialog.setOption(QFileDialog.Option.HideNameFilterDetails)
+    return await _choose(dialog, QFileDialog.FileMode.ExistingFiles)
 
 
 async def choose_file(parent: QWidget, title: str, pattern: str = "") -> list[Path]:

@@ -40,7 +40,10 @@ class DropOverlay(QWidget):
         self._note.setText(
             self.tr("Pictures go along with your next message. Other files are added to your documents.")
             if pictures
-            else self.tr("PDF, Word, Markdown, HTML and text, or a whole folder. They stay on this computer.")
+            else self.tr(
+                "PDF, Office files, e-books, e-mail, web pages, text, code, or a whole folder. "
+                "They stay on this computer."
+            )
         )
 
     def cover(self) -> None:

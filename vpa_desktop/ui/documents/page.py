@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vpa_desktop.ui.dialogs import choose_files, choose_folder, confirm
+from vpa_desktop.ui.dialogs import choose_documents, choose_folder, confirm
 from vpa_desktop.ui.documents.folder_menu import FolderMenu
 from vpa_desktop.ui.documents.golden import GoldenQuestions
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
@@ -150,7 +150,7 @@ class DocumentsPage(QWidget):
         if folder:
             paths = await choose_folder(self, self.tr("Add a folder to your documents"))
         else:
-            paths = await choose_files(self, self.tr("Add files to your documents"))
+            paths = await choose_documents(self, self.tr("Add files to your documents"))
         self._ingestion.add(paths, self.collection() or "")
 
     def collection(self) -> str | None:
@@ -351,7 +351,7 @@ class DocumentsPage(QWidget):
         for widget in (
             IconLabel("file-plus", 40, "accent"),
             PlainLabel(self.tr("No documents yet"), "heading"),
-            PlainLabel(self.tr("Drop PDF, Word, Markdown, HTML or text files here, or a whole folder."), "dim"),
+            PlainLabel(self.tr("Drop PDF, Office, e-book, e-mail, web or text files here, or a whole folder."), "dim"),
             PlainLabel(self.tr("They are read on this computer, and answers say which page they come from."), "dim"),
         ):
             row = QHBoxLayout()
