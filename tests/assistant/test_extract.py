@@ -46,3 +46,13 @@ def test_tables_of_contents_and_data_are_no_sentences() -> None:
     answer = extract_answer("What is the penalty for delay?", [citation(1, junk), citation(2, CONTRACT)])
     assert "...." not in answer
     assert "[2]" in answer
+
+
+def test_of_a_receipt_the_lines_about_the_question_are_quoted() -> None:
+    items = "\n".join(f"ARTICLE-{n:03} 1 @ $ {n}.99" for n in range(60))
+    receipt = f"TECHMART\n{items}\n=========\nSUBTOTAL $863.91\nTOTAL $821.14\n=========\nReceipt required"
+    answer = extract_answer("What is the total on the receipt?", [citation(1, receipt)])
+    assert answer.startswith("> ")
+    assert "TOTAL $821.14" in answer
+    assert "TECHMART" not in answer
+    assert "====" not in answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +19,16 @@ from vpa_desktop.messages import Citation
 EXTRACT_MODEL: Final = "extracts"
 MOST_SENTENCES: Final = 4
 LONGEST_SENTENCE: Final = 600
+MOST_LINES: Final = 20
 PASSAGE_DECAY: Final = 0.85
 NEAR_THE_BEST: Final = 0.55
 ANSWERED_SHARE: Final = 0.5
 NOTE: Final = (
     "*These are sentences from your documents, word for word. Add a provider in Settings for an answer in new words.*"
 )
+
+_LINE_END: Final = "  \n> "
+"""A line's end inside a quotation that stays one on the screen."""
 
 _HEADING: Final = re.compile(r"^#{1,6}[ \t].*$", re.MULTILINE)
 
@@ -43,12 +47,13 @@ def extract_answer(question: str, citations: Sequence[Citation]) -> str:
     rarity = _rarity(found)
     wanted = stems(question)
     best = _choose(found, wanted, rarity)
+    if not best:  # a receipt, a form or a table has lines and no sentences
+        best = [_lines_around(citations[0], wanted)]
+        rarity = _rarity(best)
     lead = ""
     if _covered(best, wanted, rarity) < ANSWERED_SHARE:
         lead = "I found no sentence that clearly answers this. The nearest passages say:\n\n"
-    if not best:
-        best = [_Sentence(citations[0], 0, _short(citations[0].text), frozenset())]
-    quoted = "\n>\n".join(f"> {_plain(s.text)} [{s.citation.n}]" for s in best)
+    quoted = "\n>\n".join(f"> {_LINE_END.join(_plain(s.text).splitlines())} [{s.citation.n}]" for s in best)
     return f"{lead}{quoted}\n\n{NOTE}"
 
 
@@ -73,6 +78,33 @@ def _choose(sentences: list[_Sentence], wanted: frozenset[str], rarity: dict[str
     ranked = sorted(scored.values(), key=lambda pair: -pair[0])[:MOST_SENTENCES]
     top = [sentence for score, sentence in ranked if score >= NEAR_THE_BEST * ranked[0][0]]
     return sorted(top, key=lambda s: (s.citation.n, s.position))
+
+
+def _lines_around(citation: Citation, wanted: frozenset[str]) -> _Sentence:
+    """The lines of a passage, as many as are quoted at once, that say most of what is asked for."""
+    lines = [" ".join(line.split()) for line in citation.text.splitlines() if any(map(str.isalnum, line))]
+    words = [stems(line) & wanted for line in lines]
+    counts = Counter(stem for found in words for stem in found)
+
+    def worth(first: int, last: int) -> tuple[float, int, int]:
+        held = frozenset().union(*words[first:last])
+        return sum(1 / counts[stem] for stem in held), sum(bool(found) for found in words[first:last]), -first
+
+    first, last = max(_stretches(lines), key=lambda stretch: worth(*stretch), default=(0, 0))
+    text = "\n".join(_short(line) for line in lines[first:last])
+    return _Sentence(citation, first, text, stems(text))
+
+
+def _stretches(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """From each line on as many as are quoted at once: the first, and the one behind the last."""
+    for first in range(len(lines)):
+        last, length = first, 0
+        while last < min(len(lines), first + MOST_LINES) and (
+            last == first or length + len(lines[last]) < LONGEST_SENTENCE
+        ):
+            length += len(lines[last]) + 1
+            last += 1
+        yield first, last
 
 
 def _covered(best: list[_Sentence], wanted: frozenset[str], rarity: dict[str, float]) -> float:
