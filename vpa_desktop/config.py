@@ -92,6 +92,7 @@ class RagSettings:
     chunk_overlap_tokens: int = 40
     embedding_model: str = "default"
     rerank: str = "auto"
+    mind_battery: bool = True
     follow_up: FollowUp = "rule"
 
 

@@ -18,6 +18,7 @@ from vpa_desktop.messages import Attempt, Citation, Usage
 
 MessageState = Literal["done", "streaming", "interrupted", "stopped", "failed"]
 KeyStanding = Literal["in use", "waiting", "refused", "old", "held back"]
+HeldBy = Literal["", "paused", "battery", "question"]
 DocumentState = Literal["pending", "indexing", "ready", "image_only", "failed"]
 
 
@@ -165,8 +166,23 @@ class SearchReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowedFolder:
+    """A folder whose files are followed. ``file_id`` tells it from another one that has its path later."""
+
+    path: str
+    collection: str
+    file_id: str
+    added_at: datetime
+    documents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """Where an ingestion stands; sent after each file and while passages are embedded."""
+    """Where an ingestion stands; sent after each file and while passages are embedded.
+
+    ``left_s`` is about how long it still takes, None while nothing is known of that. ``held`` says what the work waits
+    for: "paused", "battery", "question" or nothing.
+    """
 
     files_done: int
     files_total: int
@@ -174,6 +190,10 @@ class IngestProgress:
     chunks_done: int
     chunks_total: int
     elapsed_s: float
+    files_per_s: float = 0.0
+    chunks_per_s: float = 0.0
+    left_s: float | None = None
+    held: HeldBy = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +206,10 @@ class IngestFailure:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """The result of ``docs add``: counts of files, and of passages added."""
+    """The result of ``docs add`` and ``docs sync``: counts of files, and of passages added.
+
+    ``moved`` are those found at another place with the same content, ``removed`` those that are gone.
+    """
 
     added: int
     updated: int
@@ -194,6 +217,8 @@ class IngestReport:
     failed: tuple[IngestFailure, ...]
     chunks: int
     seconds: float
+    moved: int = 0
+    removed: int = 0
 
 
 class UsageRow(NamedTuple):

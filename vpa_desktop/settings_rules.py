@@ -173,6 +173,7 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
             "chunk_overlap_tokens": _number(0, 1_024, whole=True),
             "embedding_model": TEXT,
             "rerank": TEXT,
+            "mind_battery": SWITCH,
             "follow_up": _one_of("rule", "model"),
         },
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,10 +41,13 @@ from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.pace import Pace
 from vpa_desktop.rag.viewer import DocumentViewer
+from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
+    FollowedFolder,
     IngestProgress,
     IngestReport,
     MessageRecord,
@@ -94,7 +97,9 @@ class System:
         self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
-        self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag)
+        pace = Pace(mind_battery=lambda: self._settings.rag.mind_battery)
+        self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag, pace=pace)
+        self._document_listeners: list[Tell] = []
         self.viewer = DocumentViewer(db)
         self.golden = GoldenDesk(self.knowledge, GoldenStore(db))
         self.knowledge.changed = self.golden.rerun
@@ -146,7 +151,7 @@ class System:
             self._chores += [
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
-                asyncio.create_task(self._resume_documents(), name="resume documents"),
+                asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
@@ -167,12 +172,27 @@ class System:
         except SecretError as exc:
             self.setup.notices["vault"] = str(exc)
 
-    async def _resume_documents(self) -> None:
-        """Make the vectors that a kill left undone; their words can be searched meanwhile."""
+    async def _keep_documents(self) -> None:
+        """Make the vectors that a kill left undone, then follow the folders; words can be searched meanwhile."""
         try:
             await self.knowledge.resume()
         except (KnowledgeError, StorageError) as exc:
             self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
+        await self.folder_watch().run()
+
+    def folder_watch(self) -> FolderWatch:
+        """Return what keeps followed folders up to date while it runs."""
+
+        def note(sentence: str) -> None:
+            self.setup.notices.pop("folders", None)
+            if sentence:
+                self.setup.notices["folders"] = f"Your folders are not up to date. {sentence}"
+
+        return FolderWatch(self.knowledge.keeping, self.knowledge.folders, self._tell_of_documents, note)
+
+    def _tell_of_documents(self, step: IngestProgress | IngestReport) -> None:
+        for tell in self._document_listeners:
+            tell(step)
 
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""
@@ -188,9 +208,12 @@ class System:
 
     # Conversations
 
-    def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
-        """Answer one question; see ``EnhancedLLMIntegration.stream_turn``."""
-        return self.integration.stream_turn(request)
+    async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
+        """Answer one question; see ``EnhancedLLMIntegration.stream_turn``. Work on documents waits meanwhile."""
+        with self.knowledge.pace.question():
+            async with aclosing(self.integration.stream_turn(request)) as events:
+                async for event in events:
+                    yield event
 
     async def list_conversations(self, words: str = "") -> list[ConversationRecord]:
         """Return conversations, last changed first; with ``words`` those that contain them."""
@@ -282,6 +305,25 @@ class System:
     ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
         """Add files and folders; yields progress and one report at the end."""
         return self.knowledge.add_paths(paths, collection)
+
+    def hear_of_documents(self, tell: Tell) -> None:
+        """Call ``tell`` with the progress and the results of following folders, from now on."""
+        self._document_listeners.append(tell)
+
+    def pause_documents(self, paused: bool) -> None:
+        """Hold all work on documents, or let it go on."""
+        if paused:
+            self.knowledge.pace.pause()
+        else:
+            self.knowledge.pace.go_on()
+
+    async def list_folders(self) -> list[FollowedFolder]:
+        """Return the folders that are followed."""
+        return await self.knowledge.folders()
+
+    async def forget_folder(self, path: str) -> None:
+        """Follow a folder no longer; its documents stay."""
+        await self.knowledge.forget_folder(Path(path))
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Return the documents, of one collection or all."""

@@ -14,13 +14,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.embedder import OnnxEmbedder
-from vpa_desktop.rag.folders import files_in
+from vpa_desktop.rag.folders import Disk, Walk
+from vpa_desktop.rag.ignore import IgnoreRules
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.loaders import load
 from vpa_desktop.storage.database import Database
@@ -64,10 +66,17 @@ def measured(interpreter: str, reader: str, paths: list[Path]) -> dict[str, list
     return rows
 
 
+def documents_in(folder: Path) -> Iterator[Path]:
+    """Yields the files of a folder that could be documents."""
+    walk = Walk(IgnoreRules(str(folder.absolute())), Disk())
+    while portion := walk.portion():
+        yield from (Path(found.path) for found in portion)
+
+
 def by_kind(folder: Path) -> None:
     """Prints files, characters and processor seconds of each ending."""
     rows: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0])
-    for path in files_in([folder]):
+    for path in documents_in(folder):
         row = rows[path.suffix.lower()]
         began = time.process_time()
         row[0] += 1

@@ -34,7 +34,7 @@ from vpa_desktop.rag.index_keeper import to_blob
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.documents import DocumentStore, NewChunk
+from vpa_desktop.storage.documents import NO_FILE, DocumentStore, NewChunk
 from vpa_desktop.storage.vectors import VectorStore
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def fill(home: Path, count: int, sentences: Sequence[str], real: Vectors, 
             NewChunk(t, name, None, "", n * 1000, n * 1000 + len(t), 180, f"{start}.{n}") for n, t in enumerate(texts)
         ]
         record = DocumentRecord(name, name, f"/library/{name}.txt", "", name, "indexing", datetime.now(UTC))
-        await documents.put(record, 1, chunks)
+        await documents.put(record, NO_FILE, chunks)
         waiting = await vectors.waiting(model, _PER_DOCUMENT)
         rows = _mixed(real, len(waiting), start)
         await vectors.put(model, [(i, to_blob(row)) for (i, _, _), row in zip(waiting, rows, strict=True)])

@@ -14,7 +14,7 @@ from vpa_desktop.rag.faiss_file import FaissFile
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database
-from vpa_desktop.storage.documents import DocumentStore, NewChunk
+from vpa_desktop.storage.documents import NO_FILE, DocumentStore, NewChunk
 from vpa_desktop.storage.vectors import Models, VectorChange, VectorStore
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Library:
     async def put(self, name: str, words: Sequence[str]) -> VectorChange:
         record = DocumentRecord(name, name, "", "", name, "indexing", datetime(2026, 1, 1, tzinfo=UTC))
         chunks = [NewChunk(word, "", None, "", 0, len(word), 1, word) for word in words]
-        return await self.documents.put(record, 0, chunks)
+        return await self.documents.put(record, NO_FILE, chunks)
 
     async def embed(self, model: str = "m", limit: int = 1000) -> VectorChange:
         waiting = await self.vectors.waiting(model, limit)

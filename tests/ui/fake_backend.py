@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -38,6 +38,7 @@ from vpa_desktop.page_views import DocumentView, Mark, PageView, Place, TextView
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
+    FollowedFolder,
     IngestFailure,
     IngestProgress,
     IngestReport,
@@ -148,6 +149,9 @@ class FakeBackend:
         self.conversations: dict[str, ConversationRecord] = {}
         self.stored: dict[str, list[MessageRecord]] = {}
         self.documents: dict[str, DocumentRecord] = {}
+        self.document_listeners: list[Callable[[IngestProgress | IngestReport], None]] = []
+        self.pauses: list[bool] = []
+        self.folders: list[FollowedFolder] = []
         self.bad_files: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
@@ -357,6 +361,18 @@ class FakeBackend:
             else:
                 self.add_document(path.name, collection)
         yield IngestReport(len(paths) - len(failed), 0, 0, tuple(failed), 12 * (len(paths) - len(failed)), 1.2)
+
+    def hear_of_documents(self, tell: Callable[[IngestProgress | IngestReport], None]) -> None:
+        self.document_listeners.append(tell)
+
+    def pause_documents(self, paused: bool) -> None:
+        self.pauses.append(paused)
+
+    async def list_folders(self) -> list[FollowedFolder]:
+        return list(self.folders)
+
+    async def forget_folder(self, path: str) -> None:
+        self.folders = [folder for folder in self.folders if folder.path != path]
 
     def add_document(self, name: str, collection: str = "", pages: int | None = 3, reason: str = "") -> str:
         """Puts a document into the backend and returns its id."""

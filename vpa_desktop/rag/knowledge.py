@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,32 +24,35 @@ from vpa_desktop.messages import Citation
 from vpa_desktop.rag.context import fill, surroundings
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.faiss_file import FaissFile
-from vpa_desktop.rag.folders import files_in, is_gone, is_reachable
+from vpa_desktop.rag.folders import Disk
 from vpa_desktop.rag.index import IndexHome, VectorIndex
-from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
-from vpa_desktop.rag.ingest import Ingest, document_id_of, embedded_text
+from vpa_desktop.rag.index_keeper import IndexKeeper
+from vpa_desktop.rag.ingest import Ingest, Stores, document_id_of
+from vpa_desktop.rag.keeping import Keeping, Steps, Workers
 from vpa_desktop.rag.left_out import Context, context_of, with_reasons
 from vpa_desktop.rag.model_change import Engine, ModelChange, Reopen
+from vpa_desktop.rag.pace import Pace
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
+from vpa_desktop.rag.patience import Patience
 from vpa_desktop.rag.reranker import SecondLook, find_reranker
 from vpa_desktop.rag.search import Searcher
 from vpa_desktop.rag.sentence_embedder import open_embedder
+from vpa_desktop.rag.tally import Tally
 from vpa_desktop.records import (
     DocumentRecord,
-    IngestFailure,
-    IngestProgress,
+    FollowedFolder,
     IngestReport,
     SearchReport,
     SearchResult,
     SearchScope,
 )
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.document_files import FileStore
 from vpa_desktop.storage.documents import DocumentStore
 from vpa_desktop.storage.passage_search import PassageSearch
 from vpa_desktop.storage.vectors import VectorStore
 
 log = logging.getLogger(__name__)
-_PASSAGES_PER_WRITE = 64
 _CONTEXT_CANDIDATES = 24
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
@@ -61,10 +64,8 @@ HomeFactory = Callable[[Path, int], IndexHome]
 class _Parts:
     """What is made at first use, when the embedder is known."""
 
-    embedder: Embedder
+    workers: Workers
     parser: Parser
-    keeper: IndexKeeper
-    ingest: Ingest
     searcher: Searcher
     models: ModelChange
     second_look: SecondLook | None
@@ -88,9 +89,13 @@ class KnowledgeBase:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         home: HomeFactory = FaissFile,
         reopen: Reopen = open_embedder,
+        pace: Pace | None = None,
+        disk: Disk | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._db = db
         self._store = DocumentStore(db)
+        self._stores = Stores(self._store, FileStore(db), disk or Disk(), patience or Patience())
         self._vectors = VectorStore(db)
         self._home = home
         self._reopen = reopen
@@ -103,6 +108,11 @@ class KnowledgeBase:
         self._parts: _Parts | None = None
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
+        self.pace = pace or Pace()
+        """Pauses and lets go on all work on documents."""
+        own = frozenset((str(index_dir), *(f"{db.path}{end}" for end in ("", "-wal", "-shm"))))
+        self.keeping = Keeping(self._stores, self._vectors, self._open_workers, self._changing, self.pace, now, own)
+        self.keeping.changed = self._tell_change
         self.changed: Callable[[], Awaitable[None]] | None = None
 
     async def add_document(
@@ -120,38 +130,39 @@ class KnowledgeBase:
         """
         parts = await self._open()
         async with self._changing:
-            await parts.ingest.text(document_id, title, content, metadata or {}, collection)
-            async for _ in self._embed_waiting(parts):
-                pass
-            await parts.keeper.save()
+            await parts.workers.ingest.text(document_id, title, content, metadata or {}, collection)
+        await self._embed(parts.workers)
         await self._tell_change()
         stored = await self._store.get(document_id)
         assert stored is not None
         return stored.record
 
-    async def add_paths(
-        self, paths: Sequence[Path], collection: str = ""
-    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
-        """Adds files and everything readable in folders; reports progress, then ends with the report."""
-        files = await asyncio.to_thread(lambda: list(files_in(paths)))
-        async for event in self._ingest([(file, collection) for file in files], retry_failed=True):
-            yield event
+    def add_paths(self, paths: Sequence[Path], collection: str = "") -> Steps:
+        """Adds files and everything readable in folders; reports progress, then ends with the report.
+
+        The folders are followed from now on.
+        """
+        return self.keeping.add(paths, collection)
 
     async def sync(self) -> IngestReport:
-        """Follows the disk: reads changed files again, removes documents whose file is gone, makes missing vectors.
+        """Follows the disk: reads new and changed files, takes over moves and deletions, makes missing vectors.
 
         A document on a disk that is not there now stays as it was.
         """
-        stored = [item.record for item in await self._store.all() if item.record.path]
-        gone = await asyncio.to_thread(lambda: [r.id for r in stored if is_gone(Path(r.path))])
-        if gone:
-            await self.remove(gone)
-        there = await asyncio.to_thread(lambda: [r for r in stored if is_reachable(Path(r.path))])
-        kept = [(Path(record.path), record.collection) for record in there]
-        async for event in self._ingest(kept, retry_failed=False):
+        async for event in self.keeping.sync():
             if isinstance(event, IngestReport):
                 return event
         raise AssertionError("an ingestion ends with its report")
+
+    async def folders(self) -> list[FollowedFolder]:
+        """Returns the folders that are followed, by path."""
+        return await self._stores.files.folders()
+
+    async def forget_folder(self, path: Path) -> bool:
+        """Follows a folder no longer; its documents stay. False where it was not followed."""
+        found = await self._stores.files.forget(str(path)) > 0
+        self.keeping.woken.set()
+        return found
 
     async def resume(self) -> int:
         """Makes the vectors that a kill, an error or another model in the settings left out.
@@ -162,13 +173,16 @@ class KnowledgeBase:
         is_as_set = models is None or models.wanted_choice == self._settings.embedding_model
         if is_as_set and await self._vectors.count_waiting() == 0:
             return 0
-        parts = await self._open()
-        done = 0
+        return await self._embed((await self._open()).workers, background=True)
+
+    async def _embed(self, workers: Workers, *, background: bool = False) -> int:
+        tally = Tally()
+        async with contextlib.aclosing(self.keeping.embed(tally, workers, background=background)) as steps:
+            async for _ in steps:
+                pass
         async with self._changing:
-            async for embedded in self._embed_waiting(parts):
-                done = embedded
-            await parts.keeper.save()
-        return done
+            await workers.keeper.save()
+        return tally.chunks_done
 
     async def search_knowledge(
         self,
@@ -183,8 +197,9 @@ class KnowledgeBase:
         """
         began = time.perf_counter()
         searcher = (await self._open()).searcher
-        results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
-        chosen = await self._chosen(results, self._settings.top_k)
+        with self.pace.question():
+            results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
+            chosen = await self._chosen(results, self._settings.top_k)
         explained = with_reasons(results, chosen, self._settings.top_k)
         return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(explained))
 
@@ -210,9 +225,11 @@ class KnowledgeBase:
     ) -> Context:
         """Returns what ``context_for`` does, with what was left out and why, and how well the best passage fits."""
         searcher = (await self._open()).searcher
-        found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope))
         most = top_k or self._settings.top_k
-        return context_of(found, await self._chosen(found, most), most)
+        with self.pace.question():
+            found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope))
+            chosen = await self._chosen(found, most)
+        return context_of(found, chosen, most)
 
     async def _chosen(self, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
         fitting = [result for result in found if not result.left_out]
@@ -231,12 +248,13 @@ class KnowledgeBase:
         return await self._store.count_passages()
 
     async def remove(self, document_ids: Sequence[str]) -> None:
-        """Removes documents, their passages and vectors, also from the index file."""
+        """Removes documents, their passages and vectors. A followed folder does not bring them back."""
+        await self._stores.files.leave_out(document_ids)
         async with self._changing:
             if self._parts is None and await self._store.count_passages() == 0:
                 await self._store.remove(document_ids)
                 return
-            keeper = (await self._open()).keeper
+            keeper = (await self._open_workers()).keeper
             await keeper.current()
             await keeper.change(self._store.remove(document_ids))
             await keeper.save()
@@ -246,7 +264,7 @@ class KnowledgeBase:
         """Looks at the documents and the index, builds the index again where it is wrong, and says what it found."""
         parts = await self._open()
         async with self._changing:
-            state = await parts.keeper.state()
+            state = await parts.workers.keeper.state()
         documents = await self._store.all()
         return {
             "documents": len(documents),
@@ -254,7 +272,7 @@ class KnowledgeBase:
             "passages": await self._store.count_passages(),
             "passages_without_vector": await self._vectors.count_waiting(),
             "index": state,
-            "model": parts.embedder.name,
+            "model": parts.workers.embedder.name,
             "reranker": self._reranker,
         }
 
@@ -267,19 +285,20 @@ class KnowledgeBase:
 
     async def vector_index(self) -> VectorIndex:
         """The index that belongs to the database now; loaded, or built from the vectors in it."""
-        return await (await self._open()).keeper.current()
+        return await (await self._open_workers()).keeper.current()
 
     async def aclose(self) -> None:
         """Saves the index and ends the child processes."""
         parts, self._parts = self._parts, None
+        self._stores.patience.close()
         if parts is not None:
             await asyncio.to_thread(parts.parser.close)
             with contextlib.suppress(KnowledgeError):
-                await parts.keeper.aclose()
+                await parts.workers.keeper.aclose()
             if parts.second_look is not None:
                 await parts.second_look.aclose()
             await parts.models.aclose()
-            await parts.embedder.aclose()
+            await parts.workers.embedder.aclose()
         elif not callable(self._embedder):
             await self._embedder.aclose()
 
@@ -293,6 +312,9 @@ class KnowledgeBase:
                 self._parts = await self._make_parts()
             return self._parts
 
+    async def _open_workers(self) -> Workers:
+        return (await self._open()).workers
+
     async def _make_parts(self) -> _Parts:
         made = self._embedder() if callable(self._embedder) else self._embedder
         embedder = await made if inspect.isawaitable(made) else made
@@ -304,10 +326,10 @@ class KnowledgeBase:
             await self._vectors.adopt_model(embedder.model_id, embedder.choice)
         keeper = self._keeper_of(embedder)
         models = ModelChange(Engine(embedder, keeper), self._vectors, self._keeper_of, self._reopen)
-        ingest = Ingest(self._store, parser, keeper, self._now)
+        ingest = Ingest(self._stores, parser, keeper, self._now)
         second_look = self._second_look()
         searcher = Searcher(self._store, self._words, models.engine, second_look)
-        return _Parts(embedder, parser, keeper, ingest, searcher, models, second_look)
+        return _Parts(Workers(ingest, keeper, embedder), parser, searcher, models, second_look)
 
     def _second_look(self) -> SecondLook | None:
         try:
@@ -323,54 +345,6 @@ class KnowledgeBase:
         name = "passages-" + hashlib.sha256(model.encode()).hexdigest()[:8] + ".faiss"
         home = self._home(self._index_dir / name, embedder.dim)
         return IndexKeeper(self._vectors, home, self._db.uuid, model, embedder.dim)
-
-    async def _ingest(
-        self, files: Sequence[tuple[Path, str]], *, retry_failed: bool
-    ) -> AsyncGenerator[IngestProgress | IngestReport, None]:
-        began = time.perf_counter()
-        counts = {"added": 0, "updated": 0, "unchanged": 0, "failed": 0}
-        failed: list[IngestFailure] = []
-        chunks = 0
-
-        def progress(done: int, current: str, embedded: int, total: int) -> IngestProgress:
-            return IngestProgress(done, len(files), current, embedded, total, time.perf_counter() - began)
-
-        parts = await self._open()
-        async with self._changing:
-            for number, (path, collection) in enumerate(files):
-                yield progress(number, path.name, 0, chunks)
-                outcome = await parts.ingest.file(path, collection, retry_failed=retry_failed)
-                counts[outcome.result] += 1
-                chunks += outcome.chunks
-                if outcome.result == "failed":
-                    failed.append(IngestFailure(str(path), outcome.reason))
-            waiting = await self._vectors.count_waiting()
-            yield progress(len(files), "", 0, waiting)
-            try:
-                async with contextlib.aclosing(self._embed_waiting(parts)) as embedding:
-                    async for done in embedding:
-                        yield progress(len(files), "", done, max(waiting, done))
-            except KnowledgeError as stopped:
-                failed.append(IngestFailure(parts.embedder.name, str(stopped)))
-            await parts.keeper.save()
-        if counts["added"] or counts["updated"]:
-            await self._tell_change()
-        seconds = time.perf_counter() - began
-        yield IngestReport(counts["added"], counts["updated"], counts["unchanged"], tuple(failed), chunks, seconds)
-
-    async def _embed_waiting(self, parts: _Parts) -> AsyncGenerator[int, None]:
-        """Embeds what waits, a write at a time, and yields how many passages are done."""
-        done = 0
-        model = parts.embedder.model_id
-        await parts.keeper.current()
-        while waiting := await self._vectors.waiting(model, _PASSAGES_PER_WRITE):
-            texts = [embedded_text(heading, text) for _, heading, text in waiting]
-            vectors = await parts.embedder.embed_passages(texts)
-            rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
-            await parts.keeper.change(self._vectors.put(model, rows))
-            done += len(rows)
-            yield done
-        await self._vectors.settle(model)
 
 
 def _scope(collections: Sequence[str], scope: SearchScope | None) -> SearchScope:

@@ -47,7 +47,7 @@ class DocumentViewer:
         note = ""
         if await asyncio.to_thread(_is_pdf, Path(stored.record.path)):
             try:
-                return await self._page(stored.record, stored.modified_ns, place, number, width_px)
+                return await self._page(stored.record, stored.facts.modified_ns, place, number, width_px)
             except DocumentUnreadable as unreadable:
                 note = f"{unreadable} This is its text as it was read."
         elif stored.record.path and not await asyncio.to_thread(Path(stored.record.path).exists):

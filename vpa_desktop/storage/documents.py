@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from vpa_desktop.records import DocumentRecord, DocumentState, SearchScope
+from vpa_desktop.records import DocumentRecord, SearchScope
 from vpa_desktop.storage.fulltext import grams_of
 from vpa_desktop.storage.rows import marks, portions
 from vpa_desktop.storage.scope import conditions, is_named
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, title, path, collection, content_hash, state, added_at, size_bytes, pages, chunks, reason, metadata, "
-    "modified_ns"
+    "modified_ns, file_id, folder"
 )
 
 
@@ -44,11 +44,28 @@ class NewChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the file system says of a file. ``file_id`` is its device and number there, empty where that is not known.
+
+    ``folder`` is the followed folder it came with, empty where the person named it.
+    """
+
+    size: int
+    modified_ns: int
+    file_id: str = ""
+    folder: str = ""
+
+
+NO_FILE = FileFacts(0, 0)
+"""Of a text that came without a file."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document's record and when its file was last changed, as the file system says."""
+    """A document's record and what the file system said of its file when it was read."""
 
     record: DocumentRecord
-    modified_ns: int
+    facts: FileFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,7 @@ class DocumentStore:
         """Returns how many different passages can be found."""
         return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
 
-    async def put(self, record: DocumentRecord, modified_ns: int, chunks: Sequence[NewChunk]) -> VectorChange:
+    async def put(self, record: DocumentRecord, facts: FileFacts, chunks: Sequence[NewChunk]) -> VectorChange:
         """Stores a document in place of what its id held. A passage that it, or another, has already is left as it is.
 
         The change names the passages that are nowhere any more; those that are new wait for their vectors.
@@ -121,7 +138,7 @@ class DocumentStore:
 
         def work(db: sqlite_utils.Database) -> VectorChange:
             db.execute("UPDATE chunks SET ordinal = -1 - ordinal WHERE document_id = ?", [record.id])
-            _write_document(db, record, record.state, modified_ns, len(chunks))
+            _write_document(db, record, facts, len(chunks))
             for ordinal, chunk in enumerate(chunks):
                 _insert_chunk(db, record.id, ordinal, chunk)
             removed = _drop_chunks(db, [record.id], "AND ordinal < 0")
@@ -130,11 +147,6 @@ class DocumentStore:
             return changed(db, removed, [])
 
         return await self._db.write(work)
-
-    async def touch(self, document_id: str, size_bytes: int, modified_ns: int) -> None:
-        """Notes that a file was written again with the same content."""
-        sql = "UPDATE documents SET size_bytes = ?, modified_ns = ? WHERE id = ?"
-        await self._db.write(lambda db: db.execute(sql, [size_bytes, modified_ns, document_id]))
 
     async def remove(self, document_ids: Sequence[str]) -> VectorChange:
         """Removes documents, and the passages that no other holds; ids that are not there are passed over."""
@@ -228,22 +240,22 @@ def _stored(row: Sequence[Any]) -> StoredDocument:
         reason=row[10],
         metadata=json.loads(row[11]),
     )
-    return StoredDocument(record, row[12])
+    return StoredDocument(record, FileFacts(row[7], row[12], row[13], row[14]))
 
 
-def _write_document(
-    db: sqlite_utils.Database, record: DocumentRecord, state: DocumentState, modified_ns: int, chunks: int
-) -> None:
+def _write_document(db: sqlite_utils.Database, record: DocumentRecord, facts: FileFacts, chunks: int) -> None:
     values: Mapping[str, Any] = {
         "id": record.id,
         "title": record.title,
         "path": record.path,
         "collection": record.collection,
         "content_hash": record.content_hash,
-        "state": state,
+        "state": record.state,
         "added_at": record.added_at.isoformat(timespec="microseconds"),
         "size_bytes": record.size_bytes,
-        "modified_ns": modified_ns,
+        "modified_ns": facts.modified_ns,
+        "file_id": facts.file_id,
+        "folder": facts.folder,
         "pages": record.pages,
         "chunks": chunks,
         "reason": record.reason,

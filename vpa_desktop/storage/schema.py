@@ -523,4 +523,28 @@ _GOLDEN = (
     "CREATE INDEX golden_runs_collection ON golden_runs (collection, at)",
 )
 
-VERSION_3 = (*_PASSAGES, *_PASSAGES_FULLTEXT, *_EVIDENCE, *_GOLDEN)
+# Folders whose files are followed, the documents in them that the person took out, and how a file is known again:
+# ``file_id`` is its device and number on it as the system says, empty where its content must be looked at next time;
+# ``folder`` is the followed one it came with, empty where the person named the file.
+_FOLLOWED = (
+    """
+    CREATE TABLE followed_folders (
+        path TEXT NOT NULL,
+        collection TEXT NOT NULL,
+        file_id TEXT NOT NULL DEFAULT '',
+        added_at TEXT NOT NULL,
+        PRIMARY KEY (path, collection)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE left_out_files (
+        path TEXT NOT NULL,
+        collection TEXT NOT NULL,
+        PRIMARY KEY (path, collection)
+    ) STRICT
+    """,
+    "ALTER TABLE documents ADD COLUMN file_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE documents ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+)
+
+VERSION_3 = (*_PASSAGES, *_PASSAGES_FULLTEXT, *_EVIDENCE, *_GOLDEN, *_FOLLOWED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from vpa_desktop.analytics import Dashboard
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vpa_desktop.records import (
         ConversationRecord,
         DocumentRecord,
+        FollowedFolder,
         IngestProgress,
         IngestReport,
         KeyInfo,
@@ -149,6 +150,16 @@ class Backend(Protocol):
     def add_documents(
         self, paths: Sequence[Path], collection: str = ""
     ) -> AsyncGenerator[IngestProgress | IngestReport, None]: ...
+    def hear_of_documents(self, tell: Callable[[IngestProgress | IngestReport], None]) -> None:
+        """Calls ``tell`` with the progress and the results of following folders, from now on."""
+        ...
+
+    def pause_documents(self, paused: bool) -> None: ...
+    async def list_folders(self) -> list[FollowedFolder]: ...
+    async def forget_folder(self, path: str) -> None:
+        """Follows a folder no longer; its documents stay."""
+        ...
+
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]: ...
     async def list_collections(self) -> list[str]: ...
     async def remove_documents(self, document_ids: Sequence[str]) -> None: ...

@@ -29,6 +29,15 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
 
 
+def time_left(seconds: float) -> str:
+    """Writes about how long something still takes."""
+    if seconds < 60:
+        return tr("less than a minute left")
+    if seconds < 5_400:
+        return tr("about {0} min left").format(round(seconds / 60))
+    return tr("about {0} h left").format(round(seconds / 3_600))
+
+
 def whole(number: int) -> str:
     """Writes a whole number with separators, as the transcript does."""
     return f"{number:,}"

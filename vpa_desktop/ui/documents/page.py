@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from vpa_desktop.ui.dialogs import choose_documents, choose_folder, confirm
+from vpa_desktop.ui.documents.folder_menu import FolderMenu
 from vpa_desktop.ui.documents.golden import GoldenQuestions
 from vpa_desktop.ui.documents.model import ADDED, COLLECTION, NAME, PAGES, PASSAGES, STATE, DocumentModel
 from vpa_desktop.ui.documents.preview import Preview
@@ -59,6 +60,7 @@ class DocumentsPage(QWidget):
         self._offer([])
         self.search = self._make_search()
         self.passages = PassageList()
+        self.folders = FolderMenu(tasks)
         self._note = PlainLabel("", "dim")
         self.remove = QPushButton(self.tr("Remove"))
         self.remove.setProperty("danger", True)
@@ -92,6 +94,7 @@ class DocumentsPage(QWidget):
         column.addWidget(self._note)
         self._are_read = False
         ingestion.finished.connect(lambda _: self.refresh())
+        ingestion.followed.connect(self.refresh)
         ingestion.cancelled.connect(self.refresh)
         ingestion.progressed.connect(self._follow)
 
@@ -174,6 +177,7 @@ class DocumentsPage(QWidget):
 
     async def _load(self, backend: Backend) -> None:
         names = await backend.list_collections()
+        self.folders.show_folders(backend, await backend.list_folders())
         if self._shown not in names:
             self._shown = None
         self._offer(names)
@@ -303,6 +307,7 @@ class DocumentsPage(QWidget):
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.search, 1)
+        row.addWidget(self.folders)
         row.addWidget(self._golden_button)
         row.addWidget(self.collections)
         return row

@@ -1,4 +1,4 @@
-"""The strip that shows an ingestion: progress with Cancel, then the result with the files that failed and why."""
+"""The strip that shows an ingestion: progress with Pause and Cancel, then the result with what failed and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QSizePolicy
 
 from vpa_desktop.ui.widgets import Card, ElidedLabel, IconButton, IconLabel, Meter
-from vpa_desktop.ui.wording import reason_alone, whole
+from vpa_desktop.ui.wording import reason_alone, time_left, whole
 
 if TYPE_CHECKING:
     from vpa_desktop.errors import VPAError
@@ -33,6 +33,11 @@ class IngestStrip(Card):
         self._cancel.setProperty("ghost", True)
         self._cancel.setAccessibleName(self.tr("Cancel adding"))
         self._cancel.clicked.connect(ingestion.cancel)
+        self._pause = QPushButton(self.tr("Pause"))
+        self._pause.setProperty("ghost", True)
+        self._pause.setAccessibleName(self.tr("Pause reading documents"))
+        self._pause.setCheckable(True)
+        self._pause.clicked.connect(ingestion.pause)
         self._close = IconButton("x", self.tr("Close this message"), size=14)
         self._close.clicked.connect(self.hide)
         self._meter = Meter(self.tr("Progress of adding"))
@@ -46,6 +51,7 @@ class IngestStrip(Card):
         row.setSpacing(8)
         row.addWidget(self._icon)
         row.addWidget(self._line, 1)
+        row.addWidget(self._pause)
         row.addWidget(self._cancel)
         row.addWidget(self._close)
         self.column.addLayout(row)
@@ -62,9 +68,12 @@ class IngestStrip(Card):
         ingestion.finished.connect(self._finished)
         ingestion.failed.connect(self._failed)
         ingestion.cancelled.connect(self._cancelled)
+        ingestion.paused.connect(self._show_paused)
 
     def _started(self, count: int) -> None:
-        self._show(self.tr("Reading what you added…"), "file-plus", "accent", busy=True)
+        said = self.tr("Reading what you added…") if count else self.tr("Reading what is new in your folders…")
+        self._show(said, "file-plus", "accent", busy=True)
+        self._cancel.setVisible(count > 0)
         self._meter.setRange(0, 0)
 
     def _progressed(self, step: IngestProgress) -> None:
@@ -75,17 +84,45 @@ class IngestStrip(Card):
         parts = [self.tr("{0} of {1} files").format(whole(step.files_done), whole(step.files_total))]
         if step.chunks_total:
             parts.append(self.tr("{0} passages").format(whole(step.chunks_done)))
-        if step.elapsed_s > 0.5 and step.files_done:
-            parts.append(self.tr("{0:.1f} files/s").format(step.files_done / step.elapsed_s))
+        if step.held:
+            parts.append(self._held_words()[step.held])
+        elif step.elapsed_s > 0.5:
+            parts += self._pace(step)
         if step.current:
             parts.append(PurePath(step.current).name)
         self._line.set_whole(" · ".join(parts))
+
+    def _pace(self, step: IngestProgress) -> list[str]:
+        """How fast it goes, and how long it still takes."""
+        if step.chunks_per_s:
+            found = [self.tr("{0:.0f} passages/s").format(step.chunks_per_s)]
+        else:
+            found = [self.tr("{0:.1f} files/s").format(step.files_per_s)] if step.files_done else []
+        return found if step.left_s is None else [*found, time_left(step.left_s)]
+
+    def _held_words(self) -> dict[str, str]:
+        return {
+            "paused": self.tr("paused"),
+            "battery": self.tr("waits because the battery is low"),
+            "question": self.tr("waits for your question"),
+        }
+
+    def _show_paused(self, paused: bool) -> None:
+        self._pause.setChecked(paused)
+        self._pause.setText(self.tr("Go on") if paused else self.tr("Pause"))
+        self._pause.setAccessibleName(
+            self.tr("Go on reading documents") if paused else self.tr("Pause reading documents")
+        )
 
     def _finished(self, report: IngestReport) -> None:
         new = report.added + report.updated
         said = self.tr("{0} added, {1} passages, {2:.1f} s").format(whole(new), whole(report.chunks), report.seconds)
         if report.unchanged:
             said += self.tr(" · {0} already there").format(whole(report.unchanged))
+        if report.moved:
+            said += self.tr(" · {0} moved").format(whole(report.moved))
+        if report.removed:
+            said += self.tr(" · {0} gone").format(whole(report.removed))
         if report.failed:
             said += self.tr(" · {0} could not be read").format(whole(len(report.failed)))
         good = not report.failed
@@ -110,6 +147,7 @@ class IngestStrip(Card):
         self._icon.set_icon(icon_name, tone)
         self._meter.setVisible(busy)
         self._cancel.setVisible(busy)
+        self._pause.setVisible(busy)
         self._close.setVisible(not busy)
         self._failures.clear()
         self._failures.setVisible(False)

@@ -122,6 +122,12 @@ class RetrievalPage(FormPage):
             lambda s: s.rag.chunk_overlap_tokens,
             step=5,
         )
+        self.switch(
+            "rag.mind_battery",
+            self.tr("Wait while the battery is low"),
+            self.tr("Followed folders are not read on battery below 30 %. What you add yourself is read at once."),
+            lambda s: s.rag.mind_battery,
+        )
         self.choice(
             "rag.follow_up",
             self.tr("Follow-up questions"),

@@ -1,0 +1,198 @@
+"""Documents kept as the disk is: files added, folders followed, changes, moves and deletions taken over.
+
+Each piece of work is small (a file, a batch of passages), so that questions and other additions come in between, and a
+kill at any moment leaves nothing that the next check does not find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.rag.embedder import Embedder
+from vpa_desktop.rag.finding import Finder, Task, Tasks
+from vpa_desktop.rag.ignore import RULES_FILE
+from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
+from vpa_desktop.rag.ingest import Ingest, Stores, embedded_text
+from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.tally import Tally
+from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.storage.vectors import VectorStore
+
+PASSAGES_PER_WRITE = 64
+_READ_AT_ONCE = 20_000
+"""So many files are listed before they are read, that what is left to do is known; no list grows beyond it."""
+_EVENTS_AT_MOST = 500
+
+Steps = AsyncGenerator[IngestProgress | IngestReport, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What reads, embeds and indexes; made at the first file that has to be read."""
+
+    ingest: Ingest
+    keeper: IndexKeeper
+    embedder: Embedder
+
+
+class Keeping:
+    """Adds, checks and follows. ``changing`` is held for each change; ``own`` are paths that are never documents."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        vectors: VectorStore,
+        workers: Callable[[], Awaitable[Workers]],
+        changing: asyncio.Lock,
+        pace: Pace,
+        now: Callable[[], datetime],
+        own: frozenset[str] = frozenset(),
+    ) -> None:
+        self.pace = pace
+        self.changed: Callable[[], Awaitable[None]] | None = None
+        """Waited for after documents have changed, before the report."""
+        self.woken = asyncio.Event()
+        """Set when folders are added or forgotten, and when one of them has changed."""
+        self._files = stores.files
+        self._store = stores.documents
+        self._finder = Finder(stores, now, own)
+        self._vectors = vectors
+        self._workers = workers
+        self._changing = changing
+
+    async def add(self, paths: Sequence[Path], collection: str) -> Steps:
+        """Adds files, and folders with what is in them; those are followed from now on."""
+        tally = Tally()
+        # Not resolve(): that would follow links, and ask the disk.
+        given = [os.path.abspath(path) for path in paths]  # noqa: PTH100, ASYNC240
+        folders = await self._finder.followed(given, collection)
+        if folders:
+            self.woken.set()
+        found = self._finder.given(given, collection, folders, tally)
+        async with aclosing(self._run(tally, found, [f.path for f in folders], background=False)) as steps:
+            async for step in steps:
+                yield step
+
+    async def sync(self, *, background: bool = False) -> Steps:
+        """Looks at every followed folder and at every file that was added by its name."""
+        tally = Tally()
+        found = self._finder.walked(await self._files.folders(), tally)
+        async with aclosing(self._run(tally, found, [None], background)) as steps:
+            async for step in steps:
+                yield step
+
+    async def follow(self, paths: Iterable[str]) -> Steps:
+        """Takes over what has happened at these paths, as the system reported it."""
+        tally = Tally()
+        folders = await self._files.folders()
+        touched = sorted(set(paths))
+        if len(touched) > _EVENTS_AT_MOST or any(path.endswith(os.sep + RULES_FILE) for path in touched):
+            found, touched = self._finder.walked(folders, tally), [folder.path for folder in folders]
+        else:
+            found = self._finder.met(touched, folders, tally)
+        work = self._run(tally, found, touched, background=True)
+        async with aclosing(work) as steps:
+            async for step in steps:
+                yield step
+
+    async def embed(self, tally: Tally, workers: Workers, *, background: bool) -> AsyncGenerator[IngestProgress, None]:
+        """Makes the vectors that are wanting, a write at a time. Raises KnowledgeError where the model cannot."""
+        tally.begin_embedding(await self._vectors.count_waiting())
+        model = workers.embedder.model_id
+        await workers.keeper.current()
+        yield tally.progress()
+        while True:
+            async with aclosing(self._held(tally, "", background)) as waits:
+                async for step in waits:
+                    yield step
+            async with self._changing:
+                done = await self._embed_some(workers, model)
+            if not done:
+                break
+            tally.embedded(tally.chunks_done + done)
+            yield tally.progress()
+        await self._vectors.settle(model)
+
+    async def _embed_some(self, workers: Workers, model: str) -> int:
+        waiting = await self._vectors.waiting(model, PASSAGES_PER_WRITE)
+        if waiting:
+            vectors = await workers.embedder.embed_passages([embedded_text(head, text) for _, head, text in waiting])
+            rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
+            await workers.keeper.change(self._vectors.put(model, rows))
+        return len(waiting)
+
+    # One ingestion
+
+    async def _run(self, tally: Tally, tasks: Tasks, swept: Sequence[str | None], background: bool) -> Steps:
+        """Reads what ``tasks`` find, then looks for what is gone below ``swept`` (None: everywhere), then embeds."""
+        for stage in (tasks, self._finder.swept(swept, tally, self._remove)):
+            async with aclosing(self._read_all(stage, tally, background)) as steps:
+                async for step in steps:
+                    yield step
+        if await self._vectors.count_waiting():
+            workers = await self._workers()
+            try:
+                async with aclosing(self.embed(tally, workers, background=background)) as embedding:
+                    async for progress in embedding:
+                        yield progress
+            except KnowledgeError as stopped:
+                tally.fail(workers.embedder.name, str(stopped))
+            async with self._changing:
+                await workers.keeper.save()
+        report = tally.report()
+        if self.changed is not None and (report.added or report.updated or report.removed):
+            await self.changed()
+        yield report
+
+    async def _read_all(self, tasks: Tasks, tally: Tally, background: bool) -> AsyncGenerator[IngestProgress, None]:
+        listed: list[Task] = []
+        async with aclosing(tasks):
+            async for portion in tasks:
+                listed += portion
+                tally.files_total += len(portion)
+                yield tally.progress()
+                if len(listed) >= _READ_AT_ONCE:
+                    async with aclosing(self._read(listed, tally, background)) as steps:
+                        async for step in steps:
+                            yield step
+                    listed = []
+        async with aclosing(self._read(listed, tally, background)) as steps:
+            async for step in steps:
+                yield step
+
+    async def _read(
+        self, tasks: Sequence[Task], tally: Tally, background: bool
+    ) -> AsyncGenerator[IngestProgress, None]:
+        for path, collection, folder in tasks:
+            name = os.path.basename(path)  # noqa: PTH119
+            async with aclosing(self._held(tally, name, background)) as waits:
+                async for step in waits:
+                    yield step
+            yield tally.progress(name)
+            ingest = (await self._workers()).ingest
+            async with self._changing:
+                outcome = await ingest.file(Path(path), collection, folder)
+            tally.count(path, outcome)
+
+    async def _held(self, tally: Tally, current: str, background: bool) -> AsyncGenerator[IngestProgress, None]:
+        """Says once what the work waits for, and waits."""
+        if held := self.pace.held(background=background):
+            tally.hold(held)
+            yield tally.progress(current, held)
+            await self.pace.turn(background=background)
+            tally.hold("")
+
+    async def _remove(self, document_ids: Sequence[str], tally: Tally) -> None:
+        if document_ids:
+            keeper = (await self._workers()).keeper
+            async with self._changing:
+                await keeper.current()
+                await keeper.change(self._store.remove(document_ids))
+            tally.count_removed(len(document_ids))
