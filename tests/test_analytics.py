@@ -53,6 +53,7 @@ def test_later_only_the_month_itself_counts() -> None:
 def test_a_forecast_ends_with_what_is_spent_and_knows_daylight_saving() -> None:
     last = datetime(2026, 10, 31, 23, 59, 59, tzinfo=BERLIN)
     assert month_forecast([], Decimal(31), last).quantize(Decimal("0.01")) == Decimal(31)
+    assert month_forecast([], Decimal("0.00012"), last) == Decimal("0.00012")  # never less, however it is rounded
     middle = datetime(2026, 10, 16, 12, tzinfo=BERLIN)  # half of its 745 hours is half an hour later
     assert month_forecast([], Decimal(10), middle) > Decimal(20)
 

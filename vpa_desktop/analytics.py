@@ -176,4 +176,4 @@ def month_forecast(rows: Iterable[UsageRow], spent: Decimal, now: datetime) -> D
     day = Decimal(24 * 3600)
     gone = max(Decimal((at - first).total_seconds()), day)
     left = max(Decimal((ends - at).total_seconds()), Decimal())
-    return (spent + paid * left / gone).quantize(Decimal("0.0001"))
+    return max(spent, (spent + paid * left / gone).quantize(Decimal("0.0001")))

@@ -15,6 +15,14 @@ from tests.e2e.program import Program
 
 POSIX = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
 
+CTRL_C_COUNTS = """
+import signal
+from vpa_desktop.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+raise SystemExit(main())
+"""
+"""The program as a terminal starts it: what runs in the background of a script is born deaf to Ctrl+C."""
+
 
 def write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +59,7 @@ def test_sync_finds_new_files_and_a_forgotten_folder_keeps_its_documents(program
 def test_watch_follows_until_it_is_interrupted(program: Program, tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     write(folder / "one.md", "# One\n\nThe harbour closes at nine.\n")
-    command = [sys.executable, "-m", "vpa_desktop", "docs", "watch", str(folder)]
+    command = [sys.executable, "-c", CTRL_C_COUNTS, "docs", "watch", str(folder)]
     with subprocess.Popen(
         command, cwd=tmp_path, env=program.variables({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as watch:
