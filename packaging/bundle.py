@@ -138,7 +138,7 @@ def is_kept(target: str) -> bool:
 
 
 STRIPPED = ("xllamacpp.abi3.so", "libpython*.so*")
-"""Libraries of Linux that come with tables for a debugger: without them 102 MB are 26. Others are as they were built."""
+"""Libraries of Linux that come with tables for debuggers: without them 102 MB are 26. All else is as it was built."""
 
 
 def linked_with(file: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Wraps the frozen program for macOS: signs the application, makes a disk image, has Apple notarise it.
 
 Runs on a Mac only: codesign, hdiutil, xcrun. Without VPA_CODESIGN_IDENTITY nothing is signed and the person must allow
-the program in System Settings; with it, VPA_NOTARY_PROFILE names the profile that ``notarytool store-credentials`` made.
+the program in System Settings; with it, VPA_NOTARY_PROFILE names the profile that ``notarytool store-credentials``
+made.
 """
 
 from __future__ import annotations

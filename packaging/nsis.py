@@ -32,7 +32,7 @@ def wrap(folder: Path, target: Path) -> Path:
 
 def compile_installer(folder: Path, made: Path, icon: Path) -> None:
     """Compile the recipe over a folder; raises SetupFailed where makensis is missing or refuses it."""
-    makensis = shutil.which("makensis") or str(Path(os.environ.get("ProgramFiles(x86)", "")) / "NSIS" / "makensis.exe")
+    makensis = shutil.which("makensis") or str(Path(os.environ.get("PROGRAMFILES(X86)", "")) / "NSIS" / "makensis.exe")
     if not Path(makensis).exists():
         raise env.SetupFailed("makensis is not here. Install NSIS 3 (Debian: apt-get install nsis)")
     size_kb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 1024 + 1
@@ -50,7 +50,7 @@ def compile_installer(folder: Path, made: Path, icon: Path) -> None:
 
 
 def _sign(files: list[Path]) -> None:
-    """Sign with the certificate that VPA_SIGNTOOL names the command for; a build without one is not signed and says so."""
+    """Sign with the command in VPA_SIGNTOOL; a build without one is not signed and says so."""
     command = os.environ.get("VPA_SIGNTOOL")
     if not command:
         print("-- not signed: VPA_SIGNTOOL is not set, so Windows will warn at the first start", file=sys.stderr)

@@ -219,7 +219,7 @@ class Walk:
         entry = (self.debian.folder / "usr/share/applications/vpa-desktop.desktop").read_text()
         command = re.sub(r" %\w", "", re.findall(r"^Exec=(.*)$", entry, re.MULTILINE)[0])
         session = (
-            "Xvfb :7 -screen 0 1280x860x24 -nolisten tcp >/dev/null 2>&1 & "
+            "Xvfb :7 -screen 0 1366x960x24 -nolisten tcp >/dev/null 2>&1 & "
             "export DISPLAY=:7; sleep 2; dbus-run-session -- sh -c '"
             "openbox & sleep 1; date +%s.%N >started; "
             f"({command}) 2>window.log & "
