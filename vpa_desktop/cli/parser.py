@@ -52,6 +52,13 @@ def _group(commands: argparse._SubParsersAction[_Parser], name: str, text: str) 
     return parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
 
 
+def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, required=required, default=None, metavar="FILE", help="the file to write"
+    )
+    parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
+
+
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "ask", "Ask a question; text piped in is added to it.", "ask:ask")
     p.add_argument("text", nargs="*", metavar="TEXT")
@@ -115,12 +122,21 @@ def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
-    group = _group(commands, "chats", "Your conversations: list, show, search, delete.")
+    group = _group(commands, "chats", "Your conversations: list, show, search, export, import, delete.")
     _command(group, "list", "List the conversations.", "conversations:list_conversations")
     p = _command(group, "show", "Show one conversation.", "conversations:show")
     p.add_argument("id", metavar="ID")
     p = _command(group, "search", "Find conversations by their words.", "conversations:search")
     p.add_argument("words", nargs="+", metavar="WORDS")
+    p = _command(group, "export", "Write one conversation, or all, to a file.", "conversations:export")
+    p.add_argument("id", nargs="?", metavar="ID", help="without one: all of them")
+    p.add_argument(
+        "--format", choices=("md", "json", "html"), default=None, help="without it the file's ending decides; "
+        "json can be imported again, nothing of it is lost"
+    )  # fmt: skip
+    _output(p)
+    p = _command(group, "import", "Add what is not here yet from a JSON export.", "conversations:import_file")
+    p.add_argument("file", type=Path, metavar="FILE")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID")
 
