@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 
 from vpa_desktop import __version__
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _providers(commands)
     _keys(commands)
     _figures(commands)
+    _audit(commands)
     _serve(commands)
     return parser
 
@@ -214,6 +216,22 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
 
 
+def _audit(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "audit", "What was done with keys, data and requests: list, verify, export.")
+    p = _command(group, "list", "List entries, newest first.", "audit:list_entries")
+    for name, text in (("action", "what was done"), ("target", "with what, or for whom"), ("result", "how it ended")):
+        p.add_argument(f"--{name}", default="", metavar="WORD", help=f"only entries with this word in {text}")
+    p.add_argument("--since", type=_moment, default=None, metavar="DATE", help="such as 2026-11-30 or 2026-11-30T14:00")
+    p.add_argument("--until", type=_moment, default=None, metavar="DATE", help="before this date or moment")
+    p.add_argument("--limit", type=_positive, default=200, metavar="N", help="at most so many (200)")
+    p = _command(group, "verify", "Check that no entry was changed, added or removed.", "audit:verify")
+    p.add_argument(
+        "--against", type=Path, default=None, metavar="FILE", help="an earlier export: also find what was cut off since"
+    )
+    p = _command(group, "export", "Write every entry as a line of JSON, with its hashes.", "audit:export")
+    _output(p)
+
+
 def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "serve", "A local endpoint that speaks OpenAI's chat completions.", "serve:serve")
     p.add_argument("--port", type=_port, default=8642, metavar="N", help="the port (8642; 0 takes a free one)")
@@ -233,6 +251,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError) as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-11-30 or 2026-11-30T14:00") from exc
 
 
 def _port(text: str) -> int:
