@@ -11,6 +11,8 @@ from vpa_desktop.catalog import KINDS
 from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of
 
+SHELLS = ("bash", "zsh", "fish")
+
 
 class _Parser(argparse.ArgumentParser):
     """Says a usage error in the form of every other error."""
@@ -26,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="vpa-desktop",
         description="One chat window over every LLM you use. Without a command it opens the window.",
     )
-    parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}")
+    parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}", help="print the version")
     parser.add_argument("--home", type=_folder, default=None, help="keep everything under this folder")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="command", parser_class=_Parser)
@@ -38,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _figures(commands)
     _audit(commands)
     _serve(commands)
+    _explaining(commands)
     return parser
 
 
@@ -65,15 +68,15 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "ask", "Ask a question; text piped in is added to it.", "ask:ask")
     p.add_argument("text", nargs="*", metavar="TEXT")
     p.add_argument("--provider", metavar="ID", help="ask this provider first")
-    p.add_argument("--model", metavar="NAME")
+    p.add_argument("--model", metavar="NAME", help="the model of that provider")
     p.add_argument("--conversation", metavar="ID|new", help="add to this conversation, or start one")
     p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
     p.add_argument("--docs", action=argparse.BooleanOptionalAction, default=None, help="search your documents, or not")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
-    p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE")
+    p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE", help="a picture")
     p.add_argument("--system", metavar="TEXT", help="instructions for the model")
-    p.add_argument("--temperature", type=_temperature, default=None, metavar="X")
-    p.add_argument("--max-tokens", type=_positive, default=None, metavar="N")
+    p.add_argument("--temperature", type=_temperature, default=None, metavar="X", help="0 to 2")
+    p.add_argument("--max-tokens", type=_positive, default=None, metavar="N", help="the longest answer")
     p.add_argument("--local-only", action="store_true", help="answer on this machine or not at all")
     p.add_argument("--over-limit", action="store_true", help="send it although a spending limit could be passed")
     p.add_argument("--fresh", action="store_true", help="do not answer from the cache")
@@ -86,22 +89,22 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "docs", "Your documents: add, list, remove, search.")
     p = _command(group, "add", "Add files and folders.", "documents:add")
     p.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    p.add_argument("--collection", default="", metavar="NAME")
+    p.add_argument("--collection", default="", metavar="NAME", help="put them into this collection")
     _command(group, "sync", "Look again at every folder and file that was added.", "documents:sync")
     p = _command(group, "watch", "Add folders and follow them until Ctrl+C.", "documents:watch")
     p.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="without one: the folders added before")
-    p.add_argument("--collection", default="", metavar="NAME")
+    p.add_argument("--collection", default="", metavar="NAME", help="put them into this collection")
     _command(group, "folders", "List the folders that are followed.", "documents:folders")
     p = _command(group, "forget", "Follow folders no longer; their documents stay.", "documents:forget")
     p.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     p = _command(group, "list", "List the documents.", "documents:list_documents")
-    p.add_argument("--collection", default=None, metavar="NAME")
+    p.add_argument("--collection", default=None, metavar="NAME", help="only this collection")
     p = _command(group, "remove", "Take documents out; the files stay.", "documents:remove")
     p.add_argument("ids", nargs="+", metavar="ID")
     p = _command(group, "search", "Find passages.", "documents:search")
     p.add_argument("query", metavar="QUERY")
-    p.add_argument("--top-k", type=_positive, default=None, metavar="N")
-    p.add_argument("--collection", action="append", default=[], metavar="NAME")
+    p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
+    p.add_argument("--collection", action="append", default=[], metavar="NAME", help="only this collection")
     _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
     _golden(group)
 
@@ -118,7 +121,7 @@ def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
         ("list", "List the questions, and how their last runs went.", "golden:list_questions"),
     ):
         p = _command(group, name, text, run)
-        p.add_argument("--collection", default=None, metavar="NAME")
+        p.add_argument("--collection", default=None, metavar="NAME", help="only this collection")
     p = _command(group, "remove", "Forget questions.", "golden:remove")
     p.add_argument("ids", nargs="+", metavar="ID")
 
@@ -148,7 +151,7 @@ def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(group, "list", "List the providers in the order they are asked.", "providers:list_providers")
     p = _command(group, "add", "Add or change a provider.", "providers:add")
     p.add_argument("id", metavar="ID", help="your own name for it")
-    p.add_argument("--kind", required=True, choices=sorted(KINDS))
+    p.add_argument("--kind", required=True, choices=sorted(KINDS), help="what it speaks")
     p.add_argument("--preset", choices=[preset.id for preset in PRESETS], help="a known openai_compatible service")
     _fields(p)
     p.add_argument("--default", action="store_true", help="ask it first")
@@ -208,7 +211,7 @@ def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "costs", "What was spent, and the limits.", "figures:costs")
-    p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider")
+    p.add_argument("--by", choices=("provider", "model", "key", "day"), default="provider", help="a row for each")
     _command(commands, "stats", "Requests, times and success per provider.", "figures:stats")
     p = _command(commands, "drill", "Let a provider fail on purpose, with no key and no cost.", "drill:drill")
     p.add_argument("id", nargs="?", metavar="ID", help="which one fails; without it the first of the chain")
@@ -239,6 +242,11 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--show-token", action="store_true", help="print the token that clients need, and end")
     p.add_argument("--new-token", action="store_true", help="make another token; the old one is worth nothing")
     p.add_argument("--user", default="local", metavar="NAME", help="whose token: its rules and limits count")
+
+
+def _explaining(commands: argparse._SubParsersAction[_Parser]) -> None:
+    p = _command(commands, "completion", "Print the script with which a shell completes commands.", "shells:completion")
+    p.add_argument("shell", choices=SHELLS, help="the shell it is for")
 
 
 def _folder(text: str) -> Path:
