@@ -36,6 +36,7 @@ from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
@@ -122,8 +123,9 @@ class System:
 
     def _in_force(self, loaded: LoadedSettings) -> Settings:
         """The settings with what the environment and then what the policies say over them."""
-        settings = self.policy.applied(apply_environment(loaded.settings, self._environ))
-        self.problems = (*loaded.problems, *self.policy.problems)
+        chosen, old_names = heed_old_variables(loaded.settings, self._environ)
+        settings = self.policy.applied(apply_environment(chosen, self._environ))
+        self.problems = (*loaded.problems, *old_names, *self.policy.problems)
         return settings
 
     async def _embedder(self) -> Embedder:

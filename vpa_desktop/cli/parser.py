@@ -211,6 +211,11 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _explaining(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "migrate", "Take over what another program left.")
+    p = _command(group, "legacy", "Take over the configuration of VPARAGLLMIntegration: settings, keys, a backup.",
+                 "migrate:legacy")  # fmt: skip
+    p.add_argument("file", nargs="?", type=Path, metavar="FILE", help="its JSON or .env file; without one: variables")
+    p.add_argument("--remove-keys", action="store_true", help="take keys out of FILE once the vault has them")
     p = _command(commands, "completion", "Print the script with which a shell completes commands.", "shells:completion")
     p.add_argument("shell", choices=SHELLS, help="the shell it is for")
 
