@@ -32,7 +32,7 @@ def _say(taken: TakenOver, options: argparse.Namespace, out: Output) -> None:
     for provider_id, said in taken.keys.items():
         out.line(f"key       {provider_id}: {said}")
     for sentence in taken.left_out:
-        out.line(f"left out  {sentence.removesuffix('.')}.")
+        out.line(f"left out  {sentence.replace(' was left out', '', 1).removesuffix('.')}.")
     for path in taken.backups:
         out.line(f"backup    {path}")
     if not taken.written and "stored" not in taken.keys.values():
