@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard
+from vpa_desktop.assistant.archive_desk import ArchiveDesk
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.guarded_build import guarded
@@ -90,6 +91,7 @@ class System:
         self._settings = self._in_force(loaded)
         self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
+        self.archive = ArchiveDesk(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)

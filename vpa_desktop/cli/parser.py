@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 
 from vpa_desktop import __version__
@@ -37,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     _providers(commands)
     _keys(commands)
     _figures(commands)
+    _audit(commands)
     _serve(commands)
     _explaining(commands)
     return parser
@@ -53,6 +55,13 @@ def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, r
 def _group(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse._SubParsersAction[_Parser]:
     parser = commands.add_parser(name, help=text, description=text)
     return parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
+
+
+def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, required=required, default=None, metavar="FILE", help="the file to write"
+    )
+    parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
 
 
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -118,12 +127,21 @@ def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
-    group = _group(commands, "chats", "Your conversations: list, show, search, delete.")
+    group = _group(commands, "chats", "Your conversations: list, show, search, export, import, delete.")
     _command(group, "list", "List the conversations.", "conversations:list_conversations")
     p = _command(group, "show", "Show one conversation.", "conversations:show")
     p.add_argument("id", metavar="ID")
     p = _command(group, "search", "Find conversations by their words.", "conversations:search")
     p.add_argument("words", nargs="+", metavar="WORDS")
+    p = _command(group, "export", "Write one conversation, or all, to a file.", "conversations:export")
+    p.add_argument("id", nargs="?", metavar="ID", help="without one: all of them")
+    p.add_argument(
+        "--format", choices=("md", "json", "html"), default=None, help="without it the file's ending decides; "
+        "json can be imported again, nothing of it is lost"
+    )  # fmt: skip
+    _output(p)
+    p = _command(group, "import", "Add what is not here yet from a JSON export.", "conversations:import_file")
+    p.add_argument("file", type=Path, metavar="FILE")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID")
 
@@ -201,6 +219,22 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
 
 
+def _audit(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "audit", "What was done with keys, data and requests: list, verify, export.")
+    p = _command(group, "list", "List entries, newest first.", "audit:list_entries")
+    for name, text in (("action", "what was done"), ("target", "with what, or for whom"), ("result", "how it ended")):
+        p.add_argument(f"--{name}", default="", metavar="WORD", help=f"only entries with this word in {text}")
+    p.add_argument("--since", type=_moment, default=None, metavar="DATE", help="such as 2026-11-30 or 2026-11-30T14:00")
+    p.add_argument("--until", type=_moment, default=None, metavar="DATE", help="before this date or moment")
+    p.add_argument("--limit", type=_positive, default=200, metavar="N", help="at most so many (200)")
+    p = _command(group, "verify", "Check that no entry was changed, added or removed.", "audit:verify")
+    p.add_argument(
+        "--against", type=Path, default=None, metavar="FILE", help="an earlier export: also find what was cut off since"
+    )
+    p = _command(group, "export", "Write every entry as a line of JSON, with its hashes.", "audit:export")
+    _output(p)
+
+
 def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "serve", "A local endpoint that speaks OpenAI's chat completions.", "serve:serve")
     p.add_argument("--port", type=_port, default=8642, metavar="N", help="the port (8642; 0 takes a free one)")
@@ -230,6 +264,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError) as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-11-30 or 2026-11-30T14:00") from exc
 
 
 def _port(text: str) -> int:
