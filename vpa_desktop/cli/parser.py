@@ -140,7 +140,12 @@ def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
         "json can be imported again, nothing of it is lost"
     )  # fmt: skip
     _output(p)
-    p = _command(group, "import", "Add what is not here yet from a JSON export.", "conversations:import_file")
+    p = _command(
+        group,
+        "import",
+        "Add what is not here yet from an export, ours or another program's.",
+        "conversations:import_file",
+    )
     p.add_argument("file", type=Path, metavar="FILE")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID")
