@@ -344,15 +344,15 @@ def test_archives_are_read_as_they_come(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[bytes, str]] = {
-    "no JSON": (b"hello", "not JSON"),
-    "cut": (json.dumps(CHATGPT).encode()[:-20], "not JSON"),
-    "UTF-16": (json.dumps(CHATGPT).encode("utf-16"), "not JSON"),
-    "deep": (b"[" * 100_000, "not JSON"),
-    "another program's": (b'{"hello": 1}', "Known are: Chatbox, ChatGPT, Cherry Studio"),
+    "no JSON": (b"hello", "not whole JSON"),
+    "cut": (json.dumps(CHATGPT).encode()[:-20], "not whole JSON"),
+    "UTF-16": (json.dumps(CHATGPT).encode("utf-16"), "not whole JSON"),
+    "deep": (b"[" * 100_000, "not whole JSON"),
+    "another program's": (b'{"hello": 1}', "Known are those of Chatbox, ChatGPT, Cherry Studio"),
     "a number": (b"1", "Known are"),
-    "nothing": (b"", "not JSON"),
+    "nothing": (b"", "not whole JSON"),
     "no messages": (b'[{"mapping": {}}]', "no message in it"),
-    "half a zip": (b"PK\x03\x04" + bytes(50), "not JSON"),
+    "half a zip": (b"PK\x03\x04" + bytes(50), "not whole JSON"),
 }
 
 
@@ -370,7 +370,7 @@ def test_a_bad_file_gets_one_sentence(case: str, tmp_path: Path) -> None:
 def test_what_is_not_there_and_what_is_too_large_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="There is no file"):
         read_export(tmp_path / "gone.json")
-    with pytest.raises(UsageError, match="no export of a program that is known"):
+    with pytest.raises(UsageError, match="no export of conversations that is known"):
         read_export(tmp_path)
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from vpa_desktop.assistant.conversation_file import read_conversations, write_conversations
+from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
 from vpa_desktop.errors import UsageError
+from vpa_desktop.importing.exports import Export, read_export
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
@@ -26,6 +28,8 @@ ENDINGS: Final[dict[str, ExportFormat]] = {
     ".htm": "html",
 }
 
+OURS: Final = "VPA Desktop"
+
 Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
 
 
@@ -38,6 +42,8 @@ class Imported:
     messages: int
     unchanged: int
     arrived: tuple[Arrived, ...] = ()
+    program: str = OURS
+    empty: int = 0
 
 
 def format_of(path: Path) -> ExportFormat:
@@ -51,7 +57,7 @@ def format_of(path: Path) -> ExportFormat:
 
 
 class ArchiveDesk:
-    """Writes conversations to files, and takes our own files in."""
+    """Writes conversations to files, and takes in our own files and the exports of other programs."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -80,16 +86,26 @@ class ArchiveDesk:
         return count
 
     async def take_in(self, path: Path) -> Imported:
-        """Add the conversations of one of our JSON files that are not here yet; raises UsageError, StorageError."""
-        arrived = tuple([await self._archive.put_in(each) for each in read_conversations(path)])
+        """Add the conversations of an export, ours or another program's, that are not here yet.
+
+        Raises UsageError, StorageError; then nothing was added.
+        """
+        if is_ours(path):
+            export = Export(OURS, read_conversations(path))
+        else:
+            export = await asyncio.to_thread(read_export, path)
+        arrived = tuple([await self._archive.put_in(each) for each in export.conversations])
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),
             sum(each.added for each in arrived),
             sum(each.unchanged for each in arrived),
             arrived,
+            export.program,
+            export.empty,
         )
-        await self._note("conversations imported", path.name, conversations=done.new, messages=done.messages)
+        facts = {"program": export.program, "conversations": done.new, "messages": done.messages}
+        await self._note("conversations imported", path.name, **facts)
         return done
 
     async def must_exist(self, conversation_id: str) -> ConversationRecord:

@@ -141,7 +141,12 @@ def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
         "json can be imported again, nothing of it is lost"
     )  # fmt: skip
     _output(p)
-    p = _command(group, "import", "Add what is not here yet from a JSON export.", "conversations:import_file")
+    p = _command(
+        group,
+        "import",
+        "Add what is not here yet from an export, ours or another program's.",
+        "conversations:import_file",
+    )
     p.add_argument("file", type=Path, metavar="FILE")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID")
@@ -259,6 +264,11 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _explaining(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "migrate", "Take over what another program left.")
+    p = _command(group, "legacy", "Take over the configuration of VPARAGLLMIntegration: settings, keys, a backup.",
+                 "migrate:legacy")  # fmt: skip
+    p.add_argument("file", nargs="?", type=Path, metavar="FILE", help="its JSON or .env file; without one: variables")
+    p.add_argument("--remove-keys", action="store_true", help="take keys out of FILE once the vault has them")
     p = _command(commands, "completion", "Print the script with which a shell completes commands.", "shells:completion")
     p.add_argument("shell", choices=SHELLS, help="the shell it is for")
 

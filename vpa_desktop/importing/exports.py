@@ -31,7 +31,7 @@ class Reader(Protocol):
 READERS: Final = tuple(
     cast(Reader, each) for each in (jan, cherry_studio, open_webui, chatgpt, claude, librechat, chatbox)
 )
-KNOWN: Final = ", ".join(sorted((each.NAME for each in READERS), key=str.lower))
+KNOWN: Final = ", ".join(sorted(("VPA Desktop", *(each.NAME for each in READERS)), key=str.lower))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ def read_export(path: Path) -> Export:
     except OSError as exc:
         raise StorageError(f"{path} cannot be read", exc.strerror or str(exc), "Mend its permissions") from exc
     except (ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as exc:
-        raise _refused(path, "It is not whole, or not JSON text in UTF-8", "Export it again") from exc
+        raise _refused(path, "It is not whole JSON text in UTF-8, or a damaged archive", "Export it again") from exc
     found = [(reader, each) for each in documents for reader in READERS if reader.is_it(each)]
     if not found:
-        raise _refused(path, "It is no export of a program that is known", f"Known are: {KNOWN}")
+        raise _refused(path, "It is no export of conversations that is known", f"Known are those of {KNOWN}")
     program = found[0][0]
     chats = [chat for reader, each in found if reader is program for chat in reader.read(each)]
     made = [to_conversations(chat) for chat in chats]
