@@ -201,6 +201,7 @@ def _make_app() -> QApplication:
 
 def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) -> MainWindow:
     from vpa_desktop.ui.main_window import MainWindow, chosen_theme
+    from vpa_desktop.ui.placing import place
     from vpa_desktop.ui.theme import apply_palette, apply_style_sheet, icon
 
     look = _settings_now(paths, environ).settings.window
@@ -209,8 +210,7 @@ def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) ->
     app.setWindowIcon(icon("sparkles", theme.accent, 64))
     window = MainWindow(look)
     apply_style_sheet(app, theme)
-    if geometry := _read_geometry(paths):
-        window.restore(geometry)
+    place(window, _read_geometry(paths))
     window.show()
     return window
 
@@ -306,13 +306,13 @@ def _log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _read_geometry(paths: Paths) -> bytes:
     try:
-        return (paths.home / "window.geometry").read_bytes()
+        return paths.window_geometry.read_bytes()
     except OSError:
         return b""
 
 
 def _write_geometry(paths: Paths, window: MainWindow) -> None:
     try:
-        write_atomically(paths.home / "window.geometry", bytes(window.saveGeometry().data()))
+        write_atomically(paths.window_geometry, bytes(window.saveGeometry().data()))
     except (OSError, VPAError) as exc:
         log.warning("The window's place was not stored: %s", exc)
