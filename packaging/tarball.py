@@ -24,6 +24,8 @@ def wrap(folder: Path, target: Path) -> Path:
     share.mkdir()
     for source in (LINUX / "vpa-desktop.desktop", LINUX / "vpa-desktop.svg"):
         shutil.copy(source, share)
+    for source in frozen.EXTRAS.iterdir():
+        shutil.copy(source, share)
     for script in ("install.sh", "README"):
         shutil.copy(LINUX / f"tarball-{script}", root / script)
     (root / "install.sh").chmod(0o755)
