@@ -96,7 +96,8 @@ def _lay_out(root: Path, place: Path, version: str) -> None:
     command = root / "usr" / "bin" / "vpa-desktop"
     command.parent.mkdir(parents=True)
     command.symlink_to(f"../lib/vpa-desktop/{version}/vpa-desktop")
-    _copy(LINUX / "vpa-desktop.desktop", share / "applications")
+    (share / "applications").mkdir(parents=True)
+    (share / "applications" / "vpa-desktop.desktop").write_text(desktop_entry(), encoding="utf-8")
     _copy(LINUX / "vpa-desktop.svg", share / "icons" / "hicolor" / "scalable" / "apps")
     for size in ICON_SIZES:
         icon = share / "icons" / "hicolor" / f"{size}x{size}" / "apps" / "vpa-desktop.png"
@@ -125,6 +126,12 @@ def _write_documentation(folder: Path, place: Path, version: str) -> None:
     )
     _write_gz(folder / "changelog.Debian.gz", entry)
     _write_gz(folder / "changelog.gz", (env.ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+
+def desktop_entry() -> str:
+    """The entry of the menu, with the types of files that the program can be asked to open."""
+    lines = (LINUX / "mime-types").read_text(encoding="utf-8").splitlines()
+    return filled(LINUX / "vpa-desktop.desktop", MIME_TYPES="".join(f"{line.split()[0]};" for line in lines))
 
 
 def filled(path: Path, **more: str) -> str:

@@ -262,7 +262,7 @@ class Walk:
         return "answered, and the dashboard opened"
 
     def close_window(self) -> str:
-        self.debian.person("DISPLAY=:7 xdotool search --onlyvisible --name 'VPA Desktop' windowquit", check=False)
+        self.debian.person("DISPLAY=:7 xdotool key alt+F4", check=False)
         self._wait_for(lambda: not self._is_open(), 20, "it did not close")
         self.end_window()
         log = self._file("window.log")

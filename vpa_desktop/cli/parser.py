@@ -70,7 +70,7 @@ def _open(commands: argparse._SubParsersAction[_Parser]) -> None:
     text = "Open the window and add files or folders to the documents, as a file manager does."
     p = commands.add_parser("open", help=text, description=text)
     p.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
-    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files or folders")
+    p.add_argument("files", nargs="*", type=Path, metavar="FILE", help="files or folders; without any, only the window")
 
 
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
