@@ -111,7 +111,8 @@ def build(keep: bool = False) -> Path:
         strip()
     shutil.copy(env.ROOT / "resources" / "notices" / "THIRD-PARTY.md", NOTES)
     materials = NOTES / MATERIALS
-    run([str(python), str(here / "materials.py"), str(TAKEN), str(materials)], "writing the bill of materials")
+    command = [str(python), str(here / "materials.py"), str(TAKEN), str(materials), str(NOTES / "licences")]
+    print(run(command, "writing the bill of materials").strip(), file=sys.stderr)
     examine()
     write_extras(python)
     return FOLDER
