@@ -24,7 +24,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "packaging" / "locks" / "weights.txt"
 NEEDED = ("Xvfb", "xdotool", "scrot")
-DISPLAY = ":77"
 
 
 class Installed:
@@ -62,9 +61,12 @@ class Installed:
 
     def show(self, shots: Path) -> float:
         """Open the window, take its picture, close it; returns the seconds until it was visible."""
-        screen = subprocess.Popen(["Xvfb", DISPLAY, "-screen", "0", "1366x960x24", "-nolisten", "tcp"])
-        environ = {**self.environ, "DISPLAY": DISPLAY}
-        time.sleep(2)
+        read, write = os.pipe()
+        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1366x960x24", "-nolisten", "tcp"]
+        screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            environ = {**self.environ, "DISPLAY": f":{pipe.readline().strip()}"}
         began = time.monotonic()
         window = subprocess.Popen([str(self.bin / "vpa-desktop")], env=environ, cwd=self.place)
         try:
@@ -73,7 +75,9 @@ class Installed:
             seconds = time.monotonic() - began
             time.sleep(6)
             shots.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["scrot", "--overwrite", str(shots / "wheel-window.png")], env=environ, check=True)
+            picture = shots / "wheel-window.png"
+            picture.unlink(missing_ok=True)
+            subprocess.run(["scrot", str(picture)], env=environ, check=True)
             return seconds
         finally:
             window.terminate()
