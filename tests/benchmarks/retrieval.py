@@ -13,7 +13,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
@@ -53,8 +53,8 @@ class Library:
         self._words = PassageSearch(database)
 
     @classmethod
-    async def of(cls, folder: Path, home: Path) -> Library:
-        """Opens or fills the home of a set."""
+    async def of(cls, folder: Path, home: Path, is_wanted: Callable[[str], bool] = bool) -> Library:
+        """Opens or fills the home of a set, with those of its documents whose names are wanted."""
         library = cls(await Database.open(home / "vpa.db", backups=home / "backups"), home)
         if await library.knowledge.count() == 0:
             files = home / "files"
@@ -62,7 +62,7 @@ class Library:
                 files = folder
             else:
                 await asyncio.to_thread(write_files, folder, files)
-            paths = sorted(files.glob("*.md"))
+            paths = sorted(file for file in files.glob("*.md") if is_wanted(file.stem))
             async for event in library.knowledge.add_paths(paths):
                 if isinstance(event, IngestReport):
                     print(
