@@ -72,6 +72,16 @@ class Worker:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
+    def start(self) -> None:
+        """Starts the child if none runs, without waiting for it; the first request needs not do it then."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._closed and self._process is None:
+                    self._running()
+                    self._start_idle_timer()
+            finally:
+                self._lock.release()
+
     def request(self, payload: bytes, timeout_s: float) -> bytes:
         """Sends one request and waits for its answer.
 
@@ -244,6 +254,8 @@ def _child_environment() -> dict[str, str]:
     kept["PYTHONPATH"] = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
     kept["PYTHONUTF8"] = "1"
     kept["TOKENIZERS_PARALLELISM"] = "false"
+    # numpy's threads take a tenth of a second to start, and no child does linear algebra with it.
+    kept.setdefault("OPENBLAS_NUM_THREADS", "1")
     return kept
 
 
