@@ -306,13 +306,13 @@ def _log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _read_geometry(paths: Paths) -> bytes:
     try:
-        return (paths.home / "window.geometry").read_bytes()
+        return paths.window_geometry.read_bytes()
     except OSError:
         return b""
 
 
 def _write_geometry(paths: Paths, window: MainWindow) -> None:
     try:
-        write_atomically(paths.home / "window.geometry", bytes(window.saveGeometry().data()))
+        write_atomically(paths.window_geometry, bytes(window.saveGeometry().data()))
     except (OSError, VPAError) as exc:
         log.warning("The window's place was not stored: %s", exc)

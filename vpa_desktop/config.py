@@ -197,6 +197,21 @@ class Paths:
         """The encrypted key file, used only where the person chose it over the system keyring."""
         return self.home / "keys.vault"
 
+    @property
+    def serve_tokens(self) -> Path:
+        """What clients of the local endpoint show."""
+        return self.home / "serve-tokens"
+
+    @property
+    def window_lock(self) -> Path:
+        """Held by the window that is open on this data folder."""
+        return self.home / "window.lock"
+
+    @property
+    def window_geometry(self) -> Path:
+        """Where the window was."""
+        return self.home / "window.geometry"
+
     def make(self) -> None:
         """Create the folders for this person only (0700); raises ConfigError with the reason."""
         try:

@@ -41,10 +41,11 @@ from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
 from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -134,12 +135,7 @@ class System:
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        name = self._settings.rag.embedding_model
-        if name == "default":
-            return OnnxEmbedder()
-        from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder
-
-        return await SentenceTransformersEmbedder.load(name)
+        return await open_embedder(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.

@@ -22,7 +22,7 @@ from tests.benchmarks.retrieval_sets import mark, read_lines, read_spans, span_r
 from vpa_desktop.config import resource_path
 from vpa_desktop.rag import faiss_index, retrieval
 from vpa_desktop.rag.chunks import tokenizer_from
-from vpa_desktop.rag.embedder import OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 
 if TYPE_CHECKING:
     from vpa_desktop.rag.index import Ids, Vectors
@@ -71,7 +71,7 @@ def pieces_of(text: str, chars: int, overlap: int) -> list[str]:
     return [piece for piece in found if piece]
 
 
-async def spans_of_peers(folder: Path, embedder: OnnxEmbedder, most: int) -> list[float]:
+async def spans_of_peers(folder: Path, embedder: Embedder, most: int) -> list[float]:
     """Prints how much of the answers is in what peers' settings find, and returns the shares."""
     import numpy as np
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.cli.output import Output, counted, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import StorageError, UsageError
@@ -40,7 +40,7 @@ async def verify(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     fits = verdict.ok and missing is None
     why = verdict.why or (f"Entry {missing} of {options.against} is gone or is another one now" if missing else "")
     if fits:
-        out.line(f"The audit is whole: {verdict.entries} entries, none changed, added or removed.")
+        out.line(f"The audit is whole: {counted(verdict.entries, 'entry')}, none changed, added or removed.")
         out.line(f"Last hash: {verdict.last_hash or '-'}")
     out.document({**to_plain(verdict), "ok": fits, "first_bad": verdict.first_bad or missing, "why": why})
     if not fits:
@@ -56,7 +56,7 @@ async def export(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             async for line in AuditLog(system.db).lines():
                 file.write(line.encode() + b"\n")
                 count += 1
-    out.line(f"Exported {count} entries to {options.output}")
+    out.line(f"Exported {counted(count, 'entry')} to {options.output}")
     out.document({"file": options.output, "entries": count})
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vpa_desktop.assistant.archive_desk import OURS
-from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.cli.output import Output, counted, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.records import ConversationRecord
@@ -44,7 +44,7 @@ async def export(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     async with opened(paths, out) as system:
         ids = [options.id] if options.id else []
         count = await system.archive.export(ids, options.output, options.format, overwrite=options.force)
-    out.line(f"Exported {_counted(count, 'conversation')} to {options.output}")
+    out.line(f"Exported {counted(count, 'conversation')} to {options.output}")
     out.document({"file": options.output, "conversations": count})
     return 0
 
@@ -54,12 +54,12 @@ async def import_file(options: argparse.Namespace, paths: Paths, out: Output) ->
     async with opened(paths, out) as system:
         done = await system.archive.take_in(options.file)
     out.line(
-        f"{_counted(done.new, 'new conversation')} of {done.conversations}; "
-        f"{_counted(done.messages, 'message')} added, {done.unchanged} here already"
+        f"{counted(done.new, 'new conversation')} of {done.conversations}; "
+        f"{counted(done.messages, 'message')} added, {done.unchanged} here already"
         + ("" if done.program == OURS else f" (from {done.program})")
     )
     if done.empty:
-        out.line(f"{_counted(done.empty, 'conversation')} had no words in it and stayed out")
+        out.line(f"{counted(done.empty, 'conversation')} had no words in it and stayed out")
     out.document(done)
     return 0
 
@@ -72,10 +72,6 @@ async def delete(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     out.line(f"Deleted: {record.title}")
     out.document({"deleted": record.id})
     return 0
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _print(records: list[ConversationRecord], out: Output) -> None:

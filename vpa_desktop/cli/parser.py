@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     _keys(commands)
     _figures(commands)
     _audit(commands)
+    _data(commands)
     _serve(commands)
     _explaining(commands)
     return parser
@@ -238,6 +239,19 @@ def _audit(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     p = _command(group, "export", "Write every entry as a line of JSON, with its hashes.", "audit:export")
     _output(p)
+
+
+def _data(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "data", "All your data: backup, restore, export, erase, check.")
+    _command(group, "backup", "Make a verified copy of the database, also while the window is open.", "data:backup")
+    p = _command(group, "restore", "Put a backup in the place of the database, which is kept.", "data:restore")
+    p.add_argument("file", type=Path, metavar="FILE", help="a file, or the name of one in the backups folder")
+    p = _command(group, "export", "Write everything in open formats into one ZIP file.", "data:export")
+    _output(p)
+    p = _command(group, "erase", "Remove everything: data, settings, index, logs, backups, keys.", "data:erase_data")
+    p.add_argument("--yes", action="store_true", help="do it; without it only say what would be removed")
+    p.add_argument("--keep-keys", action="store_true", help="leave the keys in the system's keyring")
+    _command(group, "check", "Check the database, the index, the audit and the backups.", "data:check")
 
 
 def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from vpa_desktop.cli.output import Output
@@ -24,11 +24,17 @@ async def opened(paths: Paths, out: Output) -> AsyncIterator[System]:
         environ["VPA_VAULT_PASSPHRASE"] = getpass.getpass("Passphrase of the key file: ")
     system = await build_system(paths, environ=environ)
     try:
-        for problem in (*system.problems, *system.db.notices):
-            out.note(f"warning: {problem.rstrip('.')}.")
+        _warn(system.problems if system.db.read_only else (*system.problems, *system.db.notices), out)
         yield system
+        if system.db.read_only:  # else the error that a change ends with says the same
+            _warn(system.db.notices, out)
     finally:
         await system.aclose()
+
+
+def _warn(problems: Iterable[str], out: Output) -> None:
+    for problem in problems:
+        out.note(f"warning: {problem.rstrip('.')}.")
 
 
 def read_secret(prompt: str) -> str:
