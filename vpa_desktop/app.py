@@ -201,6 +201,7 @@ def _make_app() -> QApplication:
 
 def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) -> MainWindow:
     from vpa_desktop.ui.main_window import MainWindow, chosen_theme
+    from vpa_desktop.ui.placing import place
     from vpa_desktop.ui.theme import apply_palette, apply_style_sheet, icon
 
     look = _settings_now(paths, environ).settings.window
@@ -209,8 +210,7 @@ def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) ->
     app.setWindowIcon(icon("sparkles", theme.accent, 64))
     window = MainWindow(look)
     apply_style_sheet(app, theme)
-    if geometry := _read_geometry(paths):
-        window.restore(geometry)
+    place(window, _read_geometry(paths))
     window.show()
     return window
 

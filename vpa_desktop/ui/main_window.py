@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -35,6 +35,7 @@ from vpa_desktop.ui.drop import DropOverlay, dropped_paths
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
 from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
+from vpa_desktop.ui.placing import USUAL
 from vpa_desktop.ui.sidebar import Sidebar
 from vpa_desktop.ui.status import StatusLine
 from vpa_desktop.ui.tasks import TaskOwner
@@ -70,7 +71,7 @@ class MainWindow(QMainWindow):
         self.tasks.failed.connect(self.show_error)
         self.setWindowTitle("VPA Desktop")
         self.setMinimumSize(720, 480)
-        self.resize(1280, 860)
+        self.resize(USUAL)
         self.setAcceptDrops(True)
         self.ingestion = Ingestion(self.tasks)
         self.sidebar = Sidebar()
@@ -352,10 +353,6 @@ class MainWindow(QMainWindow):
         self.chat.composer.edit.set_scale(scale)
 
     # Window
-
-    def restore(self, geometry: bytes) -> None:
-        """Takes the place and size the window had."""
-        self.restoreGeometry(QByteArray(geometry))
 
     def raise_up(self) -> None:
         """Brings the window before the others, as when the program is started again."""
