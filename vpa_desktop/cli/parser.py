@@ -281,6 +281,8 @@ def _explaining(commands: argparse._SubParsersAction[_Parser]) -> None:
                  "migrate:legacy")  # fmt: skip
     p.add_argument("file", nargs="?", type=Path, metavar="FILE", help="its JSON or .env file; without one: variables")
     p.add_argument("--remove-keys", action="store_true", help="take keys out of FILE once the vault has them")
+    p = _command(commands, "help", "Print the manual: its topics, or one of them.", "manual:show_help")
+    p.add_argument("topic", nargs="*", metavar="TOPIC", help="a title, or words")
     p = _command(commands, "completion", "Print the script with which a shell completes commands.", "shells:completion")
     p.add_argument("shell", choices=SHELLS, help="the shell it is for")
 
