@@ -1,4 +1,4 @@
-"""``python -m vpa_desktop`` and the ``vpa-desktop`` command."""
+"""``python -m vpa_desktop`` and the ``vpa-desktop`` command, for people and for the program's own children."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import sys
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
+        from vpa_desktop.children import CHILD_FLAG, give_back_library_path, run_child
+
+        give_back_library_path()
+        if sys.argv[1:2] == [CHILD_FLAG]:
+            return run_child(sys.argv[2:])
         from vpa_desktop.cli import main as run
 
         return run()

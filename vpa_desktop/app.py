@@ -93,6 +93,26 @@ def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
         return 1
 
 
+def paint_once(paths: Paths, environ: Mapping[str, str]) -> dict[str, float]:
+    """Shows the window until its first paint, for measuring; returns when that was, and the memory then in MB.
+
+    The window has nothing behind it and is taken away again. Raises ConfigError where Qt cannot start.
+    """
+    import time
+
+    import psutil
+
+    check_qt(environ)
+    gc.disable()
+    app = _make_app()
+    window = _show_window(app, paths, environ)
+    _wait_for_paint(window)
+    found = {"painted_at": time.time(), "resident_mb": psutil.Process().memory_info().rss / 1e6}
+    window.close()
+    gc.enable()
+    return found
+
+
 # 1. Before Qt
 
 
@@ -201,6 +221,7 @@ def _make_app() -> QApplication:
 
 def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) -> MainWindow:
     from vpa_desktop.ui.main_window import MainWindow, chosen_theme
+    from vpa_desktop.ui.placing import place
     from vpa_desktop.ui.theme import apply_palette, apply_style_sheet, icon
 
     look = _settings_now(paths, environ).settings.window
@@ -209,8 +230,7 @@ def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) ->
     app.setWindowIcon(icon("sparkles", theme.accent, 64))
     window = MainWindow(look)
     apply_style_sheet(app, theme)
-    if geometry := _read_geometry(paths):
-        window.restore(geometry)
+    place(window, _read_geometry(paths))
     window.show()
     return window
 
@@ -306,13 +326,13 @@ def _log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _read_geometry(paths: Paths) -> bytes:
     try:
-        return (paths.home / "window.geometry").read_bytes()
+        return paths.window_geometry.read_bytes()
     except OSError:
         return b""
 
 
 def _write_geometry(paths: Paths, window: MainWindow) -> None:
     try:
-        write_atomically(paths.home / "window.geometry", bytes(window.saveGeometry().data()))
+        write_atomically(paths.window_geometry, bytes(window.saveGeometry().data()))
     except (OSError, VPAError) as exc:
         log.warning("The window's place was not stored: %s", exc)

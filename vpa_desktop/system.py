@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard
+from vpa_desktop.assistant.archive_desk import ArchiveDesk
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.guarded_build import guarded
@@ -28,6 +29,7 @@ from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
+from vpa_desktop.assistant.update_notice import UpdateNotice
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
@@ -36,12 +38,14 @@ from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -59,6 +63,7 @@ from vpa_desktop.records import (
     SearchReport,
     SystemStatus,
 )
+from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.security.vault import KeyVault, open_vault
 from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
 from vpa_desktop.storage.conversations import ConversationStore
@@ -89,6 +94,7 @@ class System:
         self._settings = self._in_force(loaded)
         self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
+        self.archive = ArchiveDesk(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
@@ -122,18 +128,14 @@ class System:
 
     def _in_force(self, loaded: LoadedSettings) -> Settings:
         """The settings with what the environment and then what the policies say over them."""
-        settings = self.policy.applied(apply_environment(loaded.settings, self._environ))
-        self.problems = (*loaded.problems, *self.policy.problems)
+        chosen, old_names = heed_old_variables(loaded.settings, self._environ)
+        settings = self.policy.applied(apply_environment(chosen, self._environ))
+        self.problems = (*loaded.problems, *old_names, *self.policy.problems)
         return settings
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        name = self._settings.rag.embedding_model
-        if name == "default":
-            return OnnxEmbedder()
-        from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder
-
-        return await SentenceTransformersEmbedder.load(name)
+        return await open_embedder(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.
@@ -153,6 +155,7 @@ class System:
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
+                asyncio.create_task(self._update_notice().run(), name="look for a newer release"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
@@ -166,9 +169,12 @@ class System:
         ]
 
     async def _look_for_vault(self) -> None:
-        """Find out whether there is a place for keys, before the person relies on it."""
+        """Find out whether there is a place for keys, before the person relies on it.
+
+        Where no provider needs a key of it, it is not opened: that may ask for a password at the first start.
+        """
         try:
-            await self.vault.ids()
+            await (self.vault.look() if self._keys is None else self.vault.ids())
         except SecretError as exc:
             self.setup.notices["vault"] = str(exc)
 
@@ -193,6 +199,11 @@ class System:
     def _tell_of_documents(self, step: IngestProgress | IngestReport) -> None:
         for tell in self._document_listeners:
             tell(step)
+
+    def _update_notice(self) -> UpdateNotice:
+        note = AuditLog(self.db).append
+        notices, book = self.setup.notices, self.policy
+        return UpdateNotice(lambda: self._settings, self.paths.update_file, notices, lambda: book.book, note)
 
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""

@@ -54,7 +54,7 @@ async def both_sides(folder: Path, home: Path, others: Sequence[Path], most: int
         wrong.append(f"{other.name} {100 * await answered(library, foreign) / len(foreign):.0f}")
     await library.aclose()
     if folder.name.startswith(_PARTED):
-        half = await Library.of(folder, home / f"{folder.name}_half", is_in_half)
+        half = await Library.of(folder, home / f"{folder.name}_half", is_wanted=is_in_half)
         foreign = [text for text, document in own if not is_in_half(document)]
         wrong.append(f"its other half {100 * await answered(half, foreign) / len(foreign):.0f}")
         await half.aclose()

@@ -25,7 +25,7 @@ from tests.benchmarks.retrieval_sets import mark, read_lines, read_spans, span_r
 from vpa_desktop.config import resource_path
 from vpa_desktop.rag import faiss_index, retrieval
 from vpa_desktop.rag.chunks import tokenizer_from
-from vpa_desktop.rag.embedder import OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
 
 if TYPE_CHECKING:
     from vpa_desktop.rag.index import Ids, Vectors
@@ -77,7 +77,7 @@ def pieces_of(text: str, chars: int, overlap: int) -> list[str]:
     return [piece for piece in found if piece]
 
 
-async def kept_vectors(embedder: OnnxEmbedder, texts: Sequence[str], folder: Path) -> Vectors:
+async def kept_vectors(embedder: Embedder, texts: Sequence[str], folder: Path) -> Vectors:
     """Returns vectors, batch by batch from the folder where an earlier run, even one that was ended, left them."""
     import numpy as np
 
@@ -108,7 +108,7 @@ def _keep(file: Path, vectors: Vectors) -> Vectors:
     return vectors
 
 
-async def spans_of_peers(folder: Path, embedder: OnnxEmbedder, most: int, kept: Path) -> list[float]:
+async def spans_of_peers(folder: Path, embedder: Embedder, most: int, kept: Path) -> list[float]:
     """Prints how much of the answers is in what peers' settings find, and returns the shares.
 
     Vectors are kept in the folder ``kept`` for the next run.

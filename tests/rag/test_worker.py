@@ -16,7 +16,7 @@ import pytest
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
-from vpa_desktop.rag.worker import WORKER_FLAG, Worker, WorkerDied, worker_command
+from vpa_desktop.rag.worker import Worker, WorkerDied
 
 SIZES = ChunkSizes(resource_path("models", "tokenizer.json"))
 
@@ -105,11 +105,6 @@ def test_an_idle_child_is_given_back_and_comes_again() -> None:
         worker.close()
     with pytest.raises(WorkerDied):
         worker.request(request, 30)
-
-
-def test_a_frozen_program_starts_itself_as_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert worker_command("parser", ["x"]) == [sys.executable, WORKER_FLAG, "parser", "x"]
 
 
 def test_a_child_that_was_started_early_answers_the_first_request() -> None:

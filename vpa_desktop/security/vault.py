@@ -64,6 +64,9 @@ class KeyVault(Protocol):
     async def ids(self) -> list[str]:
         """The entries that have a key here, sorted: a provider's id, with # and more for its further keys."""
 
+    async def look(self) -> None:
+        """Raises SecretError where there is no such place here; nobody is asked for a password."""
+
     @property
     def needs_passphrase(self) -> bool:
         """True where a passphrase has to be typed before it can be used."""
@@ -79,6 +82,9 @@ class _NoPassphrase:
 
     async def unlock(self, passphrase: str) -> None:
         """Nothing is to be done."""
+
+    async def look(self) -> None:
+        """It is there."""
 
 
 class MemoryVault(_NoPassphrase):
@@ -156,6 +162,10 @@ class KeyringVault(_NoPassphrase):
         """The providers that have a key here, sorted."""
         return await self._call(self._read_index)
 
+    async def look(self) -> None:
+        """Raises VaultUnavailable where there is none. Reading would ask a person who has no key for a password."""
+        await self._call(self._found)
+
     def _read_index(self) -> list[str]:
         text = self._found().get_password(SERVICE, _INDEX)
         try:
@@ -191,6 +201,16 @@ class KeyringVault(_NoPassphrase):
                 raise VaultLocked("The system keyring is locked", "It was not unlocked", INSTEAD) from error
             why = str(error) or type(error).__name__
             raise VaultUnavailable("The system keyring cannot be used", why, INSTEAD) from error
+
+
+async def forget_everything(vault: KeyVault) -> list[str]:
+    """Removes every key of ours from a vault; returns the entries there were. Raises SecretError."""
+    entries = await vault.ids()
+    for entry in entries:
+        await vault.delete(entry)
+    if isinstance(vault, KeyringVault):
+        await vault.delete(_INDEX)
+    return entries
 
 
 def _choose_backend() -> KeyringBackend:

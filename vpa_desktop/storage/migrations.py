@@ -67,7 +67,7 @@ def _apply(conn: sqlite3.Connection, migration: Migration) -> None:
         raise
 
 
-def back_up(path: Path, backups: Path, *, now: datetime | None = None) -> Path:
+def back_up(path: Path, backups: Path, *, now: datetime | None = None, keep: int = BACKUPS_KEPT) -> Path:
     """Copies the database to ``backups``, verifies the copy, keeps the newest three; returns the copy's path.
 
     The copy is made from a connection of its own: from one with an open transaction it would never end.
@@ -90,7 +90,7 @@ def back_up(path: Path, backups: Path, *, now: datetime | None = None) -> Path:
         raise
     make_private(target)
     sync_folder(backups)
-    for old in list_backups(path, backups)[BACKUPS_KEPT:]:
+    for old in list_backups(path, backups)[keep:]:
         old.unlink(missing_ok=True)
     return target
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -35,6 +35,7 @@ from vpa_desktop.ui.drop import DropOverlay, dropped_paths
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
 from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
+from vpa_desktop.ui.placing import USUAL
 from vpa_desktop.ui.sidebar import Sidebar
 from vpa_desktop.ui.status import StatusLine
 from vpa_desktop.ui.tasks import TaskOwner
@@ -70,7 +71,7 @@ class MainWindow(QMainWindow):
         self.tasks.failed.connect(self.show_error)
         self.setWindowTitle("VPA Desktop")
         self.setMinimumSize(720, 480)
-        self.resize(1280, 860)
+        self.resize(USUAL)
         self.setAcceptDrops(True)
         self.ingestion = Ingestion(self.tasks)
         self.sidebar = Sidebar()
@@ -267,6 +268,7 @@ class MainWindow(QMainWindow):
             "smaller": lambda: self._scale_by(1 / 1.1),
             "sidebar": lambda: self.show_sidebar(not self.sidebar.isVisible()),
             "help": self._show_keys,
+            "manual": self._show_help,
         }
         for key in KEYS:
             for sequence in key.sequences:
@@ -301,7 +303,17 @@ class MainWindow(QMainWindow):
             self.sidebar.search.clear()
 
     def _show_keys(self) -> None:
-        KeysDialog(self).open()
+        dialog = KeysDialog(self)
+        dialog.manual_wanted.connect(self._show_help)
+        dialog.open()
+
+    def _show_help(self) -> None:
+        from vpa_desktop.ui.help import HelpDialog
+        from vpa_desktop.ui.links import follow
+
+        dialog = HelpDialog(self)
+        dialog.link_wanted.connect(lambda link: self.tasks.spawn("link", follow(dialog, link)))
+        dialog.show()
 
     # Look
 
@@ -341,10 +353,6 @@ class MainWindow(QMainWindow):
         self.chat.composer.edit.set_scale(scale)
 
     # Window
-
-    def restore(self, geometry: bytes) -> None:
-        """Takes the place and size the window had."""
-        self.restoreGeometry(QByteArray(geometry))
 
     def raise_up(self) -> None:
         """Brings the window before the others, as when the program is started again."""
