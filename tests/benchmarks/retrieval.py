@@ -142,7 +142,7 @@ async def spans(folder: Path, home: Path, most: int) -> None:
     print(f"\nAnswers in the prompt ({folder.name}, {len(rows)} questions)")
     print(f"  {'':48}{'span recall':>12}{'whole answer':>14}{'tokens':>8}")
     print(f"  {'VPA Desktop, default settings':48}{recall:12.3f}{whole:14.3f}{tokens_mean:8.0f}", flush=True)
-    peers = await spans_of_peers(folder, library.embedder, most)
+    peers = await spans_of_peers(folder, library.embedder, most, home / "peers")
     mark("span recall 0.87 at about 900 tokens", recall >= 0.87 and tokens_mean <= 950)
     mark("above the best peer's settings", all(recall > peer for peer in peers))
     await library.aclose()
@@ -168,7 +168,7 @@ async def measure(arguments: argparse.Namespace, home: Path) -> None:
     if (arguments.sets / SPANS).is_dir() and (not arguments.only or SPANS in arguments.only):
         await spans(arguments.sets / SPANS, home / SPANS, arguments.queries * 2)
     if arguments.peers:
-        await compare(arguments.peers, arguments.sets, home)
+        await compare(arguments.peers, arguments.sets)
 
 
 def main() -> None:
