@@ -77,7 +77,7 @@ class ChatView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
-        strip = IngestStrip(ingestion)
+        strip = IngestStrip(ingestion, is_brief=True)
         strip.setMaximumWidth(800)
         for widget, ends in ((strip, (4, 4)), (self.composer, (4, 14))):
             row = QHBoxLayout()
