@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.ui.chat.composer import Composer
 from vpa_desktop.ui.chat.find_bar import FindBar
+from vpa_desktop.ui.chat.finding import mark_words
 from vpa_desktop.ui.chat.header import ChatHeader
 from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.chat.welcome import Welcome
@@ -198,4 +199,5 @@ class ChatView(QWidget):
             at, step = len(places) - 1, 0
         chosen = (at + step) % len(places)
         self.transcript.make_current(places[chosen])
+        mark_words(self.transcript, places[chosen], words)
         self.find_bar.show_place(chosen + 1, len(places))
