@@ -34,6 +34,7 @@ from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.evidence import Feedback
+from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -377,11 +378,12 @@ class System:
         )
 
     def _route_in_words(self) -> str:
-        route = self.manager.route(LLMRequest(()))
+        route = self.manager.stops(LLMRequest(()))
         if not route:
             return "No provider"
-        first = route[0]
-        return "Local demonstration model" if is_demonstration(first.config) else first.provider_id
+        first, asked = route[0], admit(self.manager, route).stops[0]
+        name = "Local demonstration model" if is_demonstration(asked.provider.config) else asked.provider_id
+        return name if asked is first else f"{name} ({first.provider_id} does not work now)"
 
     async def save_settings(self, changes: Mapping[str, Any]) -> None:
         """Write settings by dotted key; they count at once."""
