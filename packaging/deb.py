@@ -52,6 +52,13 @@ PACKAGES = {
 }
 """A library of the system -> the package that has it, with its newer name first where it was renamed."""
 
+COMPLETIONS = {
+    "bash": "bash-completion/completions/vpa-desktop",
+    "zsh": "zsh/vendor-completions/_vpa-desktop",
+    "fish": "fish/vendor_completions.d/vpa-desktop.fish",
+}
+"""Shell -> where it looks for a program's completion, in /usr/share."""
+
 OF_LIBC = re.compile(r"(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libutil)\.so\.\d")
 
 
@@ -89,7 +96,8 @@ def _lay_out(root: Path, place: Path, version: str) -> None:
     command = root / "usr" / "bin" / "vpa-desktop"
     command.parent.mkdir(parents=True)
     command.symlink_to(f"../lib/vpa-desktop/{version}/vpa-desktop")
-    _copy(LINUX / "vpa-desktop.desktop", share / "applications")
+    (share / "applications").mkdir(parents=True)
+    (share / "applications" / "vpa-desktop.desktop").write_text(desktop_entry(), encoding="utf-8")
     _copy(LINUX / "vpa-desktop.svg", share / "icons" / "hicolor" / "scalable" / "apps")
     for size in ICON_SIZES:
         icon = share / "icons" / "hicolor" / f"{size}x{size}" / "apps" / "vpa-desktop.png"
@@ -98,8 +106,11 @@ def _lay_out(root: Path, place: Path, version: str) -> None:
     metainfo = next(LINUX.glob("*.metainfo.xml"))
     (share / "metainfo").mkdir()
     (share / "metainfo" / metainfo.name).write_text(filled(metainfo), encoding="utf-8")
+    _copy(frozen.EXTRAS / "vpa-desktop.1.gz", share / "man" / "man1")
+    for shell, where in COMPLETIONS.items():
+        (share / where).parent.mkdir(parents=True)
+        shutil.copy(frozen.EXTRAS / f"completion.{shell}", share / where)
     _write_documentation(share / "doc" / "vpa-desktop", place, version)
-    _mark_as_installed(place)
 
 
 def _write_documentation(folder: Path, place: Path, version: str) -> None:
@@ -117,9 +128,10 @@ def _write_documentation(folder: Path, place: Path, version: str) -> None:
     _write_gz(folder / "changelog.gz", (env.ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
-def _mark_as_installed(place: Path) -> None:
-    """Say how this copy came here, for the sentences that tell how to mend it."""
-    (place / "_internal" / "installed-by").write_text("deb\n", encoding="utf-8")
+def desktop_entry() -> str:
+    """The entry of the menu, with the types of files that the program can be asked to open."""
+    lines = (LINUX / "mime-types").read_text(encoding="utf-8").splitlines()
+    return filled(LINUX / "vpa-desktop.desktop", MIME_TYPES="".join(f"{line.split()[0]};" for line in lines))
 
 
 def filled(path: Path, **more: str) -> str:

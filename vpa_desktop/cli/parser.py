@@ -30,8 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}", help="print the version")
     parser.add_argument("--home", type=_folder, default=None, help="keep everything under this folder")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, files=())
     commands = parser.add_subparsers(metavar="command", parser_class=_Parser)
+    _open(commands)
     _ask(commands)
     _docs(commands)
     _chats(commands)
@@ -69,6 +70,13 @@ def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         help="the file to write" if required else "write the report there: Markdown, or JSON where it ends in .json",
     )
     parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
+
+
+def _open(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Open the window and add files or folders to the documents, as a file manager does."
+    p = commands.add_parser("open", help=text, description=text)
+    p.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
+    p.add_argument("files", nargs="*", type=Path, metavar="FILE", help="files or folders; without any, only the window")
 
 
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
