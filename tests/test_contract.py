@@ -5,6 +5,7 @@ The contract is read where it is kept, beside the working tree; elsewhere the te
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import re
 from collections.abc import Iterator
@@ -113,6 +114,31 @@ def test_home_stands_before_or_after_and_json_with_each() -> None:
         before = build_parser().parse_args(["--home", "there", *line])
         assert (after.home, before.home) == (Path("there"), Path("there")), line
         assert (after.json, before.json) == (True, False)
+
+
+def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command's parser with its words."""
+    waiting: list[tuple[str, argparse.ArgumentParser]] = [("", build_parser())]
+    while waiting:
+        name, parser = waiting.pop()
+        yield name, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += [(f"{name} {word}".strip(), each) for word, each in action.choices.items()]
+
+
+def test_every_command_and_option_says_what_it_is_for_and_takes_a_home() -> None:
+    for name, parser in parsers():
+        assert parser.description, name
+        assert "--home" in parser._option_string_actions, name
+        for action in parser._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (name, action.dest)
+
+
+def test_home_may_stand_between_the_words_of_a_command() -> None:
+    for line in (["--home", "x", "docs", "list"], ["docs", "--home", "x", "list"], ["docs", "list", "--home", "x"]):
+        assert build_parser().parse_args(line).home == Path("x"), line
+    assert build_parser().parse_args(["--home", "x", "docs", "list", "--home", "y"]).home == Path("y")
 
 
 def test_every_command_names_a_coroutine_that_is_there() -> None:
