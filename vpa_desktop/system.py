@@ -60,6 +60,7 @@ from vpa_desktop.records import (
     SearchReport,
     SystemStatus,
 )
+from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.security.vault import KeyVault, open_vault
 from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
 from vpa_desktop.storage.conversations import ConversationStore
@@ -95,6 +96,8 @@ class System:
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        if not db.read_only:
+            self.setup.finder.store.noted = AuditLog(db).append_anyway
         self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
         self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
