@@ -135,11 +135,8 @@ def check_qt(environ: Mapping[str, str]) -> None:
                 "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)",
                 'Start it on a desktop, or use the command line: vpa-desktop ask "your question"',
             )
-        wanted = dict(QT_LIBRARIES)
-        if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
-            wanted |= X11_LIBRARIES
-        if missing := [name for name in wanted if not _loads(name)]:
-            packages = " ".join(wanted[name] for name in missing)
+        if missing := missing_libraries(environ):
+            packages = " ".join(missing.values())
             raise ConfigError(
                 "The window cannot open",
                 f"Qt needs libraries that are not installed here ({', '.join(missing)})",
@@ -149,6 +146,17 @@ def check_qt(environ: Mapping[str, str]) -> None:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as exc:
         raise ConfigError("The window cannot open", f"Qt could not be loaded ({exc})", "Install PySide6") from exc
+
+
+def missing_libraries(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns what Qt needs and cannot load here, with the Debian package that has it; nothing but on Linux."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    platform = environ.get("QT_QPA_PLATFORM", "")
+    wanted = dict(QT_LIBRARIES)
+    if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
+        wanted |= X11_LIBRARIES
+    return {name: package for name, package in wanted.items() if not _loads(name)}
 
 
 def _loads(library: str) -> bool:

@@ -100,6 +100,8 @@ class System:
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        if not db.read_only:
+            self.setup.finder.store.noted = AuditLog(db).append_anyway
         self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
         self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)

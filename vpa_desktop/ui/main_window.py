@@ -259,6 +259,7 @@ class MainWindow(QMainWindow):
             "find": self._find,
             "model": self._choose_model,
             "regenerate": self.presenter.regenerate,
+            "export": self.desk.export_shown,
             "escape": self._escape,
             "settings": lambda: self.go(SETTINGS),
             "tab1": lambda: self.go(CHAT),
