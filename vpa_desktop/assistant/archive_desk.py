@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchiv
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
+from vpa_desktop.storage.rows import portions
 
 ExportFormat = Literal["md", "json", "html"]
 FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
@@ -81,13 +83,15 @@ class ArchiveDesk:
 
     async def take_in(self, path: Path) -> Imported:
         """Add the conversations of one of our JSON files that are not here yet; raises UsageError, StorageError."""
-        arrived = tuple([await self._archive.put_in(each) for each in read_conversations(path)])
+        arrived: list[Arrived] = []
+        for some in portions(await asyncio.to_thread(read_conversations, path)):  # what waits together is one commit
+            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),
             sum(each.added for each in arrived),
             sum(each.unchanged for each in arrived),
-            arrived,
+            tuple(arrived),
         )
         await self._note("conversations imported", path.name, conversations=done.new, messages=done.messages)
         return done
