@@ -21,7 +21,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,8 +63,17 @@ X11_LIBRARIES: Final = {
 BuildBackend = Callable[[Paths, Mapping[str, str]], Coroutine[Any, Any, "Backend"]]
 
 
-def run_window(paths: Paths, *, environ: Mapping[str, str] = os.environ, build: BuildBackend | None = None) -> int:
-    """Opens the window and returns the exit code when it was closed."""
+def run_window(
+    paths: Paths,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    build: BuildBackend | None = None,
+    files: Sequence[Path] = (),
+) -> int:
+    """Opens the window, adds the files to the documents, and returns the exit code when it was closed.
+
+    Where a window is open on the same data already, that one comes up and takes the files.
+    """
     try:
         check_qt(environ)
     except VPAError as error:
@@ -75,13 +84,13 @@ def run_window(paths: Paths, *, environ: Mapping[str, str] = os.environ, build: 
     except VPAError as error:
         # The window opens all the same: the backend fails for the same reason, and the window says it.
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-    return main(paths, environ, build or build_backend)
+    return main(paths, environ, build or build_backend, files)
 
 
-def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
+def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend, files: Sequence[Path] = ()) -> int:
     """Runs the window; a fault nobody expected becomes a crash report and exit code 1."""
     try:
-        return _run(paths, environ, build)
+        return _run(paths, environ, build, files)
     except Exception:
         log.exception("The program ended because of a fault of its own")
         report = write_crash_report(paths, traceback.format_exc())
@@ -189,7 +198,7 @@ def write_crash_report(paths: Paths, text: str) -> Path:
 # 3 to 6. Qt
 
 
-def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
+def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend, files: Sequence[Path]) -> int:
     gc.disable()  # what is made until the first paint stays; looking through it again and again costs a tenth
     from vpa_desktop.ui.instance import OneInstance
 
@@ -197,9 +206,11 @@ def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
     instance = OneInstance(paths.home)
     if not instance.is_first:
         gc.enable()
-        return instance.raise_first()
+        return instance.raise_first(files)
     window = _show_window(app, paths, environ)
     instance.raise_wanted.connect(window.raise_up)
+    instance.files_wanted.connect(window.open_files)
+    window.open_files(files)
     _wait_for_paint(window)
     gc.enable()
     instance.listen()
@@ -229,6 +240,7 @@ def _make_app() -> QApplication:
 
 def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) -> MainWindow:
     from vpa_desktop.ui.main_window import MainWindow, chosen_theme
+    from vpa_desktop.ui.placing import place
     from vpa_desktop.ui.theme import apply_palette, apply_style_sheet, icon
 
     look = _settings_now(paths, environ).settings.window
@@ -237,8 +249,7 @@ def _show_window(app: QApplication, paths: Paths, environ: Mapping[str, str]) ->
     app.setWindowIcon(icon("sparkles", theme.accent, 64))
     window = MainWindow(look)
     apply_style_sheet(app, theme)
-    if geometry := _read_geometry(paths):
-        window.restore(geometry)
+    place(window, _read_geometry(paths))
     window.show()
     return window
 

@@ -28,20 +28,24 @@ from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
+from vpa_desktop.assistant.update_notice import UpdateNotice
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.evidence import Feedback
+from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -128,18 +132,14 @@ class System:
 
     def _in_force(self, loaded: LoadedSettings) -> Settings:
         """The settings with what the environment and then what the policies say over them."""
-        settings = self.policy.applied(apply_environment(loaded.settings, self._environ))
-        self.problems = (*loaded.problems, *self.policy.problems)
+        chosen, old_names = heed_old_variables(loaded.settings, self._environ)
+        settings = self.policy.applied(apply_environment(chosen, self._environ))
+        self.problems = (*loaded.problems, *old_names, *self.policy.problems)
         return settings
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        name = self._settings.rag.embedding_model
-        if name == "default":
-            return OnnxEmbedder()
-        from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder
-
-        return await SentenceTransformersEmbedder.load(name)
+        return await open_embedder(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.
@@ -159,6 +159,7 @@ class System:
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
+                asyncio.create_task(self._update_notice().run(), name="look for a newer release"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
@@ -172,9 +173,12 @@ class System:
         ]
 
     async def _look_for_vault(self) -> None:
-        """Find out whether there is a place for keys, before the person relies on it."""
+        """Find out whether there is a place for keys, before the person relies on it.
+
+        Where no provider needs a key of it, it is not opened: that may ask for a password at the first start.
+        """
         try:
-            await self.vault.ids()
+            await (self.vault.look() if self._keys is None else self.vault.ids())
         except SecretError as exc:
             self.setup.notices["vault"] = str(exc)
 
@@ -199,6 +203,11 @@ class System:
     def _tell_of_documents(self, step: IngestProgress | IngestReport) -> None:
         for tell in self._document_listeners:
             tell(step)
+
+    def _update_notice(self) -> UpdateNotice:
+        note = AuditLog(self.db).append
+        notices, book = self.setup.notices, self.policy
+        return UpdateNotice(lambda: self._settings, self.paths.update_file, notices, lambda: book.book, note)
 
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""
@@ -379,11 +388,12 @@ class System:
         )
 
     def _route_in_words(self) -> str:
-        route = self.manager.route(LLMRequest(()))
+        route = self.manager.stops(LLMRequest(()))
         if not route:
             return "No provider"
-        first = route[0]
-        return "Local demonstration model" if is_demonstration(first.config) else first.provider_id
+        first, asked = route[0], admit(self.manager, route).stops[0]
+        name = "Local demonstration model" if is_demonstration(asked.provider.config) else asked.provider_id
+        return name if asked is first else f"{name} ({first.provider_id} does not work now)"
 
     async def save_settings(self, changes: Mapping[str, Any]) -> None:
         """Write settings by dotted key; they count at once."""

@@ -89,6 +89,22 @@ async def test_dropped_files_are_added_and_a_bad_one_is_named_with_its_reason(
     assert rows(window)[1][1] == "Could not be read: it is protected by a password"
 
 
+async def test_of_several_bad_files_the_chat_says_only_how_many_and_where_the_reasons_stand(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.bad_files = {"a.pdf": "a.pdf is empty", "b.pdf": "b.pdf is empty"}
+    window.ingestion.add([Path("/x/a.pdf"), Path("/x/b.pdf")])
+    in_chat, in_documents = window.chat.findChild(IngestStrip), window.documents.findChild(IngestStrip)
+    assert in_chat is not None
+    assert in_documents is not None
+    await until(lambda: "2 could not be read; Documents says why" in words(in_chat))
+    assert in_chat._failures.isHidden()
+    assert (in_documents._failures.isHidden(), in_documents._failures.count()) == (False, 2)
+    window.go(DOCUMENTS)
+    in_documents._close.click()
+    assert (in_documents.isHidden(), in_chat.isHidden()) == (True, True)
+
+
 async def test_adding_can_be_cancelled_and_what_waits_is_forgotten(window: MainWindow, backend: FakeBackend) -> None:
     backend.pause_s = 0.05
     window.ingestion.add([Path(f"/x/{n}.md") for n in range(100)])

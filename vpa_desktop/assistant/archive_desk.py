@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from vpa_desktop.assistant.conversation_file import read_conversations, write_conversations
+from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
 from vpa_desktop.errors import UsageError
+from vpa_desktop.importing.exports import Export, read_export
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
@@ -28,6 +29,8 @@ ENDINGS: Final[dict[str, ExportFormat]] = {
     ".htm": "html",
 }
 
+OURS: Final = "VPA Desktop"
+
 Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
 
 
@@ -40,6 +43,8 @@ class Imported:
     messages: int
     unchanged: int
     arrived: tuple[Arrived, ...] = ()
+    program: str = OURS
+    empty: int = 0
 
 
 def format_of(path: Path) -> ExportFormat:
@@ -53,7 +58,7 @@ def format_of(path: Path) -> ExportFormat:
 
 
 class ArchiveDesk:
-    """Writes conversations to files, and takes our own files in."""
+    """Writes conversations to files, and takes in our own files and the exports of other programs."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -82,9 +87,16 @@ class ArchiveDesk:
         return count
 
     async def take_in(self, path: Path) -> Imported:
-        """Add the conversations of one of our JSON files that are not here yet; raises UsageError, StorageError."""
+        """Add the conversations of an export, ours or another program's, that are not here yet.
+
+        Raises UsageError, StorageError; then nothing was added.
+        """
+        if is_ours(path):
+            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
+        else:
+            export = await asyncio.to_thread(read_export, path)
         arrived: list[Arrived] = []
-        for some in portions(await asyncio.to_thread(read_conversations, path)):  # what waits together is one commit
+        for some in portions(export.conversations):  # what waits together is one commit
             arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
         done = Imported(
             len(arrived),
@@ -92,8 +104,11 @@ class ArchiveDesk:
             sum(each.added for each in arrived),
             sum(each.unchanged for each in arrived),
             tuple(arrived),
+            export.program,
+            export.empty,
         )
-        await self._note("conversations imported", path.name, conversations=done.new, messages=done.messages)
+        facts = {"program": export.program, "conversations": done.new, "messages": done.messages}
+        await self._note("conversations imported", path.name, **facts)
         return done
 
     async def must_exist(self, conversation_id: str) -> ConversationRecord:

@@ -19,6 +19,7 @@ from vpa_desktop.storage.conversation_archive import problem_of
 FORMAT: Final = "vpa-desktop conversations"
 VERSION: Final = 1
 MOST_BYTES: Final = 1_000_000_000
+_HEAD_BYTES: Final = 2_000
 
 
 async def write_conversations(file: IO[bytes], conversations: AsyncIterator[dict[str, Any]]) -> int:
@@ -32,6 +33,15 @@ async def write_conversations(file: IO[bytes], conversations: AsyncIterator[dict
         count += 1
     file.write(b"\n ]\n}\n")
     return count
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file begins like one of ours; False also for a folder, and for what is not there or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return FORMAT.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def read_conversations(path: Path) -> list[dict[str, Any]]:

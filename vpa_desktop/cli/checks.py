@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vpa_desktop.catalog import LLMProvider, LLMProviderConfig
+from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.cli.policy_remarks import policy_remarks
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Paths, apply_environment, resource_path
 from vpa_desktop.errors import VPAError
@@ -144,12 +145,8 @@ async def check_window(paths: Paths) -> list[Finding]:
 
 
 def _load_qt() -> subprocess.CompletedProcess[str]:
-    """Load Qt in a process of its own; a frozen program has no Python to run, and shows its window off screen."""
-    command = [sys.executable, "-c", "import PySide6.QtWidgets, PySide6.QtSvg, qasync"]
-    environ = dict(os.environ)
-    if getattr(sys, "frozen", False):
-        command = [sys.executable, "bench", "--paint-once", "--json"]
-        environ["QT_QPA_PLATFORM"] = "offscreen"
+    """Load Qt in a process of its own: where a library is missing it ends that process, not this one."""
+    command, environ = child_command("qt-check"), child_environment()
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environ)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vpa_desktop.assistant.archive_desk import OURS
 from vpa_desktop.cli.output import Output, counted, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
@@ -55,7 +56,10 @@ async def import_file(options: argparse.Namespace, paths: Paths, out: Output) ->
     out.line(
         f"{counted(done.new, 'new conversation')} of {done.conversations}; "
         f"{counted(done.messages, 'message')} added, {done.unchanged} here already"
+        + ("" if done.program == OURS else f" (from {done.program})")
     )
+    if done.empty:
+        out.line(f"{counted(done.empty, 'conversation')} had no words in it and stayed out")
     out.document(done)
     return 0
 

@@ -12,6 +12,7 @@ from vpa_desktop.catalog import KINDS
 from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of
 
+SHELLS = ("bash", "zsh", "fish")
 CHAT_ID: Final = "as chats list shows it"
 PROVIDER_ID: Final = "your name for the provider"
 HOME_HELP: Final = "keep everything under this folder; without it VPA_HOME, else the system's own folders"
@@ -31,10 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="vpa-desktop",
         description="One chat window over every LLM you use. Without a command it opens the window.",
     )
-    parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}")
+    parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}", help="print the version")
     parser.add_argument("--home", type=_folder, default=None, metavar="DIR", help=HOME_HELP)
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, files=())
     commands = parser.add_subparsers(metavar="command", parser_class=_Parser)
+    _open(commands)
     _ask(commands)
     _docs(commands)
     _chats(commands)
@@ -44,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _audit(commands)
     _data(commands)
     _serve(commands)
+    _explaining(commands)
     return parser
 
 
@@ -72,6 +75,13 @@ def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         help="the file to write" if required else "write the report there: Markdown, or JSON where it ends in .json",
     )
     parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
+
+
+def _open(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Open the window and add files or folders to the documents, as a file manager does."
+    p = commands.add_parser("open", help=text, description=text)
+    p.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
+    p.add_argument("files", nargs="*", type=Path, metavar="FILE", help="files or folders; without any, only the window")
 
 
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -150,8 +160,13 @@ def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
         "json can be imported again, nothing of it is lost"
     )  # fmt: skip
     _output(p)
-    p = _command(group, "import", "Add what is not here yet from a JSON export.", "conversations:import_file")
-    p.add_argument("file", type=Path, metavar="FILE", help="written by chats export")
+    p = _command(
+        group,
+        "import",
+        "Add what is not here yet from an export, ours or another program's.",
+        "conversations:import_file",
+    )
+    p.add_argument("file", type=Path, metavar="FILE", help="written by chats export, or by another program")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
     p.add_argument("id", metavar="ID", help=CHAT_ID)
 
@@ -271,6 +286,18 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--show-token", action="store_true", help="print the token that clients need, and end")
     p.add_argument("--new-token", action="store_true", help="make another token; the old one is worth nothing")
     p.add_argument("--user", default="local", metavar="NAME", help="whose token: its rules and limits count")
+
+
+def _explaining(commands: argparse._SubParsersAction[_Parser]) -> None:
+    group = _group(commands, "migrate", "Take over what another program left.")
+    p = _command(group, "legacy", "Take over the configuration of VPARAGLLMIntegration: settings, keys, a backup.",
+                 "migrate:legacy")  # fmt: skip
+    p.add_argument("file", nargs="?", type=Path, metavar="FILE", help="its JSON or .env file; without one: variables")
+    p.add_argument("--remove-keys", action="store_true", help="take keys out of FILE once the vault has them")
+    p = _command(commands, "help", "Print the manual: its topics, or one of them.", "manual:show_help")
+    p.add_argument("topic", nargs="*", metavar="TOPIC", help="a title, or words")
+    p = _command(commands, "completion", "Print the script with which a shell completes commands.", "shells:completion")
+    p.add_argument("shell", choices=SHELLS, help="the shell it is for")
 
 
 def _folder(text: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.messages import Attempt
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -16,17 +15,16 @@ if TYPE_CHECKING:
 class Stop:
     """A provider on a route. ``named_model`` is the request's own model where it is meant for this provider.
 
-    ``model`` is the one that is asked there, ``info`` what is known of it, once somebody has looked.
+    ``model`` is the one that is asked there. It may be shared by requests: nothing of one is kept in it.
     """
 
-    __slots__ = ("info", "model", "named_model", "provider", "provider_id")
+    __slots__ = ("model", "named_model", "provider", "provider_id")
 
     def __init__(self, provider: BaseLLMProvider, named_model: str | None = None) -> None:
         self.provider = provider
         self.named_model = named_model
         self.provider_id = provider.provider_id
         self.model = named_model or provider.model
-        self.info: ModelInfo | None = None
 
     def passed_over(self, reason: str) -> Attempt:
         """The line of the receipt for one that is not asked."""

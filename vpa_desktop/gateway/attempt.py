@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -41,24 +41,25 @@ CONTINUE: Final = (
 )
 
 
-@dataclass(slots=True)
 class AttemptRun:
-    """Collects one attempt as it goes. Times in milliseconds since it started; ``took_ms`` is there at its end."""
+    """Collects one attempt as it goes. Times in milliseconds since it started; ``took_ms`` is there at its end.
 
-    provider: BaseLLMProvider
-    request: LLMRequest
-    started: float = field(default_factory=time.perf_counter)
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
+    ``model`` is the one that answers, as far as known.
+    """
+
     ttft_ms: float | None = None
     done: StreamDone | None = None
-    force: bool = False
     took_ms: float = 0.0
     cost_usd: Decimal | None = None
     _usage: Usage | None = None
 
-    def __post_init__(self) -> None:
-        self.provider = self.provider.for_attempt(force=self.force)
+    def __init__(self, provider: BaseLLMProvider, request: LLMRequest, *, force: bool = False) -> None:
+        self.provider = provider.for_attempt(force=force)
+        self.request = request
+        self.model = request.model or provider.model
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.started = time.perf_counter()
 
     @property
     def passed_over(self) -> tuple[Attempt, ...]:
@@ -66,11 +67,6 @@ class AttemptRun:
         if not (gone := self.provider.passed_over):
             return ()
         return tuple(Attempt(self.provider.provider_id, self.model, "skipped", each.reason, each.ms) for each in gone)
-
-    @property
-    def model(self) -> str:
-        """The model that answers, as far as known."""
-        return (self.done and self.done.model) or self.request.model or self.provider.model
 
     @property
     def ms(self) -> float:
@@ -83,10 +79,19 @@ class AttemptRun:
             self.ttft_ms = (now - self.started) * 1000
         (self.text if isinstance(event, TextDelta) else self.reasoning).append(event.text)
 
+    def finish(self, done: StreamDone) -> None:
+        """Note that the answer is whole."""
+        self.done = done
+        if done.model:
+            self.model = done.model
+        counted = done.usage
+        if counted is not None and counted.input_tokens is not None and counted.output_tokens is not None:
+            self._usage = counted
+
     def end(self) -> None:
         """It is over: from now on its time, and the usage of a whole answer, stand still."""
         self.took_ms = self.ms
-        if self.done is not None:
+        if self.done is not None and self._usage is None:
             self._usage = self.usage()
 
     def receipt(self, outcome: AttemptOutcome, reason: str = "") -> Attempt:
@@ -118,18 +123,25 @@ class AttemptRun:
         tokens = estimate_tokens("".join(self.text) + "".join(self.reasoning)).tokens
         return tokens if self.request.max_tokens is None else min(tokens, self.request.max_tokens)
 
-    async def row(self, outcome: str, error: ProviderError | None = None) -> tuple[UsageRow, Decimal | None]:
-        """The attempt as booked, and its cost.
+    def billed(self, outcome: AttemptOutcome, error: ProviderError | None = None) -> Usage | None:
+        """What is owed for; None where nothing is.
 
         A refusal before any text costs nothing, unless the provider counted something; a stop costs the question.
         """
+        if outcome == "ok":
+            return self.usage()
         counted = (error.usage if error else None) or (self.done.usage if self.done else None)
-        billed = outcome in ("ok", "cancelled") or bool(self.text or self.reasoning) or _is_something(counted)
-        usage = self.usage(counted if error else None, is_whole=self.done is not None) if billed else Usage()
+        if outcome != "cancelled" and not (self.text or self.reasoning) and not _is_something(counted):
+            return None
+        return self.usage(counted if error else None, is_whole=self.done is not None)
+
+    def row(
+        self, outcome: AttemptOutcome, usage: Usage | None, cost: Decimal | None, error: ProviderError | None = None
+    ) -> UsageRow:
+        """The attempt as booked: ``usage`` is what was ``billed``, and ``cost`` what that costs."""
+        usage, self.cost_usd = usage or Usage(), cost
         provider, request, model = self.provider, self.request, self.model
-        config = provider.config
-        cost = self.cost_usd = await cost_usd(config, model, usage) if billed else Decimal()
-        row = UsageRow(
+        return UsageRow(
             at=datetime.now(UTC),
             provider=provider.provider_id,
             model=model,
@@ -147,9 +159,8 @@ class AttemptRun:
             user_id=request.user_id,
             key_label=provider.key_label,
             cache_write_tokens=usage.cache_write_tokens,
-            saved_usd=prices.prompt_cache_saving_usd(config, model, usage, cost),
+            saved_usd=prices.prompt_cache_saving_usd(provider.config, model, usage, cost),
         )
-        return row, cost
 
     def response(
         self, attempts: tuple[Attempt, ...], cost: Decimal | None, before: str, warnings: tuple[str, ...] = ()

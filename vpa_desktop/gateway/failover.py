@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
 from vpa_desktop.gateway.admission import Stop, admit
@@ -48,26 +48,21 @@ class ReadyAnswer:
     text: str
 
 
-class _Chosen(NamedTuple):
-    """What was chosen before the walk: the provider that the person named, a route, whom the model is meant for."""
-
-    named: str | None
-    route: Sequence[BaseLLMProvider] | None
-    model_for: str | None
-
-
 class _Tries:
     """How often one stop was tried, and how often at most; ``is_anew`` once it was asked for the whole answer."""
 
-    __slots__ = ("force", "is_anew", "is_last", "made", "most", "stop")
+    __slots__ = ("force", "is_anew", "is_last", "made", "stop")
 
     def __init__(self, stop: Stop, *, force: bool, is_last: bool) -> None:
         self.stop = stop
         self.force = force
         self.is_last = is_last
-        self.most = 1 + (stop.provider.config.max_retries if is_last else 0)
         self.made = 0
         self.is_anew = False
+
+    @property
+    def most(self) -> int:
+        return 1 + (self.stop.provider.config.max_retries if self.is_last else 0)
 
 
 class Failover:
@@ -86,13 +81,14 @@ class Failover:
     _refused: tuple[VPAError, ...] = ()
     _turned_away: tuple[Stop, ...] = ()
     _bookings: tuple[asyncio.Future[tuple[str, ...]], ...] = ()
+    _costs: tuple[Decimal | None, ...] = ()
+    _notes: tuple[str, ...] = ()
 
     def __init__(
         self,
         manager: LLMProviderManager,
         request: LLMRequest,
         ready_answers: Mapping[str, ReadyAnswer],
-        *,
         named: str | None = None,
         route: Sequence[BaseLLMProvider] | None = None,
         model_for: str | None = None,
@@ -100,18 +96,18 @@ class Failover:
         self._manager = manager
         self._request = request
         self._ready = ready_answers
-        self._chosen = _Chosen(named, route, model_for)
-        self._route: list[Stop] = []
-        self._has_rules = request.local_only or bool(manager.policy)
-        self._match = Match(manager, request)
+        self._named = named
+        self._given_route = route
+        self._model_for = model_for
+        self._route: tuple[Stop, ...] = ()
+        self._has_rules = has_rules = request.local_only or bool(manager.policy.policies)
+        self._match = Match(manager, request, has_rules=has_rules)
         self._attempts: list[Attempt] = []
-        self._costs: list[Decimal | None] = []
-        self._notes: list[str] = []
 
     async def run(self) -> AsyncGenerator[GatewayEvent, None]:
         """Yield the route's events; raises VPAError when no provider could answer. At its end all is booked."""
         try:
-            if self._manager.routing.strategy == "cheapest" and self._chosen.route is None:
+            if self._manager.routing.strategy == "cheapest" and self._given_route is None:
                 await self._manager.learn_prices(self._request)
             self._set_out()
             admission = admit(self._manager, self._route)
@@ -149,7 +145,7 @@ class Failover:
                         if self._bookings:
                             await self._booked()
                         yield await self._done(
-                            lane.run.response(tuple(self._attempts), self._total(), self._kept, tuple(self._notes))
+                            lane.run.response(tuple(self._attempts), self._total(), self._kept, self._notes)
                         )
                         return
                 if isinstance(self._error, BudgetExceeded):
@@ -169,15 +165,13 @@ class Failover:
     def _set_out(self) -> None:
         """Find the stops of the route; raises VPAError where there is none."""
         manager, request = self._manager, self._request
-        named, route, owner = self._chosen
-        if route is None:
-            route = manager.route(request, named)
-        if request.model is None:
-            self._route = [Stop(provider) for provider in route]
-        else:
-            owner = owner or manager.model_owner(named, route)
-            self._route = [Stop(p, request.model if p.provider_id == owner else None) for p in route]
-        if not route:
+        given = self._given_route
+        stops = manager.stops(request, self._named) if given is None else tuple(map(Stop, given))
+        if request.model is not None:
+            owner = self._model_for or manager.model_owner(self._named, [stop.provider for stop in stops])
+            stops = tuple(Stop(s.provider, request.model if s.provider_id == owner else None) for s in stops)
+        self._route = stops
+        if not stops:
             raise none_permitted(manager, request) or nobody_to_ask(local_only=request.local_only)
         if self._has_rules:
             self._attempts += left_out(manager, self._route, request)
@@ -227,7 +221,7 @@ class Failover:
         yield RouteStarted(provider.provider_id, ready.model)
         yield TextDelta(ready.text)
         self._attempts.append(Attempt(provider.provider_id, ready.model, "ok"))
-        self._costs.append(Decimal() if is_free(provider.config) else None)
+        self._costs += (Decimal() if is_free(provider.config) else None,)
         await self._booked()
         yield await self._done(
             LLMResponse(
@@ -239,7 +233,7 @@ class Failover:
                 cost_usd=self._total(),
                 ttft_ms=0.0,
                 attempts=tuple(self._attempts),
-                warnings=tuple(self._notes),
+                warnings=self._notes,
             )
         )
 
@@ -252,8 +246,7 @@ class Failover:
         """One try with this request; its own failure is left in ``_error``, None where it was not made."""
         self._error = None
         stop, force, is_last = tries.stop, tries.force, tries.is_last
-        info = self._match.info(stop)
-        return Lane(self._manager, stop, request, info, self._ended, force=force, is_last=is_last, anew=tries.is_anew)
+        return Lane(self._manager, stop, request, self._ended, force=force, is_last=is_last, anew=tries.is_anew)
 
     def _may_hedge(self, *, force: bool) -> bool:
         return self._manager.routing.hedge_first_token and not force and not self._kept
@@ -303,9 +296,9 @@ class Failover:
         else:
             self._attempts += lines
         if lane.was_sent:
-            self._costs.append(lane.cost)
+            self._costs += (lane.cost,)
             if lane.notes:
-                self._notes += [note for note in lane.notes if note not in self._notes]
+                self._notes += tuple(note for note in lane.notes if note not in self._notes)
             if lane.booking is not None:
                 self._bookings += (lane.booking,)
         if lane.was_turned_away:
@@ -332,9 +325,9 @@ class Failover:
         instead = await after_limit(self._manager, self._request, self._route, refused, rest)
         self._attempts += instead.passed_over
         if instead.note:
-            self._notes.append(f"{error.what}: {instead.note}")
+            self._notes += (f"{error.what}: {instead.note}",)
         self._error = None
-        self._route += [stop for stop in instead.stops if stop not in self._route]  # so that each comes up once
+        self._route += tuple(stop for stop in instead.stops if stop not in self._route)  # so that each comes up once
         return list(instead.stops)
 
     def _is_passed_over(self, stop: Stop, objection: Objection | None) -> bool:

@@ -13,29 +13,22 @@ from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_tokenizer
 
 TURN_CHARACTERS = 8
-"""What a turn adds, in the characters of ``PromptSize``: more than its marks and its role have tokens."""
+"""What a turn adds, in the characters of ``is_far_below``: more than its marks and its role have tokens."""
 
 ANSWER_TOKENS = 1_024
 """Room kept for the answer where nobody has said how long it may be."""
 
 
-class PromptSize:
-    """A glance at a prompt: how many characters it has at most, and whether there is more in it than text."""
-
-    __slots__ = ("_characters", "_is_text")
-
-    def __init__(self, request: LLMRequest) -> None:
-        characters, is_text = 0, not request.tools
-        for message in request.messages:
-            characters += len(message.content) + TURN_CHARACTERS
-            if message.images:
-                is_text = False
-        self._characters = characters
-        self._is_text = is_text
-
-    def is_far_below(self, window: int | None) -> bool:
-        """True where it is text that fits a window of so many tokens by any way of counting (None: no window known)."""
-        return self._is_text and (window is None or 4 * self._characters <= window)
+def is_far_below(request: LLMRequest, window: int | None) -> bool:
+    """True for text that fits a window of so many tokens by any way of counting (None: no window known)."""
+    if request.tools:
+        return False
+    characters = 0
+    for message in request.messages:
+        if message.images:
+            return False
+        characters += len(message.content) + TURN_CHARACTERS
+    return window is None or 4 * characters <= window
 
 
 async def fitted(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> LLMRequest:

@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from vpa_desktop import prices
-from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StorageError, VPAError
 from vpa_desktop.gateway.admission import Stop
-from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun
+from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, cost_usd
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import NOTHING, Reservation, to_its_end
 from vpa_desktop.gateway.reserving import is_due, set_aside
-from vpa_desktop.gateway.verdict import gave_up
+from vpa_desktop.gateway.verdict import gave_up, in_receipt
 from vpa_desktop.messages import (
     Attempt,
     AttemptOutcome,
@@ -69,7 +68,6 @@ class Lane:
         manager: LLMProviderManager,
         stop: Stop,
         request: LLMRequest,
-        info: ModelInfo,
         ended: Callable[[Lane], None],
         *,
         force: bool = False,
@@ -80,13 +78,12 @@ class Lane:
         self.run = AttemptRun(stop.provider, request, force=force)
         self.anew = anew
         self._manager = manager
-        self._line = manager.line(stop.provider)
+        self._line = manager.standings.line(stop.provider)
         self._guard = manager.pace_guard(stop.provider)
         self._health = manager.health[stop.provider_id]
-        self._info = info
         self._ended = ended
         self._force = force
-        self._patience_s = None if is_last or request.priority == "background" else PATIENCE_S
+        self._is_last = is_last
 
     @property
     def is_answered(self) -> bool:
@@ -120,7 +117,7 @@ class Lane:
     def take(self, event: StreamEvent) -> TypeGuard[TextDelta | ReasoningDelta]:
         """Note an event; True for one that is the reader's. Raises ProviderTimeout where the answer only drips."""
         if isinstance(event, StreamDone):
-            self.run.done = event
+            self.run.finish(event)
             return False
         now = time.perf_counter()
         self.run.take(event, now)
@@ -175,13 +172,15 @@ class Lane:
 
     async def _place(self, request: LLMRequest) -> bool:
         flow = request.conversation_id or request.user_id
-        return await self._line.enter(request.priority, flow, self._patience_s)
+        patience_s = None if self._is_last or request.priority == "background" else PATIENCE_S
+        return await self._line.enter(request.priority, flow, patience_s)
 
     async def _set_aside(self) -> Reservation | None:
         """Set money aside; None, and the reason, where a limit could be passed."""
-        provider, request = self.stop.provider, self.run.request
+        manager, provider, request = self._manager, self.stop.provider, self.run.request
+        info = manager.model_info(provider.config, self.stop.model)
         try:
-            reservation, self.run.request = await set_aside(self._manager.budget, provider, request, self._info)
+            reservation, self.run.request = await set_aside(manager.budget, provider, request, info)
         except BudgetExceeded as exc:
             self.error = exc
             self._pass_over(exc.what)
@@ -217,7 +216,10 @@ class Lane:
 
     async def _booked(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
         """Book it; one that failed and cost nothing beside the next one's attempt: nobody waits for the disk."""
-        row, self.cost = await self.run.row(outcome, self.error if isinstance(self.error, ProviderError) else None)
+        run, error = self.run, self.error if isinstance(self.error, ProviderError) else None
+        usage = run.billed(outcome, error)
+        self.cost = Decimal() if usage is None else await cost_usd(run.provider.config, run.model, usage)
+        row = run.row(outcome, usage, self.cost, error)
         self.was_sent = True
         if outcome == "failed" and not self.cost and not reservation.id:
             self.booking = asyncio.ensure_future(self._book(reservation, row))
@@ -261,7 +263,7 @@ class Lane:
 
     def _conclude(self, outcome: AttemptOutcome) -> None:
         """Tell the route that it is over."""
-        self.receipt = self.run.receipt(outcome, str(self.error or ""))
+        self.receipt = self.run.receipt(outcome, in_receipt(self.error))
         self._ended(self)
 
     def was_slower(self) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings, Strategy
 from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
+from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.concurrency import Line
@@ -80,7 +80,7 @@ class LLMProviderManager:
         self._providers: dict[str, BaseLLMProvider] = {}
         self._weights: dict[str, float] = {}
         self._chained: tuple[tuple[str, ...], list[BaseLLMProvider]] | None = None
-        self._steady: tuple[RoutingSettings, list[BaseLLMProvider]] | None = None
+        self._steady: tuple[RoutingSettings, tuple[Stop, ...]] | None = None
         self.hedges = HedgeBudget()
         self._last_answers = LastAnswers(clock)
         self._retired: list[BaseLLMProvider] = []
@@ -211,11 +211,16 @@ class LLMProviderManager:
 
         A provider the person named comes first; without failover it is the only one.
         """
-        if provider_id is not None or request.local_only or self.policy or self.routing.strategy not in STEADY:
-            return self._planned(request, provider_id)
-        if self._steady is None or self._steady[0] is not self.routing:
-            self._steady = (self.routing, self._planned(request, None))
-        return list(self._steady[1])
+        return [stop.provider for stop in self.stops(request, provider_id)]
+
+    def stops(self, request: LLMRequest, provider_id: str | None = None) -> tuple[Stop, ...]:
+        """Return the route of a request that names no model."""
+        routing = self.routing
+        if provider_id is not None or request.local_only or self.policy.policies or routing.strategy not in STEADY:
+            return tuple(map(Stop, self._planned(request, provider_id)))
+        if self._steady is None or self._steady[0] is not routing:
+            self._steady = (routing, tuple(map(Stop, self._planned(request, None))))
+        return self._steady[1]
 
     def _planned(self, request: LLMRequest, provider_id: str | None) -> list[BaseLLMProvider]:
         wanted = provider_id or self._default_id()
@@ -322,8 +327,9 @@ class LLMProviderManager:
         ``route`` is one that ``route`` gave: what was made ready for it (secrets masked, say) must not meet another.
         ``ready_answers`` are used in the place of asking that provider. Raises VPAError.
         """
-        request = identified(self.policy, request)
-        return Failover(self, request, ready_answers or {}, named=provider, route=route, model_for=model_for).run()
+        if self.policy.policies:
+            request = identified(self.policy, request)
+        return Failover(self, request, ready_answers or {}, provider, route, model_for).run()
 
     def answered(self, conversation_id: str, provider_id: str) -> None:
         """Take note of who answered: a conversation stays there for a while, where the strategy is one of those."""
@@ -332,10 +338,10 @@ class LLMProviderManager:
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
         answer: LLMResponse | None = None
-        async with aclosing(self.stream(request, provider=provider)) as events:
-            async for event in events:  # to its end, which costs less than to break it off
-                if isinstance(event, RouteDone):
-                    answer = event.response
+        # Read to its end, where it closes itself: whatever ends it sooner comes out of it.
+        async for event in self.stream(request, provider=provider):
+            if isinstance(event, RouteDone):
+                answer = event.response
         if answer is None:
             raise BadReply("The route ended without an answer")
         return answer

@@ -10,7 +10,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import ProviderError, VPAError
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import PromptSize, fitted, least_tokens, unfit, window_of
+from vpa_desktop.gateway.fitting import fitted, is_far_below, least_tokens, unfit, window_of
 from vpa_desktop.gateway.permission import bounded, must_be_permitted, refusal_at
 from vpa_desktop.messages import LLMRequest
 
@@ -26,28 +26,26 @@ class Objection(NamedTuple):
 
 
 class Match:
-    """One request, held against each stop of its route."""
+    """One request, held against each stop of its route; ``has_rules`` where it or a policy keeps it from somebody."""
 
-    def __init__(self, manager: LLMProviderManager, request: LLMRequest) -> None:
+    def __init__(self, manager: LLMProviderManager, request: LLMRequest, *, has_rules: bool) -> None:
         self._manager = manager
         self._request = request
-        self._size = PromptSize(request)
+        self._has_rules = has_rules
         self._too_small_tokens: int | None = None
 
     def info(self, stop: Stop) -> ModelInfo:
         """Return what is known of the model that is asked at a stop."""
-        if stop.info is None:
-            stop.info = self._manager.model_info(stop.provider.config, stop.model)
-        return stop.info
+        return self._manager.model_info(stop.provider.config, stop.model)
 
     def goes_as_it_is(self, stop: Stop) -> bool:
         """True in the usual case: no rules, nothing to change, and so short a text that nothing has to be counted."""
         request = self._request
-        if request.local_only or self._manager.policy or self._too_small_tokens is not None:
+        if self._has_rules or self._too_small_tokens is not None:
             return False
         if request.model != stop.named_model or (request.max_tokens or stop.provider.config.max_tokens) is not None:
             return False
-        return self._size.is_far_below(window_of(stop.provider, self.info(stop)))
+        return is_far_below(request, window_of(stop.provider, self.info(stop)))
 
     def forbidden(self, stop: Stop) -> Objection | None:
         """Return what a rule has against a stop, whoever made the route."""

@@ -51,7 +51,9 @@ def resume(manager: LLMProviderManager, facts: Mapping[Place, Mapping[str, Any]]
             continue
         if (until := _time(each.get("open_until"))) is not None:
             since = _time(each.get("down_since")) or now
-            manager.breaker(provider_id, model).resume(
+            manager.standings.resume(
+                provider_id,
+                model,
                 opens_in_s=max(0.0, (until - now).total_seconds()),
                 down_for_s=max(0.0, (now - since).total_seconds()),
             )

@@ -38,6 +38,7 @@ class Standings:
         self._breakers: dict[Place, CircuitBreaker] = {}
         self._lines: dict[str, Line] = {}
         self._events: deque[BreakerEvent] = deque(maxlen=EVENTS_KEPT)
+        self._may_be_open = False
 
     def breaker(self, provider_id: str, model: str) -> CircuitBreaker:
         """Return the breaker of one provider and model."""
@@ -56,12 +57,17 @@ class Standings:
         return breaker
 
     def are_well(self, stops: Iterable[Asked]) -> bool:
-        """True where no breaker keeps requests from any of these."""
-        for stop in stops:
-            breaker = self._breakers.get((stop.provider_id, stop.model))
-            if breaker is not None and not breaker.is_closed:
-                return False
-        return True
+        """True where no breaker keeps requests from any of these; at once while none has opened."""
+        if not self._may_be_open:
+            return True
+        held = {place for place, breaker in self._breakers.items() if not breaker.is_closed}
+        self._may_be_open = bool(held)
+        return not any((stop.provider_id, stop.model) in held for stop in stops)
+
+    def resume(self, provider_id: str, model: str, *, opens_in_s: float, down_for_s: float) -> None:
+        """Leave one alone as it was left when the program ended."""
+        self.breaker(provider_id, model).resume(opens_in_s=opens_in_s, down_for_s=down_for_s)
+        self._may_be_open = True
 
     def line(self, provider: BaseLLMProvider) -> Line:
         """Return the places at one provider."""
@@ -109,4 +115,5 @@ class Standings:
         self._breakers.clear()
 
     def _changed(self, place: Place, state: str, reason: str) -> None:
+        self._may_be_open = True
         self._events.append(BreakerEvent(datetime.now(UTC), *place, state, reason))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.widgets import PlainLabel
 
@@ -37,6 +37,7 @@ KEYS: tuple[Key, ...] = (
     Key("smaller", ("Ctrl+-",), str(QT_TRANSLATE_NOOP("keys", "Smaller text"))),
     Key("sidebar", ("Ctrl+B",), str(QT_TRANSLATE_NOOP("keys", "Show or hide the sidebar"))),
     Key("help", ("F1",), str(QT_TRANSLATE_NOOP("keys", "This list"))),
+    Key("manual", ("Shift+F1",), str(QT_TRANSLATE_NOOP("keys", "Help"))),
 )
 """Every key the window itself listens to."""
 
@@ -52,7 +53,9 @@ WRITING: tuple[tuple[str, str], ...] = (
 
 
 class KeysDialog(QDialog):
-    """The list of keys."""
+    """The list of keys. ``manual_wanted`` comes when the whole help is asked for."""
+
+    manual_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -71,6 +74,11 @@ class KeysDialog(QDialog):
         column.addLayout(grid)
         box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         box.rejected.connect(self.reject)
+        manual = QPushButton(self.tr("Help"))
+        manual.setAutoDefault(False)
+        manual.clicked.connect(self.reject)
+        manual.clicked.connect(self.manual_wanted)
+        box.addButton(manual, QDialogButtonBox.ButtonRole.HelpRole)
         column.addWidget(box)
 
 

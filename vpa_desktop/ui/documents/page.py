@@ -239,7 +239,7 @@ class DocumentsPage(QWidget):
             self.golden.save(query, item.data(RESULT_ROLE))
 
     def _count_golden(self, count: str) -> None:
-        self._golden_button.setText(self.tr("Golden questions {0}").format(count).strip())
+        self._golden_button.setText(" " + self.tr("Golden questions {0}").format(count).strip())
 
     def _make_preview(self) -> Preview:
         preview = Preview(self._stack, self._tasks)
