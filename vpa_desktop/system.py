@@ -13,10 +13,9 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.analytics import Dashboard
-from vpa_desktop.assistant.archive_desk import ArchiveDesk
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.guarded_build import guarded
@@ -74,6 +73,9 @@ from vpa_desktop.storage.golden import GoldenStore
 from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
+if TYPE_CHECKING:
+    from vpa_desktop.assistant.archive_desk import ArchiveDesk
+
 
 class System:
     """The program without a window. Made by ``build_system``; ``aclose`` gives everything back."""
@@ -95,7 +97,6 @@ class System:
         self._settings = self._in_force(loaded)
         self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
-        self.archive = ArchiveDesk(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
@@ -221,6 +222,13 @@ class System:
         return self._settings
 
     # Conversations
+
+    @property
+    def archive(self) -> ArchiveDesk:
+        """Conversations as files; loaded when somebody wants one."""
+        from vpa_desktop.assistant.archive_desk import ArchiveDesk
+
+        return ArchiveDesk(self.db)
 
     async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
         """Answer one question; see ``EnhancedLLMIntegration.stream_turn``. Work on documents waits meanwhile."""
