@@ -55,7 +55,7 @@ PACKAGES = {
 OF_LIBC = re.compile(r"(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libutil)\.so\.\d")
 
 
-def wrap(folder: Path, target: Path, revision: int = 1) -> Path:
+def wrap(folder: Path, target: Path, revision: int = 1, *, quick: bool = False) -> Path:
     """Write the package into ``target`` and return it; raises SetupFailed."""
     version = f"{frozen.version()}-{revision}"
     root = frozen.BUILD / "deb"
@@ -69,7 +69,8 @@ def wrap(folder: Path, target: Path, revision: int = 1) -> Path:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
     made = target / f"vpa-desktop_{version}_{architecture()}.deb"
-    command = ["dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=2", "--build", str(root), str(made)]
+    packed = ["-Zzstd", "-z3"] if quick else ["-Zxz"]
+    command = ["dpkg-deb", "--root-owner-group", *packed, "--build", str(root), str(made)]
     frozen.run(command, "wrapping the Debian package")
     return made
 
@@ -167,7 +168,11 @@ def dependencies(folder: Path) -> list[str]:
     """Debian's packages for what the libraries in the folder are linked with and do not bring along."""
     files = [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
     printed = subprocess.run(
-        ["readelf", "-dV", *map(str, files)], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=True
+        ["readelf", "-dV", *map(str, files)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+        check=True,
     ).stdout
     needed = set(re.findall(r"\(NEEDED\)\s+Shared library: \[([^\]]+)\]", printed)) | LOADED_LATE
     missing = needed - {path.name for path in folder.rglob("*.so*")}

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import bundle
 import environment as env
 import lock
 
@@ -25,8 +26,14 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 ICONS = BUILD / "icons"
 TAKEN = BUILD / "taken.txt"
 FOLDER = BUILD / "frozen" / "vpa-desktop"
-PROGRAM = FOLDER / ("vpa-desktop.exe" if os.name == "nt" else "vpa-desktop")
 INSIDE = FOLDER / "_internal"
+MATERIALS = "vpa-desktop.cdx.json"
+if sys.platform == "darwin":
+    APPLICATION = FOLDER.parent / "VPA Desktop.app"
+    PROGRAM, NOTES = APPLICATION / "Contents" / "MacOS" / "vpa-desktop", APPLICATION / "Contents" / "Resources"
+else:
+    PROGRAM, NOTES = FOLDER / ("vpa-desktop.exe" if os.name == "nt" else "vpa-desktop"), INSIDE
+"""The program itself, and where the licences and the bill of materials lie."""
 
 
 def version() -> str:
@@ -98,11 +105,19 @@ def build(keep: bool = False) -> Path:
     # The same seed gives the same order, so that two builds of a commit can be compared.
     settings = {"VPA_ICONS": str(ICONS), "VPA_TAKEN": str(TAKEN), "PYTHONHASHSEED": "1"}
     run([*command, str(here / "vpa-desktop.spec")], "freezing the program", settings)
-    shutil.copy(env.ROOT / "resources" / "notices" / "THIRD-PARTY.md", INSIDE)
-    materials = INSIDE / "vpa-desktop.cdx.json"
+    if sys.platform.startswith("linux"):
+        strip()
+    shutil.copy(env.ROOT / "resources" / "notices" / "THIRD-PARTY.md", NOTES)
+    materials = NOTES / MATERIALS
     run([str(python), str(here / "materials.py"), str(TAKEN), str(materials)], "writing the bill of materials")
     examine()
     return FOLDER
+
+
+def strip() -> None:
+    """Take out what only a debugger reads; raises SetupFailed."""
+    files = [path for pattern in bundle.STRIPPED for path in INSIDE.rglob(pattern) if not path.is_symlink()]
+    run(["strip", "--strip-unneeded", *map(str, files)], "stripping the largest libraries")
 
 
 def examine() -> None:
@@ -113,3 +128,7 @@ def examine() -> None:
         if not found["ok"] or found["version"] != version():
             raise env.SetupFailed(f"The frozen program is not well: {found}")
         run([str(PROGRAM), "ask", "--no-docs", "Say hello."], "asking it a question offline", calm)
+
+
+if __name__ == "__main__":
+    print(version() if sys.argv[1:] == ["version"] else "usage: frozen.py version")

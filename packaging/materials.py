@@ -57,7 +57,9 @@ def of_the_repository() -> list[Material]:
 
 def of_the_build_system(files: Iterable[Path]) -> list[Material]:
     """Debian packages whose libraries were taken; none where there is no dpkg."""
-    outside = sorted({str(path.resolve()) for path in files if path.is_relative_to("/lib") or path.is_relative_to("/usr")})
+    outside = sorted(
+        {str(path.resolve()) for path in files if path.is_relative_to("/lib") or path.is_relative_to("/usr")}
+    )
     names: set[str] = set()
     for path in outside:
         # Debian records libraries by the path they had before /lib became a link into /usr.

@@ -28,7 +28,9 @@ def wrap(folder: Path, target: Path) -> Path:
         shutil.copy(LINUX / f"tarball-{script}", root / script)
     (root / "install.sh").chmod(0o755)
     needs = ", ".join(name.partition(" | ")[0] for name in deb.dependencies(folder))
-    (root / "README").write_text((root / "README").read_text(encoding="utf-8").replace("@NEEDS@", needs), encoding="utf-8")
+    (root / "README").write_text(
+        (root / "README").read_text(encoding="utf-8").replace("@NEEDS@", needs), encoding="utf-8"
+    )
     made = target / f"{name}.tar.xz"
     print("-- wrapping the tarball", flush=True)
     with tarfile.open(made, "w:xz", preset=6) as archive:

@@ -45,21 +45,28 @@ class Debian:
     def __init__(self, folder: Path, mirror: str | None) -> None:
         self.folder = folder
         if not (folder / "etc" / "debian_version").exists():
-            subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(folder), *([mirror] if mirror else [])], check=True)
+            subprocess.run(
+                ["debootstrap", "--variant=minbase", "bookworm", str(folder), *([mirror] if mirror else [])], check=True
+            )
 
     def root(self, *command: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command as root, with the network."""
-        given = [f"{name}={value}" for name, value in {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", **environ}.items()]
+        given = [
+            f"{name}={value}"
+            for name, value in {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", **environ}.items()
+        ]
         return self._run(["chroot", str(self.folder), "env", *given, *command], check)
 
     def person(self, command: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a line of shell as the person, with no network but loopback."""
-        script = f"ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.folder} /bin/sh -c \"$1\""
+        script = f'ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.folder} /bin/sh -c "$1"'
         environ = f"export HOME=/home/{PERSON} USER={PERSON} PATH=/usr/bin:/bin LC_ALL=C.UTF-8; cd; {command}"
         return self._run(["unshare", "--net", "sh", "-c", script, "sh", environ], check, timeout)
 
     def _run(self, command: list[str], check: bool, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
         if check and done.returncode:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
             raise Failed(f"{command[-1][-200:]}: exit code {done.returncode}\n{tail}")
@@ -129,8 +136,11 @@ class Walk:
     def libraries(self) -> str:
         self.debian.root("/usr/bin/vpa-desktop", "--vpa-child", "qt-check")
         missing = self.debian.root(
-            "sh", "-c", "find /usr/lib/vpa-desktop -name '*.so*' -type f | xargs -n1 ldd 2>/dev/null | grep 'not found' | sort -u",
-            check=False, LD_LIBRARY_PATH=self._inside(),
+            "sh",
+            "-c",
+            "find /usr/lib/vpa-desktop -name '*.so*' -type f | xargs -n1 ldd 2>/dev/null | grep 'not found' | sort -u",
+            check=False,
+            LD_LIBRARY_PATH=self._inside(),
         ).stdout.split("\n")
         names = sorted({line.split()[0] for line in missing if line.strip()})
         if names:
@@ -143,17 +153,23 @@ class Walk:
 
     def desktop_files(self) -> str:
         listed = self.debian.root("dpkg", "-L", "vpa-desktop").stdout.splitlines()
-        found = [line for line in listed if re.search(r"/usr/(bin|share)/.*[^/]$", line) and "." in line.rpartition("/")[2]]
+        found = [
+            line for line in listed if re.search(r"/usr/(bin|share)/.*[^/]$", line) and "." in line.rpartition("/")[2]
+        ]
         return f"{len(found)} in /usr/share, {len(listed)} in all"
 
     def prepare(self) -> str:
         self.debian.root("apt-get", "install", "-y", "-q", "--no-install-recommends", *FOR_THE_WINDOW)
         self.debian.root("sh", "-c", f"id {PERSON} >/dev/null 2>&1 || useradd -m {PERSON}")
-        self.debian.root("sh", "-c", f"chmod -R u+w /home/{PERSON}; rm -rf /home/{PERSON}/.local /home/{PERSON}/.config")
+        self.debian.root(
+            "sh", "-c", f"chmod -R u+w /home/{PERSON}; rm -rf /home/{PERSON}/.local /home/{PERSON}/.config"
+        )
         folder = self.debian.folder / "home" / PERSON
         (folder / "lease.md").write_text(DOCUMENT)
         for device in ("proc", "dev"):
-            subprocess.run(["mountpoint", "-q", str(self.debian.folder / device)], check=False).returncode and subprocess.run(
+            subprocess.run(
+                ["mountpoint", "-q", str(self.debian.folder / device)], check=False
+            ).returncode and subprocess.run(
                 ["mount", "--rbind", f"/{device}", str(self.debian.folder / device)], check=True
             )
         return f"a person named {PERSON}, Xvfb, openbox, a session bus"
@@ -165,7 +181,9 @@ class Walk:
         wrong = [f["check"] for f in found["findings"] if not f["ok"]]
         if not found["ok"]:
             raise Failed(f"not well: {wrong}")
-        return f"{len(found['findings'])} checks, all that is needed is there; notes on: {', '.join(wrong) or 'nothing'}"
+        return (
+            f"{len(found['findings'])} checks, all that is needed is there; notes on: {', '.join(wrong) or 'nothing'}"
+        )
 
     def ask(self) -> str:
         found = self._json("vpa-desktop ask --json --no-docs 'What is a circuit breaker, in one sentence?'")
@@ -201,11 +219,11 @@ class Walk:
         entry = (self.debian.folder / "usr/share/applications/vpa-desktop.desktop").read_text()
         command = re.sub(r" %\w", "", re.findall(r"^Exec=(.*)$", entry, re.MULTILINE)[0])
         session = (
-            "Xvfb :7 -screen 0 1280x860x24 -nolisten tcp >/dev/null 2>&1 & "
+            "Xvfb :7 -screen 0 1366x960x24 -nolisten tcp >/dev/null 2>&1 & "
             "export DISPLAY=:7; sleep 2; dbus-run-session -- sh -c '"
             "openbox & sleep 1; date +%s.%N >started; "
             f"({command}) 2>window.log & "
-            "xdotool search --sync --onlyvisible --name \"VPA Desktop\" >window.id; date +%s.%N >shown; wait'"
+            'xdotool search --sync --onlyvisible --name "VPA Desktop" >window.id; date +%s.%N >shown; wait\''
         )
         self._clear("started", "shown", "window.id")
         self.window = subprocess.Popen(self._person_command(session), stdin=subprocess.DEVNULL, text=True)
@@ -225,7 +243,9 @@ class Walk:
 
     def upgrade_open(self) -> str:
         done = self.debian.root("apt-get", "install", "-y", "-q", "--no-install-recommends", "/tmp/second.deb")
-        note = next((line for line in (done.stdout + done.stderr).splitlines() if line.startswith("VPA Desktop is")), "")
+        note = next(
+            (line for line in (done.stdout + done.stderr).splitlines() if line.startswith("VPA Desktop is")), ""
+        )
         folders = sorted(path.name for path in (self.debian.folder / "usr/lib/vpa-desktop").iterdir())
         if not note or len(folders) != 2:
             raise Failed(f"{note!r} {folders}")
@@ -316,7 +336,9 @@ class Walk:
         policy.parent.mkdir(exist_ok=True)
         policy.write_text("")
         self.debian.root("apt-get", "remove", "-y", "-q", "vpa-desktop")
-        left = [place for place in ("usr/lib/vpa-desktop", "usr/bin/vpa-desktop") if (self.debian.folder / place).exists()]
+        left = [
+            place for place in ("usr/lib/vpa-desktop", "usr/bin/vpa-desktop") if (self.debian.folder / place).exists()
+        ]
         if left or not policy.exists() or not self._has_data():
             raise Failed(f"left: {left}, policy there: {policy.exists()}, data there: {self._has_data()}")
         return "program gone; policy and the person's data there"
@@ -353,7 +375,7 @@ class Walk:
         return f"/usr/lib/vpa-desktop/{folder.name}/_internal"
 
     def _person_command(self, line: str) -> list[str]:
-        script = f"ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.debian.folder} /bin/sh -c \"$1\""
+        script = f'ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.debian.folder} /bin/sh -c "$1"'
         environ = f"export HOME=/home/{PERSON} USER={PERSON} PATH=/usr/bin:/bin LC_ALL=C.UTF-8; cd; {line}"
         return ["unshare", "--net", "sh", "-c", script, "sh", environ]
 

@@ -18,6 +18,12 @@ def test_a_frozen_program_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None
     assert children.child_command("worker", ["parser"]) == [sys.executable, children.CHILD_FLAG, "worker", "parser"]
 
 
+def test_the_starter_of_a_frozen_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PYINSTALLER_RESET_ENVIRONMENT" not in children.child_environment()
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert children.child_environment()["PYINSTALLER_RESET_ENVIRONMENT"] == "1"
+
+
 def test_an_unknown_child_is_refused_before_anything_starts() -> None:
     with pytest.raises(KeyError):
         children.child_command("shell")

@@ -131,3 +131,32 @@ async def test_a_changed_breaker_counts_at_once_and_forgets_nobody(system: Syste
     other.failure("no")
     assert not other.acquire()
     assert "failure_threshold = 2" in system.paths.settings_file.read_text()
+
+
+class WatchedVault(MemoryVault):
+    """Notes that it was read, which a locked keyring would ask a password for."""
+
+    was_read = False
+
+    async def ids(self) -> list[str]:
+        self.was_read = True
+        return await super().ids()
+
+    async def get(self, provider_id: str) -> str | None:
+        self.was_read = True
+        return await super().get(provider_id)
+
+
+@pytest.mark.parametrize(("settings", "is_read"), [("", False), ('[providers.openai]\nkind = "openai"\n', True)])
+async def test_the_place_of_keys_is_opened_at_the_start_only_where_a_provider_needs_it(
+    tmp_path: Path, settings: str, is_read: bool
+) -> None:
+    vault, paths = WatchedVault(), find_paths(tmp_path / "home")
+    paths.make()
+    paths.settings_file.write_text(settings)
+    system = await build_system(paths, environ={}, vault=vault, background=True)
+    await system.keys_ready()
+    await system.status()
+    await system.list_providers()
+    assert vault.was_read is is_read
+    await system.aclose()

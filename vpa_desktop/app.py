@@ -93,6 +93,26 @@ def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
         return 1
 
 
+def paint_once(paths: Paths, environ: Mapping[str, str]) -> dict[str, float]:
+    """Shows the window until its first paint, for measuring; returns when that was, and the memory then in MB.
+
+    The window has nothing behind it and is taken away again. Raises ConfigError where Qt cannot start.
+    """
+    import time
+
+    import psutil
+
+    check_qt(environ)
+    gc.disable()
+    app = _make_app()
+    window = _show_window(app, paths, environ)
+    _wait_for_paint(window)
+    found = {"painted_at": time.time(), "resident_mb": psutil.Process().memory_info().rss / 1e6}
+    window.close()
+    gc.enable()
+    return found
+
+
 # 1. Before Qt
 
 

@@ -27,6 +27,8 @@ SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASSPHRASE|PASSWORD", re.IGNORECASE
 """Environment names a child has no business with."""
 
 _LIBRARY_PATH: Final = "LD_LIBRARY_PATH"
+_START_ANEW: Final = "PYINSTALLER_RESET_ENVIRONMENT"
+"""Without it the child's starter believes that its parent has set the library path for it."""
 
 
 def is_frozen() -> bool:
@@ -48,6 +50,8 @@ def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[1])
     kept["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     kept["PYTHONUTF8"] = "1"
+    if is_frozen():
+        kept[_START_ANEW] = "1"
     return {**kept, **(more or {})}
 
 
@@ -61,7 +65,7 @@ def run_child(arguments: Sequence[str]) -> int:
 def give_back_library_path() -> None:
     """Puts back what a frozen program's starter changed, so that programs of the system find their own libraries.
 
-    This process has read the path already; a child of ours has its own starter, which sets it again.
+    This process has read the path already; a child of ours has its own starter, which sets it anew.
     """
     if not is_frozen() or not sys.platform.startswith("linux"):
         return

@@ -169,9 +169,12 @@ class System:
         ]
 
     async def _look_for_vault(self) -> None:
-        """Find out whether there is a place for keys, before the person relies on it."""
+        """Find out whether there is a place for keys, before the person relies on it.
+
+        Where no provider needs a key of it, it is not opened: that may ask for a password at the first start.
+        """
         try:
-            await self.vault.ids()
+            await (self.vault.look() if self._keys is None else self.vault.ids())
         except SecretError as exc:
             self.setup.notices["vault"] = str(exc)
 

@@ -14,7 +14,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
@@ -56,8 +56,10 @@ class Library:
         self._words = PassageSearch(database)
 
     @classmethod
-    async def of(cls, folder: Path, home: Path, model: str = "default") -> Library:
-        """Opens or fills the home of a set."""
+    async def of(
+        cls, folder: Path, home: Path, model: str = "default", *, is_wanted: Callable[[str], bool] = bool
+    ) -> Library:
+        """Opens or fills the home of a set, with those of its documents whose names are wanted."""
         database = await Database.open(home / "vpa.db", backups=home / "backups")
         library = cls(database, home, await open_embedder(model))
         if await library.knowledge.count() == 0:
@@ -66,7 +68,7 @@ class Library:
                 files = folder
             else:
                 await asyncio.to_thread(write_files, folder, files)
-            paths = sorted(files.glob("*.md"))
+            paths = sorted(file for file in files.glob("*.md") if is_wanted(file.stem))
             async for event in library.knowledge.add_paths(paths):
                 if isinstance(event, IngestReport):
                     print(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from vpa_desktop import __version__
-from vpa_desktop.children import child_command
+from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.policy_remarks import policy_remarks
 from vpa_desktop.config import Paths, apply_environment, resource_path
@@ -130,7 +130,13 @@ async def _documents(paths: Paths) -> list[Finding]:
 
 async def _window(paths: Paths) -> list[Finding]:
     result = await asyncio.to_thread(
-        subprocess.run, child_command("qt-check"), capture_output=True, text=True, timeout=60, check=False
+        subprocess.run,
+        child_command("qt-check"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=child_environment(),
     )
     reason = (result.stderr.strip().splitlines() or [""])[-1]
     fix = (

@@ -60,7 +60,13 @@ def _group(commands: argparse._SubParsersAction[_Parser], name: str, text: str) 
 
 def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
-        "-o", "--output", type=Path, required=required, default=None, metavar="FILE", help="the file to write"
+        "-o",
+        "--output",
+        type=Path,
+        required=required,
+        default=None,
+        metavar="FILE",
+        help="the file to write" if required else "write the report there: Markdown, or JSON where it ends in .json",
     )
     parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
 
@@ -223,6 +229,12 @@ def _figures(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("id", nargs="?", metavar="ID", help="which one fails; without it the first of the chain")
     p.add_argument("--fault", choices=FAULTS, default=None, help="one fault; without it all of them")
     _command(commands, "doctor", "Look for common faults and say the fix.", "doctor:doctor")
+    p = _command(commands, "bench", "Measure the program on this machine; no key, no cost.", "bench:bench")
+    _output(p, required=False)
+    p.add_argument("--paint-once", action="store_true", help=argparse.SUPPRESS)
+    p = _command(commands, "selftest", "Try the program's parts from end to end, apart from your data.",
+                 "selftest:selftest")  # fmt: skip
+    _output(p, required=False)
 
 
 def _audit(commands: argparse._SubParsersAction[_Parser]) -> None:

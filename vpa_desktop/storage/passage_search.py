@@ -40,6 +40,10 @@ class PassageSearch:
         self._db = db
         self._common: dict[tuple[str, str], int] = {}
 
+    async def about_how_many(self) -> int:
+        """Returns how many passages there are, or somewhat more where many were removed; counting takes long."""
+        return await self._db.read(_last)
+
     async def by_words(
         self, words: Sequence[str], limit: int, among: array[int] | None = None
     ) -> tuple[dict[str, int], Hits]:
@@ -89,8 +93,7 @@ class PassageSearch:
             found = _rows(db, table, match)
             if len(found) > COMMON:
                 # They are spread evenly enough to tell from where the last one is how many there are.
-                last = int(db.execute("SELECT max(id) FROM passages").fetchone()[0])
-                frequencies[term] = self._common[table, match] = int(len(found) * last / int(found.max()))
+                frequencies[term] = self._common[table, match] = int(len(found) * _last(db) / int(found.max()))
             else:
                 frequencies[term], rows[term] = len(found), found
         return frequencies, rows
@@ -106,6 +109,10 @@ def affordable(frequencies: Mapping[str, int], rows: Mapping[str, Rows], budget:
             break
         chosen.append(term)
     return chosen
+
+
+def _last(db: sqlite_utils.Database) -> int:
+    return int(db.execute("SELECT ifnull(max(id), 0) FROM passages").fetchone()[0])
 
 
 def _rows(db: sqlite_utils.Database, table: str, match: str) -> Rows:
