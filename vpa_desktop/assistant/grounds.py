@@ -66,12 +66,13 @@ async def find_grounds(
         top_k = request.rag_top_k or settings.top_k
         resolved = resolve(question, before)
         if not resolved.leans:
-            context = await knowledge.find_context(question, top_k, request.collections)
+            context = await knowledge.find_context(question, top_k, request.collections, request.scope)
             if context.citations or resolved.text == question:
                 return Grounds(True, "", context)
         by_model = await rewrite(question, before) if settings.follow_up == "model" else ""
         whole = by_model or resolved.text
-        return Grounds(True, whole, await knowledge.find_context(whole, top_k, request.collections))
+        context = await knowledge.find_context(whole, top_k, request.collections, request.scope)
+        return Grounds(True, whole, context)
     except KnowledgeError as exc:
         warnings.append(f"Your documents could not be searched. {exc}")
         return Grounds()
