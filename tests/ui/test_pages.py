@@ -337,3 +337,20 @@ async def test_icons_follow_the_theme_and_the_search_can_be_cleared_by_name(wind
     await until(lambda: button.icon().pixmap(16, 16).toImage() != before)
     window.sidebar.search.setText("words")
     assert [b.accessibleName() for b in window.sidebar.search.findChildren(QToolButton)] == ["Clear the search"]
+
+
+async def test_a_search_stays_in_the_collection_shown_and_is_made_again_where_the_documents_change(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.add_document("contract.pdf", "work")
+    window.go(DOCUMENTS)
+    window.documents.refresh()
+    await until(lambda: len(rows(window)) == 1)
+    QTest.keyClicks(window.documents.search, "penalty")
+    await until(lambda: backend.searched == [("penalty", ())])
+    window.documents.show_collection("work")
+    await until(lambda: backend.searched[1:] == [("penalty", ("work",))])
+    window.ingestion.add([Path("/x/new.md")])
+    await until(lambda: len(backend.searched) > 2)
+    assert backend.searched[-1] == ("penalty", ("work",))
+    await until(lambda: "Passages found: 1" in words(window.documents))
