@@ -131,3 +131,47 @@ async def test_a_changed_breaker_counts_at_once_and_forgets_nobody(system: Syste
     other.failure("no")
     assert not other.acquire()
     assert "failure_threshold = 2" in system.paths.settings_file.read_text()
+
+
+class WatchedVault(MemoryVault):
+    """Notes that it was read, which a locked keyring would ask a password for."""
+
+    was_read = False
+
+    async def ids(self) -> list[str]:
+        self.was_read = True
+        return await super().ids()
+
+    async def get(self, provider_id: str) -> str | None:
+        self.was_read = True
+        return await super().get(provider_id)
+
+
+@pytest.mark.parametrize(("settings", "is_read"), [("", False), ('[providers.openai]\nkind = "openai"\n', True)])
+async def test_the_place_of_keys_is_opened_at_the_start_only_where_a_provider_needs_it(
+    tmp_path: Path, settings: str, is_read: bool
+) -> None:
+    vault, paths = WatchedVault(), find_paths(tmp_path / "home")
+    paths.make()
+    paths.settings_file.write_text(settings)
+    system = await build_system(paths, environ={}, vault=vault, background=True)
+    await system.keys_ready()
+    await system.status()
+    await system.list_providers()
+    assert vault.was_read is is_read
+    await system.aclose()
+
+
+async def test_the_status_names_who_answers_while_the_first_choice_does_not_work(tmp_path: Path) -> None:
+    paths = find_paths(tmp_path / "home")
+    paths.make()
+    paths.settings_file.write_text(
+        '[providers.a]\nkind = "mock"\n[providers.b]\nkind = "mock"\n[routing]\nfailover_chain = ["a", "b"]\n'
+    )
+    system = await build_system(paths, environ={}, vault=MemoryVault())
+    assert (await system.status()).route == "a"
+    breaker = system.manager.breaker("a", system.manager.get_provider("a").model)  # type: ignore[union-attr]
+    for _ in range(5):
+        breaker.failure("no")
+    assert (await system.status()).route == "b (a does not work now)"
+    await system.aclose()

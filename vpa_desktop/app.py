@@ -102,6 +102,26 @@ def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend, files: S
         return 1
 
 
+def paint_once(paths: Paths, environ: Mapping[str, str]) -> dict[str, float]:
+    """Shows the window until its first paint, for measuring; returns when that was, and the memory then in MB.
+
+    The window has nothing behind it and is taken away again. Raises ConfigError where Qt cannot start.
+    """
+    import time
+
+    import psutil
+
+    check_qt(environ)
+    gc.disable()
+    app = _make_app()
+    window = _show_window(app, paths, environ)
+    _wait_for_paint(window)
+    found = {"painted_at": time.time(), "resident_mb": psutil.Process().memory_info().rss / 1e6}
+    window.close()
+    gc.enable()
+    return found
+
+
 # 1. Before Qt
 
 
@@ -115,11 +135,8 @@ def check_qt(environ: Mapping[str, str]) -> None:
                 "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)",
                 'Start it on a desktop, or use the command line: vpa-desktop ask "your question"',
             )
-        wanted = dict(QT_LIBRARIES)
-        if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
-            wanted |= X11_LIBRARIES
-        if missing := [name for name in wanted if not _loads(name)]:
-            packages = " ".join(wanted[name] for name in missing)
+        if missing := missing_libraries(environ):
+            packages = " ".join(missing.values())
             raise ConfigError(
                 "The window cannot open",
                 f"Qt needs libraries that are not installed here ({', '.join(missing)})",
@@ -129,6 +146,17 @@ def check_qt(environ: Mapping[str, str]) -> None:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as exc:
         raise ConfigError("The window cannot open", f"Qt could not be loaded ({exc})", "Install PySide6") from exc
+
+
+def missing_libraries(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns what Qt needs and cannot load here, with the Debian package that has it; nothing but on Linux."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    platform = environ.get("QT_QPA_PLATFORM", "")
+    wanted = dict(QT_LIBRARIES)
+    if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
+        wanted |= X11_LIBRARIES
+    return {name: package for name, package in wanted.items() if not _loads(name)}
 
 
 def _loads(library: str) -> bool:

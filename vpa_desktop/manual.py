@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vpa_desktop.config import resource_path
+from vpa_desktop.errors import StorageError
 
 _HEADING = re.compile(r"(#{1,6}) +(.+?)\s*$")
 _FENCE = re.compile(r" *(```+|~~~+)")
@@ -41,8 +42,8 @@ def readme_path() -> Path:
 
 
 def read_topics(text: str | None = None) -> list[Topic]:
-    """Return the sections of a Markdown text in its order; without one, of the README."""
-    source = readme_path().read_text(encoding="utf-8") if text is None else text
+    """Return the sections of a Markdown text in its order; without one, of the README. Raises StorageError."""
+    source = _readme() if text is None else text
     topics: list[Topic] = []
     title, level, lines = "", 0, list[str]()
     for line, is_code in _lines(source):
@@ -53,6 +54,26 @@ def read_topics(text: str | None = None) -> list[Topic]:
         else:
             lines.append(line)
     return [*topics, Topic(title, level, "\n".join(lines).strip("\n"))] if title else topics
+
+
+def _readme() -> str:
+    path = readme_path()
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise StorageError(
+            "The help cannot be read", f"{path}: {exc.strerror or exc}", "Read the README where you got the program"
+        ) from exc
+
+
+def with_parts(topic: Topic, topics: Sequence[Topic]) -> list[Topic]:
+    """Return a topic and the sections below it."""
+    parts = [topic]
+    for each in topics[topics.index(topic) + 1 :]:
+        if each.level <= topic.level:
+            break
+        parts.append(each)
+    return parts
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool]]:
@@ -70,15 +91,14 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def find_topics(words: Sequence[str], topics: Sequence[Topic]) -> list[Topic]:
-    """Return the topics that have all the words, those with them in the title first; a whole title is alone."""
+    """Return the topics that have all the words, those with more of them in the title first; a whole title is alone."""
     wanted = [word.casefold() for word in words]
     asked = " ".join(wanted)
     exact = [topic for topic in topics if asked in (topic.title.casefold(), topic.anchor)]
     if exact:
         return exact
-    titled = [topic for topic in topics if all(word in topic.title.casefold() for word in wanted)]
     having = [topic for topic in topics if all(word in f"{topic.title} {topic.text}".casefold() for word in wanted)]
-    return [*titled, *(topic for topic in having if topic not in titled)]
+    return sorted(having, key=lambda topic: -sum(word in topic.title.casefold() for word in wanted))
 
 
 def table_rows(text: str) -> list[list[str]]:

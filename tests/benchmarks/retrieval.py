@@ -14,7 +14,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
@@ -56,8 +56,10 @@ class Library:
         self._words = PassageSearch(database)
 
     @classmethod
-    async def of(cls, folder: Path, home: Path, model: str = "default") -> Library:
-        """Opens or fills the home of a set."""
+    async def of(
+        cls, folder: Path, home: Path, model: str = "default", *, is_wanted: Callable[[str], bool] = bool
+    ) -> Library:
+        """Opens or fills the home of a set, with those of its documents whose names are wanted."""
         database = await Database.open(home / "vpa.db", backups=home / "backups")
         library = cls(database, home, await open_embedder(model))
         if await library.knowledge.count() == 0:
@@ -66,7 +68,7 @@ class Library:
                 files = folder
             else:
                 await asyncio.to_thread(write_files, folder, files)
-            paths = sorted(files.glob("*.md"))
+            paths = sorted(file for file in files.glob("*.md") if is_wanted(file.stem))
             async for event in library.knowledge.add_paths(paths):
                 if isinstance(event, IngestReport):
                     print(
@@ -140,7 +142,7 @@ async def spans(folder: Path, home: Path, most: int) -> None:
     print(f"\nAnswers in the prompt ({folder.name}, {len(rows)} questions)")
     print(f"  {'':48}{'span recall':>12}{'whole answer':>14}{'tokens':>8}")
     print(f"  {'VPA Desktop, default settings':48}{recall:12.3f}{whole:14.3f}{tokens_mean:8.0f}", flush=True)
-    peers = await spans_of_peers(folder, library.embedder, most)
+    peers = await spans_of_peers(folder, library.embedder, most, home / "peers")
     mark("span recall 0.87 at about 900 tokens", recall >= 0.87 and tokens_mean <= 950)
     mark("above the best peer's settings", all(recall > peer for peer in peers))
     await library.aclose()
@@ -166,7 +168,7 @@ async def measure(arguments: argparse.Namespace, home: Path) -> None:
     if (arguments.sets / SPANS).is_dir() and (not arguments.only or SPANS in arguments.only):
         await spans(arguments.sets / SPANS, home / SPANS, arguments.queries * 2)
     if arguments.peers:
-        await compare(arguments.peers, arguments.sets, home)
+        await compare(arguments.peers, arguments.sets)
 
 
 def main() -> None:

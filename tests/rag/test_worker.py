@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -104,3 +105,20 @@ def test_an_idle_child_is_given_back_and_comes_again() -> None:
         worker.close()
     with pytest.raises(WorkerDied):
         worker.request(request, 30)
+
+
+def test_a_child_that_was_started_early_answers_the_first_request() -> None:
+    worker = Worker("parser")
+    try:
+        worker.start()
+        early = worker.pid
+        assert early is not None
+        worker.start()
+        sizes = {"tokenizer": str(SIZES.tokenizer), "max_tokens": 50, "overlap_tokens": 0}
+        reply = worker.request(json.dumps({**sizes, "title": "A", "text": "Fine."}).encode(), 60)
+        assert b"Fine." in reply
+        assert worker.pid == early
+    finally:
+        worker.close()
+    worker.start()
+    assert worker.pid is None

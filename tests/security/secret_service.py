@@ -37,6 +37,13 @@ async def one_set() -> dict[str, object]:
     return {}
 
 
+async def look() -> dict[str, object]:
+    from secretstorage import dbus_init, get_all_collections
+
+    await KeyringVault(timeout_s=20.0).look()
+    return {"collections": [each.get_label() for each in get_all_collections(dbus_init())]}
+
+
 async def hung() -> dict[str, object]:
     from jeepney.bus_messages import DBus  # type: ignore[import-untyped]
     from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]

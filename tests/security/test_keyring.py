@@ -62,6 +62,16 @@ def test_a_locked_keyring_says_so(tmp_path: Path) -> None:
 
 
 @needs_bus
+@needs_keyring
+def test_a_look_makes_no_keyring_and_opens_none(tmp_path: Path) -> None:
+    """A person who has no key yet would be asked for a password by both."""
+    found = run(tmp_path / "h", "look", before="gnome-keyring-daemon --start --components=secrets >/dev/null")
+    assert "error" not in found, found
+    assert "Default" not in found["collections"]
+    assert run(tmp_path / "none", "look", bus=False)["error"] == "VaultUnavailable"
+
+
+@needs_bus
 @pytest.mark.alone
 def test_a_service_that_never_answers_meets_the_deadline(tmp_path: Path) -> None:
     found = run(tmp_path / "h", "hung")

@@ -214,6 +214,6 @@ async def test_a_search_is_saved_as_a_golden_question_and_its_trend_is_shown(
     await until(lambda: "0 of 1 found (before: 1 of 1)" in labels(panel))
     assert "Not found" in labels(panel)
     assert panel.findChildren(Sparkline)[0].accessibleName() == "Found in the last runs: 1/1, 0/1"
-    assert window.documents._golden_button.text() == "Golden questions 0/1"
+    assert window.documents._golden_button.text() == " Golden questions 0/1"
     button(panel, QToolButton, "Remove this question: penalty").click()
     await until(lambda: not backend.golden.saved)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
-from PySide6.QtCore import QProcessEnvironment, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QProcessEnvironment, Qt, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleInterface
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollBar, QWidget
@@ -168,8 +170,6 @@ async def test_escape_stops_the_answer(window: MainWindow, backend: FakeBackend)
 async def test_the_status_line_says_route_key_place_passages_and_money(
     window: MainWindow, backend: FakeBackend
 ) -> None:
-    from decimal import Decimal
-
     backend.report_status = SystemStatus(
         "openai_main", "system keyring", 1284, Decimal("0.42"), Decimal(5), True, ("settings.toml, line 3: <b>x</b>",)
     )
@@ -254,3 +254,25 @@ async def test_what_others_wrote_is_shown_literally(window: MainWindow, backend:
     assert all(label.textFormat() == Qt.TextFormat.PlainText for label in labels)
     box.reject()
     assert QApplication.topLevelWidgets()
+
+
+async def test_a_long_notice_ends_in_an_ellipsis_and_cuts_nothing_else_off(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    notice = "The system keyring does not answer. It gave no reply within 10 seconds; unlock it, or set it up."
+    backend.report_status = SystemStatus(
+        "Local demonstration model", "system keyring", 1284, Decimal("0.01"), Decimal("0.01"), False, (notice,)
+    )
+    window.refresh_status()
+    await until(lambda: notice in window.status.accessibleDescription())
+    for width in (900, 1000, 1280, 1800):
+        window.resize(width, 600)
+        QCoreApplication.processEvents()
+        labels = [label for label in window.status.findChildren(QLabel) if label.isVisible() and label.text()]
+        told = next(label for label in labels if label.accessibleName() == notice)
+        assert told.text() == notice or told.text().endswith("…")
+        assert told.width() >= 200
+        assert told.toolTip() == notice
+        cut = [each.text() for each in labels if each is not told and each.width() < each.sizeHint().width()]
+        assert cut == []
+        assert {"Local demonstration model", "$0.01 of $0.01 today"} <= {each.text() for each in labels}

@@ -84,9 +84,13 @@ def _say_how(url: str, options: argparse.Namespace, out: Output) -> None:
     out.document({"url": url, "pid": os.getpid(), "user": options.user})
 
 
+def missing_extra() -> list[str]:
+    """What of the extra ``serve`` is not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def _require_extra() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
+    if missing := missing_extra():
         raise ConfigError(
             "The endpoint was not started",
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",

@@ -183,6 +183,7 @@ async def embed_with(workers: Sequence[Worker], texts: Sequence[str], dim: int) 
 
 
 def _ask(worker: Worker, texts: Sequence[str], dim: int, timeout_s: float) -> Vectors:
+    worker.start()  # it loads its libraries while this process loads its own
     import numpy as np
 
     payload = json.dumps(list(texts)).encode()

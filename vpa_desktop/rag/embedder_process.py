@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from vpa_desktop.rag.worker import Handler
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
 
 
 def make_handler(arguments: Sequence[str]) -> Handler:
@@ -32,17 +35,11 @@ def make_handler(arguments: Sequence[str]) -> Handler:
 
 def _encoder(model: Path, tokenizer_file: Path, max_tokens: int, pooling: str) -> Callable[[str], NDArray[np.float32]]:
     import numpy as np
-    import onnxruntime
-    from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=max_tokens)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(_tokenizer, tokenizer_file, max_tokens)
+        session = _session(model)
+        tokenizer = reading.result()
     taken = {each.name for each in session.get_inputs()}
     output = _output([each.name for each in session.get_outputs()])
 
@@ -61,3 +58,24 @@ def _encoder(model: Path, tokenizer_file: Path, max_tokens: int, pooling: str) -
 def _output(names: Sequence[str]) -> str:
     """The one with a vector for each token: exporters call it so, or put it first."""
     return next((name for name in names if name in ("last_hidden_state", "token_embeddings")), names[0])
+
+
+def _tokenizer(file: Path, max_tokens: int) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    return tokenizer
+
+
+def _session(model: Path) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Every text has its own length, and planning memory anew for each costs a tenth.
+    options.enable_mem_pattern = False
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -27,6 +27,11 @@ _WORKERS = {
     "sentence-transformers": "vpa_desktop.rag.sentence_process",
     "pages": "vpa_desktop.rag.page_process",
 }
+_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    # numpy's threads take a tenth of a second to start, and no child does linear algebra with it.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2
 _MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -59,6 +64,16 @@ class Worker:
         """The child's process id, None where none runs."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the child if none runs, without waiting for it; the first request needs not do it then."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._closed and self._process is None:
+                    self._running()
+                    self._start_idle_timer()
+            finally:
+                self._lock.release()
 
     def request(self, payload: bytes, timeout_s: float) -> bytes:
         """Sends one request and waits for its answer.
@@ -102,7 +117,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=child_environment({"TOKENIZERS_PARALLELISM": "false"}),
+            env=child_environment(_ENVIRONMENT),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         return self._process

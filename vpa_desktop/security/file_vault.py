@@ -84,6 +84,10 @@ class FileVault:
 
         await self._run(work)
 
+    async def look(self) -> None:
+        """Raises VaultLocked where the passphrase is wrong or not there."""
+        await self.ids()
+
     async def ids(self) -> list[str]:
         """The providers that have a key here, sorted."""
         return sorted(await self._run(self._read))

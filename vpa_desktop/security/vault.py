@@ -64,6 +64,9 @@ class KeyVault(Protocol):
     async def ids(self) -> list[str]:
         """The entries that have a key here, sorted: a provider's id, with # and more for its further keys."""
 
+    async def look(self) -> None:
+        """Raises SecretError where there is no such place here; nobody is asked for a password."""
+
     @property
     def needs_passphrase(self) -> bool:
         """True where a passphrase has to be typed before it can be used."""
@@ -79,6 +82,9 @@ class _NoPassphrase:
 
     async def unlock(self, passphrase: str) -> None:
         """Nothing is to be done."""
+
+    async def look(self) -> None:
+        """It is there."""
 
 
 class MemoryVault(_NoPassphrase):
@@ -155,6 +161,10 @@ class KeyringVault(_NoPassphrase):
     async def ids(self) -> list[str]:
         """The providers that have a key here, sorted."""
         return await self._call(self._read_index)
+
+    async def look(self) -> None:
+        """Raises VaultUnavailable where there is none. Reading would ask a person who has no key for a password."""
+        await self._call(self._found)
 
     def _read_index(self) -> list[str]:
         text = self._found().get_password(SERVICE, _INDEX)

@@ -259,6 +259,7 @@ class MainWindow(QMainWindow):
             "find": self._find,
             "model": self._choose_model,
             "regenerate": self.presenter.regenerate,
+            "export": self.desk.export_shown,
             "escape": self._escape,
             "settings": lambda: self.go(SETTINGS),
             "tab1": lambda: self.go(CHAT),
@@ -269,6 +270,7 @@ class MainWindow(QMainWindow):
             "smaller": lambda: self._scale_by(1 / 1.1),
             "sidebar": lambda: self.show_sidebar(not self.sidebar.isVisible()),
             "help": self._show_keys,
+            "manual": self._show_help,
         }
         for key in KEYS:
             for sequence in key.sequences:
@@ -303,7 +305,17 @@ class MainWindow(QMainWindow):
             self.sidebar.search.clear()
 
     def _show_keys(self) -> None:
-        KeysDialog(self).open()
+        dialog = KeysDialog(self)
+        dialog.manual_wanted.connect(self._show_help)
+        dialog.open()
+
+    def _show_help(self) -> None:
+        from vpa_desktop.ui.help import HelpDialog
+        from vpa_desktop.ui.links import follow
+
+        dialog = HelpDialog(self)
+        dialog.link_wanted.connect(lambda link: self.tasks.spawn("link", follow(dialog, link)))
+        dialog.show()
 
     # Look
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtWidgets import QStatusBar
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QStatusBar, QWidget
 
-from vpa_desktop.ui.widgets import IconLabel, PlainLabel
+from vpa_desktop.ui.widgets import ElidedLabel, IconLabel, PlainLabel
 from vpa_desktop.ui.wording import usd, whole
 
 if TYPE_CHECKING:
     from vpa_desktop.records import SystemStatus
+
+NOTICE_PX: Final = 260
+"""A notice is worth more than the passages and the place of the keys: it gets this much before they do."""
+
+GAPS_PX: Final = 60
+"""What lies between the parts."""
 
 
 class StatusLine(QStatusBar):
@@ -30,7 +37,7 @@ class StatusLine(QStatusBar):
         self._keys = PlainLabel()
         self._passages = PlainLabel()
         self._notice_icon = IconLabel("triangle-alert", 14, "warn")
-        self._notice = PlainLabel()
+        self._notice = ElidedLabel()
         self._money = PlainLabel()
         for widget in (self._dot, self._route, self._shield, self._keys, self._passages):
             self.addWidget(widget)
@@ -41,6 +48,12 @@ class StatusLine(QStatusBar):
         self.addPermanentWidget(self._money)
         for widget in (self._dot, self._shield, self._notice_icon, self._keys, self._passages, self._notice):
             widget.hide()
+        self._is_told = False
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shows as much as there is room for."""
+        super().resizeEvent(event)
+        self._fit()
 
     def show_status(self, status: SystemStatus) -> None:
         """Shows where the next question goes, where keys are, and what was spent."""
@@ -48,10 +61,8 @@ class StatusLine(QStatusBar):
         self._dot.set_icon("lock" if status.offline else "circle-check", "dim" if status.offline else "ok")
         route = self.tr("Offline: {0}").format(status.route) if status.offline else status.route
         self._route.setText(route)
-        self._shield.show()
-        self._keys.show()
+        self._is_told = True
         self._keys.setText(self.tr("Keys: {0}").format(status.key_place))
-        self._passages.show()
         self._passages.setText(self.tr("{0} passages").format(whole(status.passages)))
         self._money.setText(self._spent(status))
         self._say(" · ".join(status.notices))
@@ -75,10 +86,28 @@ class StatusLine(QStatusBar):
     def _say(self, notice: str) -> None:
         self._notice_icon.setVisible(bool(notice))
         self._notice.setVisible(bool(notice))
-        self._notice.setText(notice)
-        self._notice.setToolTip("")
+        self._notice.set_whole(notice)
+        for part in (self._notice_icon, self._notice):
+            part.setToolTip(notice)
+        self._fit()
         self._describe()
 
+    def _fit(self) -> None:
+        """Leaves out the passages, then the place of the keys, where a notice or the money would be cut off."""
+        if not self._is_told:
+            return
+        notice = self._notice.whole()
+        wanted = min(NOTICE_PX, self._notice.sizeHint().width()) + 20 if notice else 0
+        room = self.contentsRect().width() - GAPS_PX - wanted - _width(self._dot, self._route, self._money)
+        keys, passages = _width(self._shield, self._keys), _width(self._passages)
+        self._passages.setVisible(keys + passages <= room)
+        for part in (self._shield, self._keys):
+            part.setVisible(keys <= room)
+
     def _describe(self) -> None:
-        labels = (self._route, self._keys, self._passages, self._notice, self._money)
-        self.setAccessibleDescription(" · ".join(label.text() for label in labels if label.text()))
+        said = [self._route.text(), self._keys.text(), self._passages.text(), self._notice.whole(), self._money.text()]
+        self.setAccessibleDescription(" · ".join(part for part in said if part))
+
+
+def _width(*parts: QWidget) -> int:
+    return sum(part.sizeHint().width() for part in parts)
