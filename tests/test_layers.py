@@ -86,8 +86,10 @@ PUBLIC_NAMES = {
     "OllamaProvider",
     "OpenAIProvider",
     "TransformersProvider",
+    "VPARAGLLMIntegration",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
+    "create_rag_llm_integration",
     "get_config",
 }
 

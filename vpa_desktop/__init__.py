@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vpa_desktop.assistant.integration import EnhancedLLMIntegration
+    from vpa_desktop.assistant.legacy import VPARAGLLMIntegration, create_rag_llm_integration
     from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
     from vpa_desktop.config import get_config
     from vpa_desktop.creating import create_complete_vpa_system, create_llm_provider_manager
@@ -44,8 +45,10 @@ _HOMES = {
     "OllamaProvider": "providers.ollama",
     "OpenAIProvider": "providers.openai",
     "TransformersProvider": "providers.transformers",
+    "VPARAGLLMIntegration": "assistant.legacy",
     "create_complete_vpa_system": "creating",
     "create_llm_provider_manager": "creating",
+    "create_rag_llm_integration": "assistant.legacy",
     "get_config": "config",
 }
 
@@ -67,8 +70,10 @@ __all__ = [
     "OllamaProvider",
     "OpenAIProvider",
     "TransformersProvider",
+    "VPARAGLLMIntegration",
     "create_complete_vpa_system",
     "create_llm_provider_manager",
+    "create_rag_llm_integration",
     "get_config",
 ]
 

@@ -105,6 +105,15 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateSettings:
+    """Whether newer releases are looked for, and where; ``ca_file`` is trusted beside what the system trusts."""
+
+    check: bool = False
+    address: str = ""
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowSettings:
     """How the window looks and types."""
 
@@ -127,6 +136,7 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     rag: RagSettings = field(default_factory=RagSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    updates: UpdateSettings = field(default_factory=UpdateSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
     roles: Mapping[str, Any] = field(default_factory=dict)
     roles_problem: str = ""
@@ -178,9 +188,29 @@ class Paths:
         return self.home / "models.json"
 
     @property
+    def update_file(self) -> Path:
+        """When newer releases were looked for; can be deleted at any time."""
+        return self.home / "updates.json"
+
+    @property
     def key_file(self) -> Path:
         """The encrypted key file, used only where the person chose it over the system keyring."""
         return self.home / "keys.vault"
+
+    @property
+    def serve_tokens(self) -> Path:
+        """What clients of the local endpoint show."""
+        return self.home / "serve-tokens"
+
+    @property
+    def window_lock(self) -> Path:
+        """Held by the window that is open on this data folder."""
+        return self.home / "window.lock"
+
+    @property
+    def window_geometry(self) -> Path:
+        """Where the window was."""
+        return self.home / "window.geometry"
 
     def make(self) -> None:
         """Create the folders for this person only (0700); raises ConfigError with the reason."""
@@ -273,7 +303,8 @@ def apply_environment(settings: Settings, environ: Mapping[str, str] = os.enviro
 
 def get_config(environment: str = "production") -> Settings:
     """Return the settings in force for an environment name, as the source document's ``get_config`` does."""
+    from vpa_desktop.old_config import heed_old_variables
     from vpa_desktop.settings_file import load_settings
 
-    loaded = load_settings(find_paths().settings_file)
-    return replace(apply_environment(loaded.settings), environment=environment)
+    settings, _ = heed_old_variables(load_settings(find_paths().settings_file).settings, os.environ)
+    return replace(apply_environment(settings), environment=environment)

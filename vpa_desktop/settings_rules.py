@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from vpa_desktop.catalog import KINDS
+from vpa_desktop.catalog import KINDS, split_address
 from vpa_desktop.config import (
     BudgetSettings,
     CacheSettings,
     PrivacySettings,
     RagSettings,
     RoutingSettings,
+    UpdateSettings,
     WindowSettings,
 )
 
@@ -75,6 +76,14 @@ def _one_of(*names: str) -> Rule:
     return Rule(", ".join(names), read)
 
 
+def _address(value: Any) -> str:
+    text = _text(value)
+    parts = split_address(text)
+    if text and (parts.scheme != "https" or not parts.hostname or "@" in parts.netloc):
+        raise ValueError
+    return text
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError
@@ -91,6 +100,7 @@ TEXT: Final = Rule("text in quotes", _text)
 SWITCH: Final = Rule("true or false", _switch)
 MONEY: Final = Rule("an amount in US dollars, 0 or more", _money)
 TEXTS: Final = Rule("a list of texts", _texts)
+ADDRESS: Final = Rule("an address that begins with https://, without a user name or password", _address)
 
 PROVIDER_RULES: Final[dict[str, Rule]] = {
     "kind": _one_of(*KINDS),
@@ -178,6 +188,7 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
         },
     ),
     "privacy": ("privacy", PrivacySettings, {"redact_outgoing": SWITCH, "local_only_collections": TEXTS}),
+    "updates": ("updates", UpdateSettings, {"check": SWITCH, "address": ADDRESS, "ca_file": TEXT}),
     "window": (
         "window",
         WindowSettings,

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
@@ -28,6 +28,7 @@ from vpa_desktop.assistant.provider_health import HealthDesk
 from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
+from vpa_desktop.assistant.update_notice import UpdateNotice
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
@@ -37,12 +38,14 @@ from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -60,6 +63,7 @@ from vpa_desktop.records import (
     SearchReport,
     SystemStatus,
 )
+from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.security.vault import KeyVault, open_vault
 from vpa_desktop.settings_file import LoadedSettings, load_settings, save_changes
 from vpa_desktop.storage.conversations import ConversationStore
@@ -68,6 +72,9 @@ from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.golden import GoldenStore
 from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger, last_used_keys
+
+if TYPE_CHECKING:
+    from vpa_desktop.assistant.archive_desk import ArchiveDesk
 
 
 class System:
@@ -94,6 +101,8 @@ class System:
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        if not db.read_only:
+            self.setup.finder.store.noted = AuditLog(db).append_anyway
         self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
         self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
@@ -123,18 +132,14 @@ class System:
 
     def _in_force(self, loaded: LoadedSettings) -> Settings:
         """The settings with what the environment and then what the policies say over them."""
-        settings = self.policy.applied(apply_environment(loaded.settings, self._environ))
-        self.problems = (*loaded.problems, *self.policy.problems)
+        chosen, old_names = heed_old_variables(loaded.settings, self._environ)
+        settings = self.policy.applied(apply_environment(chosen, self._environ))
+        self.problems = (*loaded.problems, *old_names, *self.policy.problems)
         return settings
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        name = self._settings.rag.embedding_model
-        if name == "default":
-            return OnnxEmbedder()
-        from vpa_desktop.rag.sentence_embedder import SentenceTransformersEmbedder
-
-        return await SentenceTransformersEmbedder.load(name)
+        return await open_embedder(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.
@@ -154,6 +159,7 @@ class System:
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
+                asyncio.create_task(self._update_notice().run(), name="look for a newer release"),
             ]
             self._vault_look = asyncio.create_task(self._look_for_vault(), name="look for the vault")
             self._chores.append(self._vault_look)
@@ -198,6 +204,11 @@ class System:
         for tell in self._document_listeners:
             tell(step)
 
+    def _update_notice(self) -> UpdateNotice:
+        note = AuditLog(self.db).append
+        notices, book = self.setup.notices, self.policy
+        return UpdateNotice(lambda: self._settings, self.paths.update_file, notices, lambda: book.book, note)
+
     async def keys_ready(self) -> None:
         """Wait until the vault has given its keys, or its deadline has passed, and what is known of models is read."""
         await self.catalogue.load()
@@ -211,6 +222,13 @@ class System:
         return self._settings
 
     # Conversations
+
+    @property
+    def archive(self) -> ArchiveDesk:
+        """Conversations as files; loaded when somebody wants one."""
+        from vpa_desktop.assistant.archive_desk import ArchiveDesk
+
+        return ArchiveDesk(self.db)
 
     async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
         """Answer one question; see ``EnhancedLLMIntegration.stream_turn``. Work on documents waits meanwhile."""

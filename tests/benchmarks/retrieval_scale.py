@@ -104,11 +104,9 @@ async def ask(home: Path, questions: Sequence[str]) -> dict[str, Any]:
     """Asks one by one, in this process, and returns the figures."""
     import numpy as np
 
-    began = time.perf_counter()
     database = await Database.open(home / "vpa.db", backups=home / "backups")
     embedder = OnnxEmbedder()
     await embedder.embed_query("ready")
-    ready_s = time.perf_counter() - began
     knowledge = KnowledgeBase(database, home / "index", embedder=embedder)
     began = time.perf_counter()
     cpu_began = time.process_time()
@@ -146,7 +144,7 @@ async def ask(home: Path, questions: Sequence[str]) -> dict[str, Any]:
         "cpu_ms": cpu_ms,
         "p95": percentile(times, 0.95),
         "context_p50": median(contexts),
-        "ready_s": ready_s,
+        "ready_s": min(_ready_s() for _ in range(_TIMES)),
         "opened_s": opened_s,
         "opened_cpu_s": opened_cpu_s,
         "recall": recall,
@@ -160,6 +158,23 @@ async def _timed(knowledge: KnowledgeBase, question: str) -> float:
     began = time.perf_counter()
     await knowledge.search_knowledge(question, 10)
     return (time.perf_counter() - began) * 1000
+
+
+_READY = """
+import asyncio, time
+from vpa_desktop.rag.embedder import OnnxEmbedder
+embedder = OnnxEmbedder()
+asyncio.run(embedder.embed_query("ready"))
+print(time.time())
+embedder._query.close()
+"""
+
+
+def _ready_s() -> float:
+    """From the start of a fresh interpreter to the vector of the first question."""
+    began = time.time()
+    out = subprocess.run([sys.executable, "-c", _READY], check=True, capture_output=True, text=True).stdout
+    return float(out) - began
 
 
 def _cpu_s() -> float:
@@ -189,8 +204,8 @@ def _report(count: int, home: Path, sets: Path, questions: int) -> None:
             f"  processor time {figures['cpu_ms']:.1f} ms; for a prompt p50 {figures['context_p50']:.1f} ms; "
             f"recall {figures['recall']:.3f} (clusters looked through: {figures['nprobe']})\n"
             f"  memory {figures['own_mb']:.0f} MB, with the model's process {figures['all_mb']:.0f} MB; "
-            f"ready in {figures['ready_s']:.2f} s, index opened in {figures['opened_s'] * 1000:.0f} ms "
-            f"(processor {figures['opened_cpu_s'] * 1000:.0f} ms), "
+            f"ready in {figures['ready_s']:.2f} s (the quickest of three), "
+            f"index opened in {figures['opened_s'] * 1000:.0f} ms (processor {figures['opened_cpu_s'] * 1000:.0f} ms), "
             f"built in {built['opened_s']:.1f} s (processor {built['opened_cpu_s']:.1f} s)"
         )
     p50, p95 = MARKS.get(count, (0.0, 0.0))

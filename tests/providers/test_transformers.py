@@ -18,12 +18,12 @@ from tests.providers.stopping import stops_at_once
 from tests.providers.test_requests import PICTURE
 from tests.wire import outcome
 from vpa_desktop.catalog import LLMProviderConfig
+from vpa_desktop.children import SECRET
 from vpa_desktop.errors import ContextTooLong, ProviderUnavailable, RequestRejected
 from vpa_desktop.messages import LLMRequest, Message
 from vpa_desktop.providers import _transformers_worker as worker
 from vpa_desktop.providers import build_provider
 from vpa_desktop.providers import transformers as module
-from vpa_desktop.providers._child import SECRET
 from vpa_desktop.providers._http import HttpSession
 from vpa_desktop.providers.transformers import TransformersProvider
 

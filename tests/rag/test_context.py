@@ -84,6 +84,30 @@ async def test_neighbours_are_joined_and_fill_the_budget(tmp_path: Path) -> None
         assert len(one[0].text.split()) > 100
 
 
+LEASE = (
+    "The flat has two rooms, a kitchen and a bath, and a cellar of twelve square metres that belongs to it alone. "
+    "The garden may be used by all who live in the house, as long as nobody is disturbed by the noise of it. "
+    "The tenant pays the rent on the first day of each month to the account that the landlord names in writing."
+)
+HARBOUR = (
+    "The harbour is small and its lamp is green, so that ships that come from the north take it for a star. "
+    "Whoever is a tenant of a berth there and pays the rent too late owes the harbour master a fine of ten crowns. "
+    "In winter the water freezes, and the boats are drawn up on the beach until the ice has gone in the spring."
+)
+
+
+async def test_of_what_does_not_fit_the_sentences_about_the_question_are_taken(tmp_path: Path) -> None:
+    settings = RagSettings(chunk_tokens=100, chunk_overlap_tokens=0, context_tokens=110)
+    async with open_knowledge(tmp_path, settings) as knowledge:
+        for name, text in (("lease", LEASE), ("harbour", HARBOUR)):
+            await knowledge.add_document(name, name, text)
+        found = await knowledge.find_context("when does the tenant of the flat pay the rent", 5)
+    whole, part = found.citations
+    assert (whole.text, part.document_id) == (LEASE, "harbour")
+    assert part.text == HARBOUR[part.start : part.end] == HARBOUR.split(". ")[1] + "."
+    assert found.left_out == ()
+
+
 async def test_what_is_joined_stays_on_its_page(tmp_path: Path) -> None:
     file = tmp_path / "docs" / "book.md"
     file.parent.mkdir()

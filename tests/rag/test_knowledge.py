@@ -11,6 +11,7 @@ import pytest
 from tests.rag.conftest import add, open_knowledge
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
+from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import IngestReport
 
@@ -91,6 +92,17 @@ async def test_results_say_where_and_why(library: KnowledgeBase) -> None:
     assert [r.score for r in report.results[:3]] == sorted((r.score for r in report.results[:3]), reverse=True)
 
 
+async def test_a_second_look_among_the_nearest_finds_what_one_at_all_finds(
+    library: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await library.count() > retrieval.CANDIDATES
+    everywhere = [await library.search_knowledge(question, 5) for question, _, _ in QUESTIONS]
+    monkeypatch.setattr(retrieval, "SLOW_TO_SCAN", 0)
+    for report in everywhere:
+        nearby = await library.search_knowledge(report.query, 5)
+        assert [(r.chunk_id, r.score) for r in nearby.results] == [(r.chunk_id, r.score) for r in report.results]
+
+
 async def test_text_without_spaces_is_found_by_its_characters(library: KnowledgeBase) -> None:
     report = await library.search_knowledge("日本語の文書", 3)
     assert report.results[0].document == "made__shiftjis.txt"
@@ -99,8 +111,12 @@ async def test_text_without_spaces_is_found_by_its_characters(library: Knowledge
 async def test_the_context_keeps_to_its_budget(library: KnowledgeBase) -> None:
     results = (await library.search_knowledge("programming languages in economics", 30)).results
     citations = await library.context_for("programming languages in economics", 30)
-    tokens = {result.chunk_id: result.tokens for result in results}
-    assert 600 < sum(tokens[citation.chunk_id] for citation in citations) <= 900
+    whole = {result.chunk_id: result for result in results}
+    tokens = 0.0
+    for citation in citations:
+        result = whole[citation.chunk_id]
+        tokens += result.tokens * min(1.0, len(citation.text) / len(result.text))
+    assert 600 < tokens <= 900
     assert len(await library.context_for("programming languages in economics", 2)) == 2
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vpa_desktop.rag.retrieval import (
+    Bar,
     Found,
     coverage,
     fuse,
@@ -20,7 +23,7 @@ np = pytest.importorskip("numpy")
 
 
 def found(chunk: int, similarity: float | None, score: float = 1.0) -> Found:
-    return Found(chunk, score, 1, 1, similarity)
+    return Found(chunk, score, 1, None, similarity)
 
 
 def test_a_passage_both_sides_like_comes_first() -> None:
@@ -65,19 +68,36 @@ def test_words_that_say_nothing_are_left_out() -> None:
     assert query_words("who is the who") == ["who", "is", "the"]
 
 
-def test_the_gate_wants_meaning_or_words() -> None:
-    assert relevant([found(1, 0.3), found(2, 0.2)], {1: 0.1, 2: 0.3}, is_exact=True) == []
-    assert [item.passage_id for item in relevant([found(1, 0.5), found(2, 0.3), found(3, 0.1)], {}, True)] == [1, 2]
-    assert [item.passage_id for item in relevant([found(1, 0.05)], {1: 1.0}, is_exact=True)] == [1]
-    assert relevant([found(1, 0.05)], {1: 1.0}, is_exact=False) == []
+def test_the_gate_adds_up_meaning_and_words() -> None:
+    assert relevant([found(1, 0.4), found(2, 0.3)], {1: 0.1, 2: 0.3}, Bar(True)) == []
+    stands = relevant([found(1, 0.4), found(2, 0.3), found(3, 0.1)], {1: 0.3}, Bar(True))
+    assert [item.passage_id for item in stands] == [1, 2]
+    assert [item.passage_id for item in relevant([found(1, 0.2)], {1: 0.65}, Bar(True))] == [1]
+    assert relevant([found(1, 0.2)], {1: 0.4}, Bar(True)) == []
+
+
+def test_nearly_all_words_are_enough_where_they_are_several() -> None:
+    assert [item.passage_id for item in relevant([found(1, -0.1)], {1: 0.9}, Bar(is_exact=True))] == [1]
+    assert relevant([found(1, -0.1)], {1: 0.9}, Bar(is_exact=False)) == []
 
 
 def test_what_both_sides_put_at_the_top_needs_less() -> None:
-    shares = {1: 0.45}
-    assert [item.passage_id for item in relevant([Found(1, 1.0, 2, 1, 0.33)], shares, True)] == [1]
+    shares = {1: 0.3}
+    assert [item.passage_id for item in relevant([Found(1, 1.0, 2, 1, 0.33)], shares, Bar(True))] == [1]
     ranks: list[tuple[int | None, int | None]] = [(3, 1), (1, None), (None, 1)]
     for dense, keyword in ranks:
-        assert relevant([Found(1, 1.0, dense, keyword, 0.33)], shares, True) == []
+        assert relevant([Found(1, 1.0, dense, keyword, 0.33)], shares, Bar(True)) == []
+
+
+def test_without_a_vector_a_clear_lead_makes_up_for_words() -> None:
+    bar = Bar(True, alone=0.3, leading=0.6)
+    level = [Found(i, 1.0 - i / 100, None, i, None) for i in range(1, 12)]
+    ahead = [replace(item, score=1.0 if item.passage_id == 1 else item.score / 4) for item in level]
+    assert relevant(level, {1: 0.2}, bar) == []
+    assert [item.passage_id for item in relevant(ahead, {1: 0.2}, bar)] == [1]
+    few = level[:3]
+    assert relevant(few, {1: 0.2}, bar) == []
+    assert [item.passage_id for item in relevant(few, {1: 0.35}, bar)] == [1]
 
 
 def test_coverage_weighs_rare_words_and_forgives_endings() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
-from vpa_desktop.rag.worker import WORKER_FLAG, Worker, WorkerDied, worker_command
+from vpa_desktop.rag.worker import Worker, WorkerDied
 
 SIZES = ChunkSizes(resource_path("models", "tokenizer.json"))
 
@@ -106,6 +107,18 @@ def test_an_idle_child_is_given_back_and_comes_again() -> None:
         worker.request(request, 30)
 
 
-def test_a_frozen_program_starts_itself_as_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert worker_command("parser", ["x"]) == [sys.executable, WORKER_FLAG, "parser", "x"]
+def test_a_child_that_was_started_early_answers_the_first_request() -> None:
+    worker = Worker("parser")
+    try:
+        worker.start()
+        early = worker.pid
+        assert early is not None
+        worker.start()
+        sizes = {"tokenizer": str(SIZES.tokenizer), "max_tokens": 50, "overlap_tokens": 0}
+        reply = worker.request(json.dumps({**sizes, "title": "A", "text": "Fine."}).encode(), 60)
+        assert b"Fine." in reply
+        assert worker.pid == early
+    finally:
+        worker.close()
+    worker.start()
+    assert worker.pid is None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from vpa_desktop.errors import StorageError
-from vpa_desktop.security.audit import AuditLog, AuditVerdict
+from vpa_desktop.security.audit import AuditFilter, AuditLog, AuditVerdict, read_lines
 from vpa_desktop.storage.database import Database
 
 KEY = "sk-" + "proj-" + "A1b2C3d4E5f6G7h8I9j0"
@@ -93,3 +94,42 @@ async def test_keys_do_not_enter(db: Database) -> None:
     assert entry.facts["nested"]["list"][1] == 1
     await db.aclose()
     assert KEY.encode() not in db.path.read_bytes()
+
+
+async def test_entries_are_found_by_word_and_time(db: Database) -> None:
+    times = iter(datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2, 3))
+    audit = AuditLog(db, now=lambda: next(times))
+    for action, target in (("key set", "openai_main"), ("key deleted", "a%b"), ("request", "ann")):
+        await audit.append(action, target, "ok")
+
+    async def found(wanted: AuditFilter) -> list[int]:
+        return [entry.seq for entry in await audit.entries(wanted=wanted)]
+
+    assert await found(AuditFilter()) == [3, 2, 1]
+    assert await found(AuditFilter(action="KEY")) == [2, 1]
+    assert await found(AuditFilter(target="a%b")) == [2]
+    assert await found(AuditFilter(target="%")) == [2]
+    assert await found(AuditFilter(since=datetime(2026, 11, 2, tzinfo=UTC))) == [3, 2]
+    assert await found(AuditFilter(until=datetime(2026, 11, 2, tzinfo=UTC), action="key")) == [1]
+
+
+async def test_an_earlier_export_shows_what_was_cut_off_or_written_anew(db: Database, log: AuditLog) -> None:
+    exported = read_lines("\n".join([line async for line in log.lines()]))
+    assert sorted(exported) == [1, 2, 3, 4, 5]
+    await log.append("more", "", "ok")
+    assert await log.missing_of(exported) is None
+    tamper(db, "DELETE FROM audit WHERE seq >= 4")
+    assert (await log.verify()).ok  # the chain alone cannot show it
+    assert await log.missing_of(exported) == 4
+
+
+async def test_the_first_bad_entry_is_named(db: Database, log: AuditLog) -> None:
+    tamper(db, "UPDATE audit SET result = 'failed' WHERE seq = 3")
+    assert "Entry 3" in (await log.verify()).why
+    assert "key.set) was changed" in (await log.verify()).why
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"seq": 1}', '{"seq": "x", "hash": 1}', "[" * 5000])
+def test_what_is_no_export_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match="no export of the audit"):
+        read_lines(text)

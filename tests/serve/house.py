@@ -14,7 +14,7 @@ import openai
 from openai import AsyncOpenAI
 
 from tests.providers.rawserver import RawServer
-from vpa_desktop.cli.serve import endpoint_of, token_file
+from vpa_desktop.cli.serve import endpoint_of
 from vpa_desktop.config import Paths
 from vpa_desktop.security.audit import AuditEntry, AuditLog
 from vpa_desktop.serve.endpoint import Endpoint
@@ -118,7 +118,7 @@ async def open_house(home: Path, settings: str, *, grace_s: float = 0.3) -> Asyn
     try:
         await system.keys_ready()
         assert system.problems == ()
-        tokens = TokenFile(token_file(paths))
+        tokens = TokenFile(paths.serve_tokens)
         endpoint = endpoint_of(system, tokens)
         sock = open_socket("127.0.0.1", 0)
         listener = Listener(endpoint, sock, grace_s=grace_s)

@@ -13,7 +13,6 @@ from tests.gateway.faults import refusal, stream
 from tests.providers.rawserver import serving
 from tests.serve.house import House, open_house, settings_of
 from tests.serve.test_policy import write_policy
-from vpa_desktop.cli.serve import token_file
 from vpa_desktop.serve.listening import open_socket, url_of
 
 ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "Count"}]}
@@ -105,7 +104,7 @@ async def test_the_address_that_is_printed_is_one_that_is_let_in(vpa_home: Path)
         for other in ("127.0.0.3.evil.example", "127.evil.example", "1127.0.0.1", "127.0.0.1@evil.example"):
             assert (await house.ask(ASK, host=other))[0] == 403
         assert len(a.requests) == 1
-        assert token_file(house.system.paths).stat().st_mode & 0o777 == 0o600
+        assert house.system.paths.serve_tokens.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_providers_code_that_is_no_word_is_neither_told_nor_written_down(vpa_home: Path) -> None:

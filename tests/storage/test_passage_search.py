@@ -11,7 +11,7 @@ import pytest
 from vpa_desktop.storage import passage_search
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.fulltext import grams_of
-from vpa_desktop.storage.passage_search import PassageSearch, affordable
+from vpa_desktop.storage.passage_search import COMMON, PassageSearch, affordable
 
 np = pytest.importorskip("numpy")
 
@@ -99,8 +99,23 @@ async def test_beginnings_and_grams(passages: Passages) -> None:
     assert [i for i, _ in (await passages.search.by_words(['say "hi"', "wetter"], 5))[1]] == [2]
 
 
+async def test_a_frequent_word_that_is_known_is_searched_for_all_the_same(
+    passages: Passages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage_search, "_FREQUENT", 20)
+    await fill(passages)
+    first = [await passages.search.by_words(some, 1000) for some in (WORDS, ["amber"], ["blue", "grey"])]
+    again = [await passages.search.by_words(some, 1000) for some in (WORDS, ["amber"], ["blue", "grey"])]
+    assert first == again
+    assert [i for i, _ in again[1][1]] == await passages.bm25(["amber"])
+    await passages.add("amber " * 3)
+    frequencies, hits = await passages.search.by_words(["amber"], 1000)
+    assert hits[0][0] == 301
+    assert len(hits) == frequencies["amber"] + 1
+
+
 def test_the_rarest_are_always_affordable() -> None:
-    rows = {word: np.arange(count) for word, count in {"common": 900, "rare": 3, "middling": 80, "absent": 0}.items()}
-    frequencies = {word: len(there) for word, there in rows.items()}
-    assert affordable(frequencies, rows, budget=100) == ["rare", "middling"]
-    assert affordable({"common": 900}, {"common": rows["common"]}, budget=100) == ["common"]
+    frequencies = {"common": 900, "rare": 3, "middling": 80, "absent": 0}
+    assert affordable(frequencies, budget=100) == ["rare", "middling"]
+    assert affordable({"common": 900}, budget=100) == ["common"]
+    assert affordable({"everywhere": COMMON + 1, "rare": 3}) == ["rare"]

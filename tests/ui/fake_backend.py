@@ -69,6 +69,20 @@ class FakeKeptAnswers:
         return forgotten
 
 
+class FakeArchive:
+    """Notes what was exported, and where."""
+
+    def __init__(self) -> None:
+        self.exported: list[tuple[tuple[str, ...], Path, bool]] = []
+        self.fails: VPAError | None = None
+
+    async def export(self, ids: Sequence[str], path: Path, *, overwrite: bool = False) -> int:
+        if self.fails is not None:
+            raise self.fails
+        self.exported.append((tuple(ids), path, overwrite))
+        return len(ids)
+
+
 class FakeViewer:
     """Documents of five pages, each a grey picture with one mark on the page of the place; ``places`` were opened."""
 
@@ -133,6 +147,7 @@ class FakeBackend:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
         self.said_too: dict[str, Any] = {}
+        self.archive = FakeArchive()
         self.drills = FakeDrills()
         self.health = FakeHealth()
         self.viewer = FakeViewer()

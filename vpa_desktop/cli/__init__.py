@@ -36,12 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if bad := next((word for word in given if not _is_text(word) and not Path(word).exists()), None):
         print(f"error: {bad!a} cannot be read. It is not written in Unicode. Type it anew.", file=sys.stderr)
         return USAGE
+    if given[:1] == ["__complete"]:  # a shell asks what may come next; see cli/shells.py
+        from vpa_desktop.cli.completion import print_completions
+
+        return print_completions(given[1:])
     options = build_parser().parse_args(given)
     paths = find_paths(options.home)
     if options.run is None:
         from vpa_desktop.app import run_window
 
-        return run_window(paths, environ=os.environ)
+        return run_window(paths, environ=os.environ, files=[file.absolute() for file in options.files])
     from vpa_desktop.cli.output import Output
 
     return run_command(options, paths, Output(as_json=options.json))

@@ -1,15 +1,14 @@
-"""``chats``: the stored conversations from the command line."""
+"""``chats``: the stored conversations from the command line, into files and back."""
 
 from __future__ import annotations
 
 import argparse
 
-from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.assistant.archive_desk import OURS
+from vpa_desktop.cli.output import Output, counted, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
-from vpa_desktop.errors import UsageError
 from vpa_desktop.records import ConversationRecord
-from vpa_desktop.system import System
 
 
 async def list_conversations(options: argparse.Namespace, paths: Paths, out: Output) -> int:
@@ -29,7 +28,7 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 async def show(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print one conversation."""
     async with opened(paths, out) as system:
-        record = await _must_exist(system, options.id)
+        record = await system.archive.must_exist(options.id)
         messages = await system.messages(record.id)
     out.line(record.title)
     for message in messages:
@@ -40,25 +39,39 @@ async def show(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     return 0
 
 
+async def export(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Write one conversation, or all of them, to a file."""
+    async with opened(paths, out) as system:
+        ids = [options.id] if options.id else []
+        count = await system.archive.export(ids, options.output, options.format, overwrite=options.force)
+    out.line(f"Exported {counted(count, 'conversation')} to {options.output}")
+    out.document({"file": options.output, "conversations": count})
+    return 0
+
+
+async def import_file(options: argparse.Namespace, paths: Paths, out: Output) -> int:
+    """Take in the conversations of an export that are not here yet."""
+    async with opened(paths, out) as system:
+        done = await system.archive.take_in(options.file)
+    out.line(
+        f"{counted(done.new, 'new conversation')} of {done.conversations}; "
+        f"{counted(done.messages, 'message')} added, {done.unchanged} here already"
+        + ("" if done.program == OURS else f" (from {done.program})")
+    )
+    if done.empty:
+        out.line(f"{counted(done.empty, 'conversation')} had no words in it and stayed out")
+    out.document(done)
+    return 0
+
+
 async def delete(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Delete one conversation."""
     async with opened(paths, out) as system:
-        record = await _must_exist(system, options.id)
+        record = await system.archive.must_exist(options.id)
         await system.delete_conversation(record.id)
     out.line(f"Deleted: {record.title}")
     out.document({"deleted": record.id})
     return 0
-
-
-async def _must_exist(system: System, conversation_id: str) -> ConversationRecord:
-    record = await system.conversations.get(conversation_id)
-    if record is None:
-        raise UsageError(
-            f"There is no conversation {conversation_id}",
-            "It was deleted, or the id is mistyped",
-            "See: vpa-desktop chats list",
-        )
-    return record
 
 
 def _print(records: list[ConversationRecord], out: Output) -> None:

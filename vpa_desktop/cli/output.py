@@ -76,6 +76,12 @@ class Output:
             self.line("  ".join(str(value).ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 message``, ``2 messages``, ``2 entries``."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else many}"
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
@@ -16,7 +15,7 @@ from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import ConfigError
 from vpa_desktop.security.audit import AuditLog
-from vpa_desktop.serve.tokens import FILE_NAME, TokenFile
+from vpa_desktop.serve.tokens import TokenFile
 from vpa_desktop.system import System
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ INTERRUPTED = 130
 async def serve(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Serve until interrupted, or show a token; exit code 130 after Ctrl+C, 0 after being asked to end."""
     paths.make()
-    tokens = TokenFile(token_file(paths))
+    tokens = TokenFile(paths.serve_tokens)
     if options.show_token or options.new_token:
         token = tokens.renew(options.user) if options.new_token else tokens.token_of(options.user)
         out.line(token)
@@ -55,11 +54,6 @@ async def serve(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     finally:
         sock.close()
     return INTERRUPTED if ended_by == signal.SIGINT else 0
-
-
-def token_file(paths: Paths) -> Path:
-    """Where the tokens are."""
-    return paths.home / FILE_NAME
 
 
 def endpoint_of(system: System, tokens: TokenFile) -> Endpoint:
@@ -90,9 +84,13 @@ def _say_how(url: str, options: argparse.Namespace, out: Output) -> None:
     out.document({"url": url, "pid": os.getpid(), "user": options.user})
 
 
+def missing_extra() -> list[str]:
+    """What of the extra ``serve`` is not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def _require_extra() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
+    if missing := missing_extra():
         raise ConfigError(
             "The endpoint was not started",
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from vpa_desktop.cli.output import Output
 from vpa_desktop.config import Paths
@@ -16,19 +17,28 @@ from vpa_desktop.system import System, build_system
 
 
 @asynccontextmanager
-async def opened(paths: Paths, out: Output) -> AsyncIterator[System]:
-    """Yield the system; mistakes in the settings and notices of the database are said on stderr."""
+async def opened(paths: Paths, out: Output, more: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[System]:
+    """Yield the system; mistakes in the settings and notices of the database are said on stderr.
+
+    ``more`` are variables that count over those of the environment.
+    """
     install_log_redaction()
-    environ = dict(os.environ)
+    environ = {**os.environ, **more}
     if environ.get("VPA_VAULT") == "file" and not environ.get("VPA_VAULT_PASSPHRASE") and sys.stdin.isatty():
         environ["VPA_VAULT_PASSPHRASE"] = getpass.getpass("Passphrase of the key file: ")
     system = await build_system(paths, environ=environ)
     try:
-        for problem in (*system.problems, *system.db.notices):
-            out.note(f"warning: {problem.rstrip('.')}.")
+        _warn(system.problems if system.db.read_only else (*system.problems, *system.db.notices), out)
         yield system
+        if system.db.read_only:  # else the error that a change ends with says the same
+            _warn(system.db.notices, out)
     finally:
         await system.aclose()
+
+
+def _warn(problems: Iterable[str], out: Output) -> None:
+    for problem in problems:
+        out.note(f"warning: {problem.rstrip('.')}.")
 
 
 def read_secret(prompt: str) -> str:

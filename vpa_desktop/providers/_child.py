@@ -1,8 +1,8 @@
 """The process of a local model: started, told its settings, given back when idle. Not what it computes or speaks.
 
-Its program is started by path with nothing of this package imported. It gets one line of JSON on stdin (a command line
-would show the key to every user of the machine), answers with one line on stdout, and ends when stdin does: so it
-never outlives this program, however that ends.
+``children`` says how it is started; it imports next to nothing of this package. It gets one line of JSON on stdin (a
+command line would show the key to every user of the machine), answers with one line on stdout, and ends when stdin
+does: so it never outlives this program, however that ends.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import re
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import IO, Any, Final
 
-log = logging.getLogger(__name__)
+from vpa_desktop.children import child_command, child_environment
 
-SECRET: Final = re.compile("_API_KEY$|^VPA_KEY_|PASSPHRASE|PASSWORD|SECRET|TOKEN$", re.IGNORECASE)
-"""Environment names a model's process has no business with."""
+log = logging.getLogger(__name__)
 
 RETIRED_S: Final = 0.5
 """How long a retired process is kept for a request that already waits its turn."""
@@ -51,7 +46,7 @@ class Child:
         self, program: str, *, name: str, start_s: float, idle_s: float, environment: Mapping[str, str] | None = None
     ) -> None:
         self.answer: Settings = {}
-        self._program = Path(__file__).with_name(program)
+        self._program = program
         self._name = name
         self._start_s = start_s
         self._idle_s = idle_s
@@ -108,7 +103,7 @@ class Child:
 
     async def _start(self, settings: Settings) -> tuple[subprocess.Popen[str], Settings]:
         """Start the process off the loop; a cancelled start leaves no process behind."""
-        launch = _Launch([sys.executable, "-P", str(self._program)], self._environment, self._name)
+        launch = _Launch(child_command(self._program), self._environment, self._name)
         try:
             async with asyncio.timeout(self._start_s):
                 answer = await asyncio.to_thread(launch.run, settings)
@@ -179,8 +174,6 @@ class _Launch:
                 self.process.kill()
 
     def _spawn(self) -> subprocess.Popen[str]:
-        """Start the process; -P keeps this folder's names (openai, transformers) from shadowing packages there."""
-        kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
         process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -189,7 +182,7 @@ class _Launch:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env={**kept, **self._environment},
+            env=child_environment(self._environment),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         arguments = (process.stderr, self._name)

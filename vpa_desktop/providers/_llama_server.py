@@ -1,6 +1,6 @@
 """The program of the local model's own process: llama.cpp's server on loopback, until its parent goes away.
 
-Started by path with nothing of this package imported, so that it is up in under a second and a crash in native code
+Nothing else of this package is imported, so that it is up in under a second and a crash in native code
 ends only this process. The only place that imports xllamacpp. The parent writes one line of JSON to stdin (the
 settings, with the random key: a command line would show it to every user of the machine), reads one line of JSON
 from stdout (the port, or what went wrong), and keeps stdin open for as long as the model is wanted.
@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -40,8 +41,8 @@ def parameters(settings: dict[str, Any]) -> Any:
     return params
 
 
-def main() -> None:
-    """Serve until stdin ends."""
+def main(arguments: Sequence[str] = ()) -> None:
+    """Serve until stdin ends; it takes no arguments."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to handle
     answers = _private_stdout()
     settings = json.loads(sys.stdin.readline())

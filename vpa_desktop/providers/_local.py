@@ -29,7 +29,7 @@ class LocalModelProvider(OpenAICompatibleProvider):
     """A model on this machine. One answer at a time, later requests wait; nothing loads before the first."""
 
     program: ClassVar[str]
-    """The file beside this one that is run."""
+    """The child that is run, by its name in ``children``."""
 
     start_s: ClassVar[float] = 120.0
     """How long loading may take; large files on slow disks need their time. No other time limit counts it."""

@@ -110,9 +110,9 @@ class Reply:
         self._allowed_s = max(self._peer.timeout_s if seconds else self._peer.idle_s, seconds)
         self._budget_s = self._allowed_s
 
-    async def json(self) -> Any:
-        """Return the whole body as JSON; raises BadReply."""
-        body = await self._read(WHOLE_BYTES)
+    async def json(self, limit: int = WHOLE_BYTES) -> Any:
+        """Return the whole body, of at most ``limit`` bytes, as JSON; raises BadReply."""
+        body = await self._read(limit)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as exc:

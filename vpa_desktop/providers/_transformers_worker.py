@@ -1,6 +1,6 @@
 """The program of a Transformers model's own process: Chat Completions on loopback, until its parent goes away.
 
-Started by path with nothing of this package imported, and the only place that imports transformers and torch. As
+Nothing else of this package is imported; and it is the only place that imports transformers and torch. As
 _llama_server.py it reads its settings from one line on stdin and says one line on stdout. It never downloads, never
 runs code that a model brings along, and reads safetensors only: the older formats are pickles, which run code.
 """
@@ -336,8 +336,8 @@ def reason(exc: BaseException) -> str:
     return "not_found" if isinstance(exc, OSError) else "not_a_model"
 
 
-def main() -> None:
-    """Load, serve until stdin ends."""
+def main(arguments: Sequence[str] = ()) -> None:
+    """Load, serve until stdin ends; it takes no arguments."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to handle
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer

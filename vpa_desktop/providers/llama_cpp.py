@@ -30,7 +30,7 @@ REPEAT_PENALTY: Final = 1.1
 class LlamaCppProvider(LocalModelProvider):
     """A GGUF model on this machine: the person's own, or the small one that comes along."""
 
-    program = "_llama_server.py"
+    program = "llama-server"
 
     def __init__(self, config: LLMProviderConfig, *, http: HttpSession | None = None) -> None:
         super().__init__(config, http=http)

@@ -25,7 +25,7 @@ PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 class TransformersProvider(LocalModelProvider):
     """A causal language model through Transformers and torch, which are installed apart ("models")."""
 
-    program = "_transformers_worker.py"
+    program = "transformers"
     start_s = 600.0
     environment: ClassVar[Mapping[str, str]] = {
         "HF_HUB_OFFLINE": "1",

@@ -123,7 +123,7 @@ def _measured(
     for base, piece in _slices(text):
         # Encoding.offsets builds its list anew at every access.
         token_starts = [offset[0] for offset in tokenizer.encode(piece, add_special_tokens=False).offsets]
-        for start, end in _lines(piece) if by_line else _units(piece):
+        for start, end in _lines(piece) if by_line else units(piece):
             first, after = bisect.bisect_left(token_starts, start), bisect.bisect_left(token_starts, end)
             while after - first > max_tokens or end - start > longest_chars:
                 cut = token_starts[first + max_tokens] if after - first > max_tokens else end
@@ -157,8 +157,8 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _units(text: str) -> Iterator[tuple[int, int]]:
-    """The sentences, small tables whole, and the rows of larger ones."""
+def units(text: str) -> Iterator[tuple[int, int]]:
+    """Yields what is not cut apart, by where it stands: sentences, small tables, and the rows of larger ones."""
     start = 0
     for first, after in _tables(text):
         yield from _sentences(text, start, first)

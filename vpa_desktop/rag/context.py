@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import Citation
+from vpa_desktop.rag.excerpt import best_part
 from vpa_desktop.rag.positions import without_position
 from vpa_desktop.records import OtherPlace, SearchResult
 from vpa_desktop.storage.documents import DocumentStore, Passage
@@ -37,11 +38,13 @@ def without_repeats(found: Sequence[SearchResult], most: int) -> list[SearchResu
 def _runs(text: str) -> frozenset[int]:
     words = text.casefold().split()
     pieces: Sequence[str] = words if len(words) > 8 else text.casefold()
-    return frozenset(hash(tuple(pieces[i : i + 4])) for i in range(max(1, len(pieces) - 3)))
+    if len(pieces) < 4:
+        return frozenset([hash(tuple(pieces))])
+    return frozenset(map(hash, zip(pieces, pieces[1:], pieces[2:], pieces[3:], strict=False)))
 
 
 def _shared(a: frozenset[int], b: frozenset[int]) -> float:
-    if min(len(a), len(b)) < _SAME * max(len(a), len(b)):
+    if min(len(a), len(b)) < _SAME * max(len(a), len(b)) or a.isdisjoint(b):
         return 0.0
     common = len(a & b)
     return common / (len(a) + len(b) - common)
@@ -80,6 +83,12 @@ class _Stretch:
         is_next = after.first <= before.last + 1
         return is_next and before.start < after.start <= before.end + _GAP_CHARS
 
+    def cut(self, start: int, end: int) -> None:
+        """Leaves what stands from ``start`` to ``end`` of its text."""
+        self.tokens = max(1, round(self.tokens * (end - start) / len(self.text)))
+        self.start, self.end = self.start + start, self.start + end
+        self.text = self.text[start:end]
+
     def has(self, chunk_id: int) -> bool:
         return self.first <= chunk_id <= self.last
 
@@ -99,10 +108,13 @@ class _Stretch:
         self.first, self.last = min(other.first, self.first), max(other.last, self.last)
 
 
-async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, tokens: int) -> tuple[Citation, ...]:
+async def fill(
+    store: DocumentStore, found: Sequence[SearchResult], top_k: int, tokens: int, words: Sequence[str] = ()
+) -> tuple[Citation, ...]:
     """Numbers the best passages from 1: at most ``top_k``, and as many tokens as fit; the first always does.
 
-    Passages that are neighbours in a document become one. What is left of the tokens then goes to the neighbours of the
+    Passages that are neighbours in a document become one. Of one that is too long for what is left of the tokens the
+    sentences are taken that have most of the question's ``words``; what is left then goes to the neighbours of the
     passages chosen, best first.
     """
     stretches: list[_Stretch] = []
@@ -114,7 +126,11 @@ async def fill(store: DocumentStore, found: Sequence[SearchResult], top_k: int, 
             continue
         more = own.tokens if beside is None else beside.tokens_more(own)
         if more > left and stretches:
-            continue
+            part = None if beside else best_part(own.text, own.tokens, left, words)
+            if part is None:
+                continue
+            own.cut(*part)
+            more = own.tokens
         left -= more
         if beside is None:
             stretches.append(own)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import KnowledgeError
+from vpa_desktop.rag.model_folder import OnnxModel, fingerprint, onnx_model
 from vpa_desktop.rag.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -80,13 +81,18 @@ class OnnxEmbedder:
 
     def __init__(self, folder: Path | None = None, *, processes: int = 0) -> None:
         self._folder = folder or resource_path("models")
-        self._model = self._folder / "all-MiniLM-L6-v2-int8.onnx"
-        self.tokenizer_file = self._folder / "tokenizer.json"
-        arguments = [str(self._model), str(self.tokenizer_file), str(self.max_tokens)]
+        file, tokenizer = self._folder / "all-MiniLM-L6-v2-int8.onnx", self._folder / "tokenizer.json"
+        self._run_with(OnnxModel(file, tokenizer, self.dim, self.max_tokens), processes)
+        self._model_id = ""
+
+    def _run_with(self, model: OnnxModel, processes: int) -> None:
+        self._model = model.file
+        self._prompts = model.prompts
+        self.tokenizer_file = model.tokenizer
+        arguments = [str(model.file), str(model.tokenizer), str(model.max_tokens), model.pooling]
         count = processes or min(_BULK_PROCESSES, os.cpu_count() or 1)
         self._query = Worker("embedder", [*arguments, "question"], idle_s=600.0)
         self._bulk = [Worker("embedder", [*arguments, "bulk"], idle_s=20.0) for _ in range(count)]
-        self._model_id = ""
 
     @property
     def model_id(self) -> str:
@@ -110,11 +116,12 @@ class OnnxEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Returns one row a text; the texts are shared out by length among the processes."""
-        return await embed_with(self._bulk, texts, self.dim)
+        prompt = self._prompts.passage
+        return await embed_with(self._bulk, [prompt + text for text in texts] if prompt else texts, self.dim)
 
     async def embed_query(self, text: str) -> Vectors:
         """Returns the vector of a question."""
-        vectors = await asyncio.to_thread(_ask, self._query, [text], self.dim, _QUERY_S)
+        vectors = await asyncio.to_thread(_ask, self._query, [self._prompts.query + text], self.dim, _QUERY_S)
         row: Vectors = vectors[0]
         return row
 
@@ -122,6 +129,37 @@ class OnnxEmbedder:
         """Ends the processes."""
         for worker in (self._query, *self._bulk):
             await asyncio.to_thread(worker.close)
+
+
+class FolderEmbedder(OnnxEmbedder):
+    """A model of the person's choice with an ONNX file in its folder: it needs no torch. Made by :meth:`load`."""
+
+    is_latin_only = False
+
+    def __init__(self, choice: str, model: OnnxModel, digest: str) -> None:
+        self.name = self.choice = choice
+        self.dim, self.max_tokens = model.dim, model.max_tokens
+        self._run_with(model, 0)
+        self._model_id = f"onnx:{Path(choice).name}:{digest}"
+
+    @classmethod
+    async def load(cls, choice: str) -> FolderEmbedder | None:
+        """Return the embedder for a folder; None where there is none, or none that ONNX Runtime can run here.
+
+        Raises KnowledgeError when the model cannot be read or does not run.
+        """
+        model = await asyncio.to_thread(onnx_model, choice)
+        if model is None:
+            return None
+        try:
+            digest = await asyncio.to_thread(fingerprint, model.file)
+        except OSError as exc:
+            raise KnowledgeError(
+                f"The embedding model in {choice} cannot be read",
+                str(exc.strerror or exc),
+                "Look at the folder's rights",
+            ) from exc
+        return cls(choice, model, digest)
 
 
 async def embed_with(workers: Sequence[Worker], texts: Sequence[str], dim: int) -> Vectors:
@@ -145,6 +183,7 @@ async def embed_with(workers: Sequence[Worker], texts: Sequence[str], dim: int) 
 
 
 def _ask(worker: Worker, texts: Sequence[str], dim: int, timeout_s: float) -> Vectors:
+    worker.start()  # it loads its libraries while this process loads its own
     import numpy as np
 
     payload = json.dumps(list(texts)).encode()

@@ -54,6 +54,11 @@ class FaissIndex:
         beside = int(self._fresh.ntotal) + len(self._gone)
         return beside > min(max(_FRESH_AT_LEAST, int(len(self) * _FRESH_SHARE)), _FRESH_AT_MOST)
 
+    @property
+    def is_scanned(self) -> bool:
+        """True where there are no clusters."""
+        return not _clusters(self._base)
+
     def ids(self) -> Ids:
         """Returns the ids of all vectors in it."""
         import numpy as np
@@ -123,6 +128,11 @@ def build(dim: int, source: VectorSource) -> FaissIndex:
     if _clusters(base):
         _tune(base, source)
     return FaissIndex(dim, base)
+
+
+def load_library_behind() -> None:
+    """Loads the library in a thread of its own: that takes as long as checking a file of 100,000 vectors."""
+    threading.Thread(target=_faiss, name="loading faiss", daemon=True).start()
 
 
 def _faiss() -> Any:

@@ -51,6 +51,11 @@ class VectorIndex(Protocol):
         """True where building it anew would make searches faster or better than adding to it."""
         ...
 
+    @property
+    def is_scanned(self) -> bool:
+        """True where a search compares with every vector, so that one among few ids is far quicker."""
+        ...
+
     def ids(self) -> Ids:
         """Returns the ids of all vectors in it, in any order."""
         ...

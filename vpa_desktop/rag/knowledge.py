@@ -35,6 +35,7 @@ from vpa_desktop.rag.pace import Pace
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
 from vpa_desktop.rag.patience import Patience
 from vpa_desktop.rag.reranker import SecondLook, find_reranker
+from vpa_desktop.rag.retrieval import query_words
 from vpa_desktop.rag.search import Searcher
 from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.tally import Tally
@@ -199,7 +200,7 @@ class KnowledgeBase:
         searcher = (await self._open()).searcher
         with self.pace.question():
             results = await searcher.search(query, top_k or self._settings.top_k, _scope(collections, scope))
-            chosen = await self._chosen(results, self._settings.top_k)
+            chosen = await self._chosen(query, results, self._settings.top_k)
         explained = with_reasons(results, chosen, self._settings.top_k)
         return SearchReport(query, (time.perf_counter() - began) * 1000, tuple(explained))
 
@@ -228,12 +229,12 @@ class KnowledgeBase:
         most = top_k or self._settings.top_k
         with self.pace.question():
             found = await searcher.search(query, _CONTEXT_CANDIDATES, _scope(collections, scope))
-            chosen = await self._chosen(found, most)
+            chosen = await self._chosen(query, found, most)
         return context_of(found, chosen, most)
 
-    async def _chosen(self, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
+    async def _chosen(self, query: str, found: Sequence[SearchResult], top_k: int) -> tuple[Citation, ...]:
         fitting = [result for result in found if not result.left_out]
-        return await fill(self._store, fitting, top_k, self._settings.context_tokens)
+        return await fill(self._store, fitting, top_k, self._settings.context_tokens, query_words(query))
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]:
         """Returns all documents, or a collection's, newest first; also those that could not be read."""

@@ -13,13 +13,12 @@ from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_unsegmented
 from vpa_desktop.rag.context import without_repeats
-from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.filters import filters_in, within, without
 from vpa_desktop.rag.languages import is_foreign, is_latin
 from vpa_desktop.rag.left_out import OFF_TOPIC
 from vpa_desktop.rag.model_change import Engine
 from vpa_desktop.rag.reranker import SecondLook
-from vpa_desktop.rag.retrieval import Found, Ranking
+from vpa_desktop.rag.retrieval import Bar, Found, Ranking
 from vpa_desktop.records import OtherPlace, SearchResult, SearchScope, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
 from vpa_desktop.storage.fulltext import query_grams
@@ -28,6 +27,8 @@ from vpa_desktop.storage.passage_search import PassageSearch
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from vpa_desktop.rag.index import Ids, VectorIndex
 
     Vector = NDArray[np.float32]
 
@@ -68,10 +69,10 @@ class Searcher:
             return []
         engine = await self._engine()
         words = retrieval.query_words(question.text)
-        (frequencies, keyword), vector = await asyncio.gather(
-            self._by_words(question, words), _vector(engine.embedder, question.text)
+        (frequencies, keyword), near, passages = await asyncio.gather(
+            self._by_words(question, words), _nearest(engine, question), self._words.about_how_many()
         )
-        found = await _fused(engine, question, vector, keyword)
+        found = await _fused(engine, question, near, keyword)
         found = found[: max(top_k, _SHOWN_AT_MOST) * 2]
         places = await self._store.places([item.passage_id for item in found], question.documents)
         first = {passage_id: held[0] for passage_id, held in places.items()}
@@ -79,7 +80,7 @@ class Searcher:
         there = [item for item in found if item.passage_id in first]
         fitting = {item.passage_id for item in there}
         if not question.is_about_named:
-            weights = retrieval.word_weights(words, frequencies, await self._store.count_passages())
+            weights = retrieval.word_weights(words, frequencies, passages)
             fitting = {i.passage_id for i in _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)}
         if self._second_look is not None and there:
             texts = [first[item.passage_id].text for item in there]
@@ -123,46 +124,71 @@ class Searcher:
         return found
 
 
-async def _vector(embedder: Embedder, text: str) -> Vector | None:
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A question's vector, the index as it was asked, and what it found: more than are fused where that is cheap."""
+
+    query: Vector
+    index: VectorIndex
+    found: Ranking
+
+
+async def _nearest(engine: Engine, question: Question) -> _Near | None:
+    """Asks the model's index; None where the model cannot be had."""
     try:
-        return await embedder.embed_query(text)
+        query = await engine.embedder.embed_query(question.text)
     except KnowledgeError as failed:
         log.info("searching by words only: %s", failed)
         return None
+    index = await engine.keeper.current()
+    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
+    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages)))
 
 
-async def _fused(engine: Engine, question: Question, vector: Vector | None, keyword: Ranking) -> list[Found]:
+def _is_slow_to_ask(index: VectorIndex) -> bool:
+    return index.is_scanned and len(index) > retrieval.SLOW_TO_SCAN
+
+
+def _rows(among: array[int] | None) -> Ids | None:
+    import numpy as np
+
+    return None if among is None else np.frombuffer(among, dtype=np.int64)
+
+
+async def _fused(engine: Engine, question: Question, near: _Near | None, keyword: Ranking) -> list[Found]:
     """Fuses what words and the model found; without a vector, words alone."""
     is_latin_only = engine.embedder.is_latin_only
     # A model that does not know the script only disturbs what the words found.
-    if vector is None or (keyword and is_latin_only and not is_latin(question.text)):
+    if near is None or (keyword and is_latin_only and not is_latin(question.text)):
         return retrieval.fuse([], keyword, dense_weight=0.0)
     is_strange = is_latin_only and is_foreign(question.text)
     weight = retrieval.FOREIGN_DENSE_WEIGHT if is_strange else retrieval.DENSE_WEIGHT
-    return await _looked_twice(engine, vector, keyword, question.passages, weight)
+    return await _looked_twice(engine, near, keyword, question.passages, weight)
 
 
 async def _looked_twice(
-    engine: Engine, query: Vector, keyword: Ranking, among: array[int] | None, weight: float
+    engine: Engine, near: _Near, keyword: Ranking, among: array[int] | None, weight: float
 ) -> list[Found]:
     """Fuses, looks again from nearer to the best passages, and fuses with that.
 
-    ``similarity`` stays the cosine with the question itself.
+    Where the whole index would be looked through again, only the passages nearest to the question are. ``similarity``
+    stays the cosine with the question itself.
     """
     import numpy as np
 
-    index = await engine.keeper.current()
-    allowed = None if among is None else np.frombuffer(among, dtype=np.int64)
-    dense = await asyncio.to_thread(index.search, query, retrieval.CANDIDATES, allowed)
+    dense = near.found[: retrieval.CANDIDATES]
     first = retrieval.fuse(dense, keyword, weight)
     best = [item.passage_id for item in first[: retrieval.FEEDBACK_PASSAGES] if item.similarity is not None]
     if vectors := await engine.keeper.vectors(best):
-        moved = retrieval.moved(query, np.stack(list(vectors.values())))
-        second = await asyncio.to_thread(index.search, moved, retrieval.CANDIDATES, allowed)
+        moved = retrieval.moved(near.query, np.stack(list(vectors.values())))
+        is_wide = len(near.found) > retrieval.CANDIDATES
+        allowed = np.sort(np.array([i for i, _ in near.found], dtype=np.int64)) if is_wide else _rows(among)
+        second = await asyncio.to_thread(near.index.search, moved, retrieval.CANDIDATES, allowed)
         first = retrieval.fuse(second, keyword, weight)
-    cosines = dict(dense)
+    cosines = dict(near.found)
     unknown = [item.passage_id for item in first[:_SHOWN_AT_MOST] if item.passage_id not in cosines]
-    cosines |= {i: float(vector @ query) for i, vector in (await engine.keeper.vectors(unknown)).items()}
+    if unknown:
+        cosines |= {i: float(vector @ near.query) for i, vector in (await engine.keeper.vectors(unknown)).items()}
     return [replace(item, similarity=cosines.get(item.passage_id)) for item in first]
 
 
@@ -172,11 +198,20 @@ def _relevant(
     texts = {item.passage_id: f"{passages[item.passage_id].title} {passages[item.passage_id].text}" for item in found}
     if is_unsegmented(query):
         shares = {passage_id: retrieval.character_coverage(query, text) for passage_id, text in texts.items()}
-        return retrieval.relevant(found, shares, True, retrieval.CHARACTERS_ALONE)
-    shares = {passage_id: retrieval.coverage(weights, text) for passage_id, text in texts.items()}
-    is_exact = len(weights) > 1 or any(char.isdigit() for char in query)
-    least = retrieval.WORDS_ALONE if is_latin(query) else retrieval.FOREIGN_WORDS_ALONE
-    return retrieval.relevant(found, shares, is_exact, least)
+    else:
+        shares = {passage_id: retrieval.coverage(weights, text) for passage_id, text in texts.items()}
+    return retrieval.relevant(found, shares, _bar(query, len(weights)))
+
+
+def _bar(query: str, words: int) -> Bar:
+    if is_unsegmented(query):
+        return Bar(True, alone=retrieval.CHARACTERS_ALONE, leading=retrieval.CHARACTERS_LEADING)
+    is_exact = words > 1 or any(char.isdigit() for char in query)
+    if is_foreign(query):
+        return Bar(is_exact, retrieval.FOREIGN_STANDS, retrieval.FOREIGN_SHARE_WORTH, agreed_worth=0.0)
+    if is_latin(query):
+        return Bar(is_exact)
+    return Bar(is_exact, alone=retrieval.FOREIGN_WORDS_ALONE, leading=retrieval.FOREIGN_WORDS_LEADING)
 
 
 def _result(item: Found, places: Sequence[Passage], fits: bool) -> SearchResult:

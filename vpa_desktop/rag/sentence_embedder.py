@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder, embed_with
+from vpa_desktop.rag.embedder import Embedder, FolderEmbedder, OnnxEmbedder, embed_with
+from vpa_desktop.rag.model_folder import prompts_of
 from vpa_desktop.rag.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class SentenceTransformersEmbedder:
         self.model_id = f"st:{Path(model).name}:{facts['fingerprint']}"
         own = Path(facts["tokenizer"]) if facts["tokenizer"] else None
         self.tokenizer_file = own or resource_path("models", "tokenizer.json")
+        self._prompts = prompts_of(model, facts["prompts"])
 
     @classmethod
     async def load(cls, model: str) -> SentenceTransformersEmbedder:
@@ -59,11 +61,11 @@ class SentenceTransformersEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Returns one row a text."""
-        return await embed_with([self._worker], texts, self.dim)
+        return await embed_with([self._worker], [self._prompts.passage + text for text in texts], self.dim)
 
     async def embed_query(self, text: str) -> Vectors:
         """Returns the vector of a question, with the prompt the model has for questions, if any."""
-        vectors = await embed_with([self._worker], [text], self.dim)
+        vectors = await embed_with([self._worker], [self._prompts.query + text], self.dim)
         row: Vectors = vectors[0]
         return row
 
@@ -75,8 +77,11 @@ class SentenceTransformersEmbedder:
 async def open_embedder(choice: str) -> Embedder:
     """Returns the embedder that the setting rag.embedding_model names: "default", a folder, or a name on the hub.
 
+    A folder with an ONNX file needs nothing more; for the others sentence-transformers and torch must be installed.
     Raises KnowledgeError as :meth:`SentenceTransformersEmbedder.load` does.
     """
     if choice in ("", "default"):
         return OnnxEmbedder()
+    if (own := await FolderEmbedder.load(choice)) is not None:
+        return own
     return await SentenceTransformersEmbedder.load(choice)

@@ -55,5 +55,6 @@ def _facts(model: Any) -> dict[str, Any]:
         "dim": model.get_sentence_embedding_dimension(),
         "max_tokens": model.max_seq_length or 256,
         "fingerprint": digest.hexdigest()[:16],
+        "prompts": dict(model.prompts),
         "tokenizer": str(vocabulary) if vocabulary.is_file() else "",
     }

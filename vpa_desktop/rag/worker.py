@@ -1,6 +1,6 @@
 """Child processes for work that may crash, hang or eat memory: both ends of the pipe. Not what they do.
 
-A worker is a fresh interpreter started with :func:`worker_command`, never a fork of the window's process.
+A worker is a fresh process (``children`` starts it), never a fork of the window's.
 Frames go over its standard input and output: one status byte, four bytes of length, the payload.
 A worker is used for many requests, is replaced after it died, and ends by itself when its parent is gone.
 """
@@ -12,17 +12,13 @@ import json
 import os
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO
 
 from vpa_desktop import errors
+from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.errors import KnowledgeError, VPAError
-
-WORKER_FLAG = "--vpa-worker"
-"""A frozen program that is started with this argument calls :func:`main` with the ones after it."""
 
 _WORKERS = {
     "parser": "vpa_desktop.rag.parser_process",
@@ -31,10 +27,14 @@ _WORKERS = {
     "sentence-transformers": "vpa_desktop.rag.sentence_process",
     "pages": "vpa_desktop.rag.page_process",
 }
+_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    # numpy's threads take a tenth of a second to start, and no child does linear algebra with it.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2
 _MAX_FRAME_BYTES = 256 * 1024 * 1024
-_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSPHRASE", "PASSWORD")
 
 Handler = Callable[[bytes], bytes]
 
@@ -48,18 +48,11 @@ class WorkerDied(Exception):
         self.signal = signal
 
 
-def worker_command(name: str, arguments: Sequence[str] = ()) -> list[str]:
-    """Returns the command line that starts a worker, in a source tree, a wheel or a frozen program."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, WORKER_FLAG, name, *arguments]
-    return [sys.executable, "-P", "-m", "vpa_desktop.rag.worker", name, *arguments]
-
-
 class Worker:
     """The parent's end: one child, started at the first request, given back when idle. Thread-safe, blocking."""
 
     def __init__(self, name: str, arguments: Sequence[str] = (), *, idle_s: float = 60.0) -> None:
-        self._command = worker_command(name, arguments)
+        self._command = child_command("worker", [name, *arguments])
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,6 +64,16 @@ class Worker:
         """The child's process id, None where none runs."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the child if none runs, without waiting for it; the first request needs not do it then."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._closed and self._process is None:
+                    self._running()
+                    self._start_idle_timer()
+            finally:
+                self._lock.release()
 
     def request(self, payload: bytes, timeout_s: float) -> bytes:
         """Sends one request and waits for its answer.
@@ -114,7 +117,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_child_environment(),
+            env=child_environment(_ENVIRONMENT),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         return self._process
@@ -235,17 +238,3 @@ def _error_from(reply: bytes) -> VPAError:
     if not (isinstance(kind, type) and issubclass(kind, KnowledgeError)):
         kind = KnowledgeError
     return kind(what, why, next_step)
-
-
-def _child_environment() -> dict[str, str]:
-    """The parent's environment without anything that looks like a secret, able to import this package."""
-    kept = {name: value for name, value in os.environ.items() if not any(w in name.upper() for w in _SECRET_WORDS)}
-    root = str(Path(__file__).resolve().parents[2])
-    kept["PYTHONPATH"] = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
-    kept["PYTHONUTF8"] = "1"
-    kept["TOKENIZERS_PARALLELISM"] = "false"
-    return kept
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

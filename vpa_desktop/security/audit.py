@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vpa_desktop.errors import StorageError
 from vpa_desktop.security.redaction import redact
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.fulltext import like_pattern
 from vpa_desktop.storage.rows import text_to_time, time_to_text, utc_now
 
 if TYPE_CHECKING:
     import sqlite_utils
 
+log = logging.getLogger(__name__)
 _START = "0" * 64
 
 
@@ -47,12 +51,35 @@ class AuditNote:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries are wanted; what is empty limits nothing. Words are looked for anywhere, in any case.
+
+    ``since`` has its moment in it, ``until`` has not.
+    """
+
+    action: str = ""
+    target: str = ""
+    result: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = AuditFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class AuditVerdict:
-    """Whether the chain holds; ``first_bad`` is the number of the first entry that does not fit."""
+    """Whether the chain holds; ``first_bad`` is the number of the first entry that does not fit.
+
+    ``why`` says what does not fit there, and ``last_hash`` stands for the whole chain: noted elsewhere, it shows
+    later that nothing was cut off.
+    """
 
     ok: bool
     entries: int
     first_bad: int | None = None
+    why: str = field(default="", compare=False)
+    last_hash: str = field(default="", compare=False)
 
 
 class AuditLog:
@@ -65,6 +92,13 @@ class AuditLog:
     async def append(self, action: str, target: str, result: str, **facts: object) -> None:
         """Adds an entry; keys that stand in the words or facts are taken out first."""
         await self.append_all([AuditNote(action, target, result, facts, self._now())])
+
+    async def append_anyway(self, action: str, target: str, result: str, **facts: object) -> None:
+        """``append`` for what is done already: where it cannot be written, that is logged."""
+        try:
+            await self.append(action, target, result, **facts)
+        except StorageError as exc:
+            log.warning("%s (%s) could not be written into the audit: %s", action, target, exc)
 
     async def append_all(self, notes: Sequence[AuditNote]) -> None:
         """Adds several entries in one step, in this order."""
@@ -92,15 +126,52 @@ class AuditLog:
 
         await self._db.write(work)
 
-    async def entries(self, limit: int = 200) -> list[AuditEntry]:
-        """The newest entries, newest first."""
-        query = "SELECT seq, at, action, target, result, facts FROM audit ORDER BY seq DESC LIMIT ?"
-        rows = await self._db.read(lambda db: db.execute(query, [limit]).fetchall())
+    async def entries(self, limit: int = 200, wanted: AuditFilter = EVERYTHING) -> list[AuditEntry]:
+        """The newest entries, newest first; only those that are wanted."""
+        where, values = _condition(wanted)
+        query = f"SELECT seq, at, action, target, result, facts FROM audit {where} ORDER BY seq DESC LIMIT ?"
+        rows = await self._db.read(lambda db: db.execute(query, [*values, limit]).fetchall())
         return [AuditEntry(row[0], text_to_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows]
+
+    async def lines(self) -> AsyncIterator[str]:
+        """Every entry as one line of JSON with its hashes, oldest first: what ``verify`` looks at."""
+        last = 0
+        query = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT 1000"
+        while rows := await self._db.read(lambda db, last=last: list(db.query(query, [last]))):  # type: ignore[misc]
+            for row in rows:
+                yield json.dumps({**row, "facts": json.loads(row["facts"])}, ensure_ascii=False, sort_keys=True)
+            last = rows[-1]["seq"]
 
     async def verify(self) -> AuditVerdict:
         """Reads the whole chain and says where it first breaks."""
         return await self._db.read(_verify)
+
+    async def missing_of(self, exported: Mapping[int, str]) -> int | None:
+        """Of entries as they were once exported, hashes by number: the first that is not here any more."""
+        here = await self._db.read(lambda db: dict(db.execute("SELECT seq, hash FROM audit").fetchall()))
+        return min((seq for seq, known in exported.items() if here.get(seq) != known), default=None)
+
+
+def read_lines(text: str) -> dict[int, str]:
+    """The hashes by number of what ``AuditLog.lines`` once wrote; raises ValueError where it is anything else."""
+    try:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return {int(row["seq"]): str(row["hash"]) for row in rows}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("no export of the audit") from error
+
+
+def _condition(wanted: AuditFilter) -> tuple[str, list[str]]:
+    parts, values = [], []
+    for column in ("action", "target", "result"):
+        if word := getattr(wanted, column):
+            parts.append(f"{column} LIKE ? ESCAPE '\\'")
+            values.append(like_pattern(word))
+    for sign, moment in ((">=", wanted.since), ("<", wanted.until)):
+        if moment is not None:
+            parts.append(f"at {sign} ?")
+            values.append(time_to_text(moment))
+    return (f"WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
 def _storable(text: str) -> str:
@@ -122,10 +193,19 @@ def _verify(db: sqlite_utils.Database) -> AuditVerdict:
     for row in db.query("SELECT * FROM audit ORDER BY seq"):
         n += 1
         claimed = row.pop("hash")
-        if row["seq"] != n or row["previous"] != previous or _hash(row) != claimed:
-            return AuditVerdict(False, int(db.table("audit").count), n)
+        if why := _misfit(row, claimed, n, previous):
+            return AuditVerdict(False, int(db.table("audit").count), n, why)
         previous = claimed
-    return AuditVerdict(True, n)
+    return AuditVerdict(True, n, last_hash=previous if n else "")
+
+
+def _misfit(row: dict[str, Any], claimed: str, n: int, previous: str) -> str:
+    named = f"Entry {n} ({row['at'][:19]}, {row['action']})"
+    if row["seq"] != n:
+        return f"Entry {n} is missing: after it comes entry {row['seq']} ({row['at'][:19]}, {row['action']})"
+    if row["previous"] != previous:
+        return f"{named} does not follow from the one before it: one was changed, added or removed there"
+    return f"{named} was changed after it was written" if _hash(row) != claimed else ""
 
 
 def _hash(row: dict[str, Any]) -> str:

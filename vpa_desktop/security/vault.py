@@ -203,6 +203,16 @@ class KeyringVault(_NoPassphrase):
             raise VaultUnavailable("The system keyring cannot be used", why, INSTEAD) from error
 
 
+async def forget_everything(vault: KeyVault) -> list[str]:
+    """Removes every key of ours from a vault; returns the entries there were. Raises SecretError."""
+    entries = await vault.ids()
+    for entry in entries:
+        await vault.delete(entry)
+    if isinstance(vault, KeyringVault):
+        await vault.delete(_INDEX)
+    return entries
+
+
 def _choose_backend() -> KeyringBackend:
     """The best safe backend; raises VaultUnavailable where there is none or an unsafe one is set."""
     from keyring import core

@@ -19,7 +19,6 @@ from vpa_desktop.security.redaction import register_secret
 from vpa_desktop.storage.files import make_private, write_private
 
 USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-FILE_NAME: Final = "serve-tokens"
 
 
 class TokenFile:

@@ -130,6 +130,11 @@ class DocumentStore:
         """Returns how many different passages can be found."""
         return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
 
+    async def some_texts(self, count: int) -> list[str]:
+        """Texts of passages taken by chance."""
+        query = "SELECT text FROM passages WHERE id IN (SELECT id FROM passages ORDER BY random() LIMIT ?)"
+        return await self._db.read(lambda db: [row[0] for row in db.execute(query, [count]).fetchall()])
+
     async def put(self, record: DocumentRecord, facts: FileFacts, chunks: Sequence[NewChunk]) -> VectorChange:
         """Stores a document in place of what its id held. A passage that it, or another, has already is left as it is.
 

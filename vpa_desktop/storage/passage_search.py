@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 COMMON = 20_000
 """A word in more passages than this is looked for only where no word is rarer."""
 
-POSTINGS_BUDGET = 40_000
+POSTINGS_BUDGET = 20_000
 """So many passages, counted once for each word, are looked at: the rarest words first."""
 
-_RANKED, _RANKED_AT_MOST = 1_000, 10_000
+_FREQUENT, _REMEMBERED = 1_000, 20_000
+"""How often a word is in more passages than this is remembered, so that it is only read where it is searched for."""
+
+_RANKED, _RANKED_AT_MOST = 300, 3_000
 _RANK = {"passages_fts": "bm25(passages_fts, 1.0, 1.0)", "passages_grams": "bm25(passages_grams)"}
 Hits = list[tuple[int, float]]
 """(passage id, score), best first; scores are bm25, larger is better."""
@@ -38,7 +41,11 @@ class PassageSearch:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._common: dict[tuple[str, str], int] = {}
+        self._frequent: dict[tuple[str, str], int] = {}
+
+    async def about_how_many(self) -> int:
+        """Returns how many passages there are, or somewhat more where many were removed; counting takes long."""
+        return await self._db.read(_last)
 
     async def by_words(
         self, words: Sequence[str], limit: int, among: array[int] | None = None
@@ -66,7 +73,8 @@ class PassageSearch:
 
         def work(db: sqlite_utils.Database) -> tuple[dict[str, int], Hits]:
             frequencies, rows = self._looked_up(db, table, terms)
-            chosen = affordable(frequencies, rows)
+            chosen = affordable(frequencies)
+            rows |= {term: _rows(db, table, terms[term]) for term in chosen if term not in rows}
             match = " OR ".join(terms[term] for term in chosen)
             if not chosen and (common := [term for term, count in frequencies.items() if count]):
                 match = " AND ".join(terms[term] for term in common)
@@ -78,34 +86,46 @@ class PassageSearch:
     def _looked_up(
         self, db: sqlite_utils.Database, table: str, terms: Mapping[str, str]
     ) -> tuple[dict[str, int], dict[str, Rows]]:
-        """Returns in how many passages each term is, and the passages of those that are not common."""
+        """Returns in how many passages each term is, and the passages of those that were not known to be frequent."""
         frequencies: dict[str, int] = {}
         rows: dict[str, Rows] = {}
         for term, match in terms.items():
-            known = self._common.get((table, match))
+            known = self._frequent.get((table, match))
             if known is not None:
                 frequencies[term] = known
                 continue
-            found = _rows(db, table, match)
+            found = rows[term] = _rows(db, table, match)
+            frequencies[term] = len(found)
             if len(found) > COMMON:
                 # They are spread evenly enough to tell from where the last one is how many there are.
-                last = int(db.execute("SELECT max(id) FROM passages").fetchone()[0])
-                frequencies[term] = self._common[table, match] = int(len(found) * last / int(found.max()))
-            else:
-                frequencies[term], rows[term] = len(found), found
+                frequencies[term] = int(len(found) * _last(db) / int(found.max()))
+            if len(found) > _FREQUENT:
+                self._remember(table, match, frequencies[term])
         return frequencies, rows
 
+    def _remember(self, table: str, match: str, frequency: int) -> None:
+        if len(self._frequent) >= _REMEMBERED:
+            self._frequent.clear()
+        self._frequent[table, match] = frequency
 
-def affordable(frequencies: Mapping[str, int], rows: Mapping[str, Rows], budget: int = POSTINGS_BUDGET) -> list[str]:
-    """Returns the terms to search for: rarest first until what they are in passes the budget; the rarest always."""
+
+def affordable(frequencies: Mapping[str, int], budget: int = POSTINGS_BUDGET) -> list[str]:
+    """Returns the terms to search for: rarest first until what they are in passes the budget, at least one.
+
+    A term that is common is none of them.
+    """
     chosen: list[str] = []
     spent = 0
-    for term in sorted((t for t in rows if frequencies[t]), key=lambda t: frequencies[t]):
+    for term in sorted((t for t, count in frequencies.items() if 0 < count <= COMMON), key=lambda t: frequencies[t]):
         spent += frequencies[term]
         if chosen and spent > budget:
             break
         chosen.append(term)
     return chosen
+
+
+def _last(db: sqlite_utils.Database) -> int:
+    return int(db.execute("SELECT ifnull(max(id), 0) FROM passages").fetchone()[0])
 
 
 def _rows(db: sqlite_utils.Database, table: str, match: str) -> Rows:
@@ -133,10 +153,15 @@ def _best(
     if among is not None:
         allowed = np.isin(found, np.frombuffer(among, dtype=np.int64))
         found, worth = found[allowed], worth[allowed]
-    scores = np.bincount(found, weights=worth)
-    passages = np.flatnonzero(scores)
+    if not len(found):
+        return []
+    # Sorted once, so that the time does not grow with the library.
+    order = np.argsort(found, kind="stable")
+    found = found[order]
+    first = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]]))
+    passages, scores = found[first], np.add.reduceat(worth[order], first)
     if len(passages) > _RANKED:
-        passages = passages[scores[passages] >= np.partition(scores, -_RANKED)[-_RANKED]]
+        passages = passages[scores >= np.partition(scores, -_RANKED)[-_RANKED]]
     best: list[int] = passages[:_RANKED_AT_MOST].tolist()
     return best
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from vpa_desktop.ui.widgets import PlainLabel
 
@@ -26,6 +26,7 @@ KEYS: tuple[Key, ...] = (
     Key("find", ("Ctrl+F",), str(QT_TRANSLATE_NOOP("keys", "Find in this conversation"))),
     Key("model", ("Ctrl+Shift+M",), str(QT_TRANSLATE_NOOP("keys", "Choose provider and model"))),
     Key("regenerate", ("Ctrl+R",), str(QT_TRANSLATE_NOOP("keys", "Give the last answer anew"))),
+    Key("export", ("Ctrl+E",), str(QT_TRANSLATE_NOOP("keys", "Export this conversation"))),
     Key("escape", ("Esc",), str(QT_TRANSLATE_NOOP("keys", "Stop the answer, or close what is open"))),
     Key("settings", ("Ctrl+,",), str(QT_TRANSLATE_NOOP("keys", "Settings"))),
     Key("tab1", ("Ctrl+1",), str(QT_TRANSLATE_NOOP("keys", "Chat"))),
@@ -36,6 +37,7 @@ KEYS: tuple[Key, ...] = (
     Key("smaller", ("Ctrl+-",), str(QT_TRANSLATE_NOOP("keys", "Smaller text"))),
     Key("sidebar", ("Ctrl+B",), str(QT_TRANSLATE_NOOP("keys", "Show or hide the sidebar"))),
     Key("help", ("F1",), str(QT_TRANSLATE_NOOP("keys", "This list"))),
+    Key("manual", ("Shift+F1",), str(QT_TRANSLATE_NOOP("keys", "Help"))),
 )
 """Every key the window itself listens to."""
 
@@ -51,7 +53,9 @@ WRITING: tuple[tuple[str, str], ...] = (
 
 
 class KeysDialog(QDialog):
-    """The list of keys."""
+    """The list of keys. ``manual_wanted`` comes when the whole help is asked for."""
+
+    manual_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -70,6 +74,11 @@ class KeysDialog(QDialog):
         column.addLayout(grid)
         box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         box.rejected.connect(self.reject)
+        manual = QPushButton(self.tr("Help"))
+        manual.setAutoDefault(False)
+        manual.clicked.connect(self.reject)
+        manual.clicked.connect(self.manual_wanted)
+        box.addButton(manual, QDialogButtonBox.ButtonRole.HelpRole)
         column.addWidget(box)
 
 

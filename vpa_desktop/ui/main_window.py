@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -35,6 +35,7 @@ from vpa_desktop.ui.drop import DropOverlay, dropped_paths
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
 from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
+from vpa_desktop.ui.placing import USUAL
 from vpa_desktop.ui.sidebar import Sidebar
 from vpa_desktop.ui.status import StatusLine
 from vpa_desktop.ui.tasks import TaskOwner
@@ -42,7 +43,8 @@ from vpa_desktop.ui.theme import DARK, LIGHT, Theme, apply_theme, theme_for
 from vpa_desktop.ui.widgets import IconButton, theme_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from vpa_desktop.errors import VPAError
     from vpa_desktop.ui.dashboard.page import DashboardPage
@@ -70,7 +72,7 @@ class MainWindow(QMainWindow):
         self.tasks.failed.connect(self.show_error)
         self.setWindowTitle("VPA Desktop")
         self.setMinimumSize(720, 480)
-        self.resize(1280, 860)
+        self.resize(USUAL)
         self.setAcceptDrops(True)
         self.ingestion = Ingestion(self.tasks)
         self.sidebar = Sidebar()
@@ -257,6 +259,7 @@ class MainWindow(QMainWindow):
             "find": self._find,
             "model": self._choose_model,
             "regenerate": self.presenter.regenerate,
+            "export": self.desk.export_shown,
             "escape": self._escape,
             "settings": lambda: self.go(SETTINGS),
             "tab1": lambda: self.go(CHAT),
@@ -267,6 +270,7 @@ class MainWindow(QMainWindow):
             "smaller": lambda: self._scale_by(1 / 1.1),
             "sidebar": lambda: self.show_sidebar(not self.sidebar.isVisible()),
             "help": self._show_keys,
+            "manual": self._show_help,
         }
         for key in KEYS:
             for sequence in key.sequences:
@@ -301,7 +305,17 @@ class MainWindow(QMainWindow):
             self.sidebar.search.clear()
 
     def _show_keys(self) -> None:
-        KeysDialog(self).open()
+        dialog = KeysDialog(self)
+        dialog.manual_wanted.connect(self._show_help)
+        dialog.open()
+
+    def _show_help(self) -> None:
+        from vpa_desktop.ui.help import HelpDialog
+        from vpa_desktop.ui.links import follow
+
+        dialog = HelpDialog(self)
+        dialog.link_wanted.connect(lambda link: self.tasks.spawn("link", follow(dialog, link)))
+        dialog.show()
 
     # Look
 
@@ -342,16 +356,18 @@ class MainWindow(QMainWindow):
 
     # Window
 
-    def restore(self, geometry: bytes) -> None:
-        """Takes the place and size the window had."""
-        self.restoreGeometry(QByteArray(geometry))
-
     def raise_up(self) -> None:
         """Brings the window before the others, as when the program is started again."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Adds what the person opened with the program to the documents."""
+        if paths:
+            self.ingestion.add(paths)
+            self.go(DOCUMENTS)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accepts files and folders and shows where they go."""

@@ -99,8 +99,19 @@ class Golden(Protocol):
     async def remove(self, question_ids: Sequence[str]) -> int: ...
 
 
+class Archive(Protocol):
+    """Conversations as files. Raises UsageError, StorageError."""
+
+    async def export(self, ids: Sequence[str], path: Path, *, overwrite: bool = False) -> int:
+        """Write conversations in the format that the file's ending names: md, html or json."""
+        ...
+
+
 class Backend(Protocol):
     """The Qt-free half of the program, as the window sees it."""
+
+    @property
+    def archive(self) -> Archive: ...
 
     @property
     def drills(self) -> Drills: ...

@@ -159,6 +159,12 @@ class PrivacyPage(FormPage):
             self.tr("Names, separated by commas. Questions that use them are answered on this computer only."),
             lambda s: s.privacy.local_only_collections,
         )
+        self.switch(
+            "updates.check",
+            self.tr("Tell me of newer releases"),
+            self.tr("Once a day the address in settings.toml is asked for its version. Nothing is downloaded."),
+            lambda s: s.updates.check,
+        )
         self.end()
 
 

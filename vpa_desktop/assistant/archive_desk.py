@@ -1,0 +1,146 @@
+"""Conversations into files and back: the formats, and what is noted of it in the audit. Draws and prints nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
+from vpa_desktop.errors import UsageError
+from vpa_desktop.importing.exports import Export, read_export
+from vpa_desktop.records import ConversationRecord, MessageRecord
+from vpa_desktop.security.audit import AuditLog
+from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
+from vpa_desktop.storage.conversations import ConversationStore
+from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.output_files import output_file
+from vpa_desktop.storage.rows import portions
+
+ExportFormat = Literal["md", "json", "html"]
+FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
+ENDINGS: Final[dict[str, ExportFormat]] = {
+    ".md": "md",
+    ".markdown": "md",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+}
+
+OURS: Final = "VPA Desktop"
+
+Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of an import: conversations that are new here, messages added, and messages that were here."""
+
+    conversations: int
+    new: int
+    messages: int
+    unchanged: int
+    arrived: tuple[Arrived, ...] = ()
+    program: str = OURS
+    empty: int = 0
+
+
+def format_of(path: Path) -> ExportFormat:
+    """Return the format that a file's ending names; raises UsageError where it names none."""
+    try:
+        return ENDINGS[path.suffix.lower()]
+    except KeyError as exc:
+        raise UsageError(
+            f"The format of {path.name} is not known", "Its ending says none", "Add --format md, json or html"
+        ) from exc
+
+
+class ArchiveDesk:
+    """Writes conversations to files, and takes in our own files and the exports of other programs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._store = ConversationStore(db)
+        self._archive = ConversationArchive(db)
+
+    async def export(
+        self, ids: Sequence[str], path: Path, kind: ExportFormat | None = None, *, overwrite: bool = False
+    ) -> int:
+        """Write conversations, all of them where no id is given; returns how many. Raises UsageError, StorageError.
+
+        Without ``kind`` the file's ending decides.
+        """
+        kind = kind or format_of(path)
+        wanted = list(ids) or await self._archive.ids()
+        for each in ids:
+            await self.must_exist(each)
+        with output_file(path, overwrite=overwrite) as file:
+            if kind == "json":
+                count = await write_conversations(file, self._whole(wanted))
+            else:
+                pairs = await self._pairs(wanted)
+                file.write(_rendered(pairs, kind).encode())
+                count = len(pairs)
+        await self._note("conversations exported", path.name, conversations=count, format=kind)
+        return count
+
+    async def take_in(self, path: Path) -> Imported:
+        """Add the conversations of an export, ours or another program's, that are not here yet.
+
+        Raises UsageError, StorageError; then nothing was added.
+        """
+        if is_ours(path):
+            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
+        else:
+            export = await asyncio.to_thread(read_export, path)
+        arrived: list[Arrived] = []
+        for some in portions(export.conversations):  # what waits together is one commit
+            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+        done = Imported(
+            len(arrived),
+            sum(each.is_new for each in arrived),
+            sum(each.added for each in arrived),
+            sum(each.unchanged for each in arrived),
+            tuple(arrived),
+            export.program,
+            export.empty,
+        )
+        facts = {"program": export.program, "conversations": done.new, "messages": done.messages}
+        await self._note("conversations imported", path.name, **facts)
+        return done
+
+    async def must_exist(self, conversation_id: str) -> ConversationRecord:
+        """Return the conversation of an id; raises UsageError where there is none."""
+        record = await self._store.get(conversation_id)
+        if record is None:
+            raise UsageError(
+                f"There is no conversation {conversation_id}",
+                "It was deleted, or the id is mistyped",
+                "See: vpa-desktop chats list",
+            )
+        return record
+
+    async def _whole(self, ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        for each in ids:
+            if (found := await self._archive.take_out(each)) is not None:
+                yield found
+
+    async def _pairs(self, ids: Sequence[str]) -> Pairs:
+        records = [await self._store.get(each) for each in ids]
+        return [(record, await self._store.messages(record.id)) for record in records if record is not None]
+
+    async def _note(self, action: str, target: str, **facts: object) -> None:
+        if not self._db.read_only:
+            await AuditLog(self._db).append(action, target, "done", **facts)
+
+
+def _rendered(pairs: Pairs, kind: ExportFormat) -> str:
+    if kind == "html":
+        from vpa_desktop.assistant.conversation_html import to_html
+
+        return to_html(pairs)
+    from vpa_desktop.assistant.conversation_text import to_markdown
+
+    return "\n---\n\n".join(to_markdown(record, messages) for record, messages in pairs)
