@@ -59,6 +59,8 @@ COMPLETIONS = {
 }
 """Shell -> where it looks for a program's completion, in /usr/share."""
 
+COMMON = "LGPL-3.0, GPL-3.0 and Apache-2.0 are in /usr/share/common-licenses/LGPL-3, GPL-3 and Apache-2.0.\n"
+
 OF_LIBC = re.compile(r"(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libutil)\.so\.\d")
 
 
@@ -74,12 +76,16 @@ def wrap(folder: Path, target: Path, revision: int = 1, *, quick: bool = False) 
     _write_control(root, folder, version, size_kb)
     for path in root.rglob("*"):
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            path.chmod(0o755 if path.is_dir() or _is_program(path) else 0o644)
     made = target / f"vpa-desktop_{version}_{architecture()}.deb"
     packed = ["-Zzstd", "-z3"] if quick else ["-Zxz"]
     command = ["dpkg-deb", "--root-owner-group", *packed, "--build", str(root), str(made)]
     frozen.run(command, "wrapping the Debian package")
     return made
+
+
+def _is_program(path: Path) -> bool:
+    return os.access(path, os.X_OK) and ".so" not in path.suffixes
 
 
 def architecture() -> str:
@@ -117,7 +123,7 @@ def _write_documentation(folder: Path, place: Path, version: str) -> None:
     folder.mkdir(parents=True)
     notices = (env.ROOT / "resources" / "notices" / "THIRD-PARTY.md").read_text(encoding="utf-8")
     licence = (env.ROOT / "LICENSE").read_text(encoding="utf-8")
-    (folder / "copyright").write_text(f"VPA Desktop\n\n{licence}\n\n{notices}", encoding="utf-8")
+    (folder / "copyright").write_text(f"VPA Desktop\n\n{licence}\n{COMMON}\n{notices}", encoding="utf-8")
     shutil.copy(place / "_internal" / "vpa-desktop.cdx.json", folder)
     shutil.copy(LINUX / "README.Debian", folder)
     entry = (

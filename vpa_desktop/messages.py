@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from vpa_desktop.evidence import Evidence
+
+if TYPE_CHECKING:
+    from vpa_desktop.records import SearchScope
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -251,7 +254,8 @@ class EnhancedLLMRequest:
     they hold nothing. ``provider`` and ``model`` override the route.
     ``conversation_id`` None starts no stored conversation; "new" starts one; else the turn is added to it.
     ``regenerates`` is the id of an answer to be given anew; the old one is kept aside. ``temporary`` keeps nothing of
-    it, in no cache either; ``over_limit`` is the person's leave to pass the spending limit this once.
+    it, in no cache either; ``over_limit`` is the person's leave to pass the spending limit this once. ``scope`` limits
+    the documents that are searched, as the question itself can.
     """
 
     user_query: str
@@ -273,6 +277,7 @@ class EnhancedLLMRequest:
     over_limit: bool = False
     documents_only: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    scope: SearchScope | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -359,9 +359,11 @@ class System:
         """Take documents out of the knowledge base; the files stay where they are."""
         await self.knowledge.remove(document_ids)
 
-    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
-        """Find passages."""
-        return await self.knowledge.search_knowledge(query, top_k)
+    async def search_documents(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> SearchReport:
+        """Find passages, in some collections or in all."""
+        return await self.knowledge.search_knowledge(query, top_k, collections)
 
     # Figures and settings
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import ScriptedProvider
+from vpa_desktop.assistant.extract import EXTRACT_MODEL
 from vpa_desktop.assistant.grounds import GUESSED, NO_DOCUMENTS, NOT_THERE, is_question
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.assistant.prompt import NOTHING_FOUND
@@ -228,6 +229,20 @@ async def test_what_documents_do_not_hold_the_demonstration_model_answers_and_th
     extract = await bench.ask("What was the revenue in 2022?")
     assert extract.evidence.quality is not None
     assert (extract.evidence.quality.groundedness, extract.evidence.quality.citation_coverage) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("kind", "sees_it"), [("llama_cpp", False), ("openai", True)])
+async def test_the_small_model_does_not_see_the_quotations_before_and_a_larger_one_does(
+    bench: Bench, kind: str, sees_it: bool
+) -> None:
+    bench.says("-", provider="llama_cpp")
+    first = await bench.ask("What was the revenue in 2022?", conversation_id="new")
+    assert first.model == EXTRACT_MODEL
+    provider = bench.says("A poem.", provider=kind)
+    await bench.ask("Write a poem about spring", conversation_id=first.conversation_id)
+    before = [message.content for message in provider.requests[0].messages if message.role != "system"][:-1]
+    assert ("What was the revenue in 2022?" in before) is sees_it
+    assert any("4.7 million" in content for content in before) is sees_it
 
 
 async def test_without_documents_nothing_is_judged(bench: Bench) -> None:

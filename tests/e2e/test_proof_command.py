@@ -42,6 +42,26 @@ def test_search_says_what_would_go_into_an_answer(filled: Program) -> None:
     assert "kept for an answer" in filled("docs", "search", "rent of the flat").out
 
 
+def test_a_search_and_a_question_are_limited_by_name_type_and_day(filled: Program) -> None:
+    def documents(*limits: str) -> list[str]:
+        return [found["document"] for found in filled("docs", "search", "rent", "--json", *limits).json["results"]]
+
+    other = filled.home.parent / "contract.txt"
+    other.write_text("The rent of the garage was 80 euros in 2023.\n", encoding="utf-8")
+    filled("docs", "add", str(other))
+    assert sorted(documents()) == ["contract.txt", "lease.md"]
+    assert documents("--type", "md") == documents("--document", "LEASE") == ["lease.md"]
+    assert sorted(documents("--type", "pdf,.TXT", "--type", "md", "--after", "2020")) == ["contract.txt", "lease.md"]
+    assert documents("--before", "2020-03") == documents("--document", "will") == []
+    answer = filled("ask", "How high was the rent?", "--type", "txt", "--json").json
+    assert [citation["document"] for citation in answer["citations"]] == ["contract.txt"]
+    nothing = filled("ask", "How high was the rent?", "--before", "2020", "--json").json
+    assert nothing["content"].startswith("This is not in your documents")
+    for wrong in (("--after", "soon"), ("--type", "p%f")):
+        ran = filled("docs", "search", "rent", *wrong)
+        assert (ran.code, wrong[1] in ran.err) == (2, True)
+
+
 def test_golden_questions_are_asked_after_each_change(filled: Program) -> None:
     saved = filled("docs", "golden", "add", "How high is the rent?", "--document", "lease.md", "--json").json
     run = filled("docs", "golden", "run", "--json").json["runs"][0]

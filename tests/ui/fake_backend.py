@@ -164,6 +164,7 @@ class FakeBackend:
         self.conversations: dict[str, ConversationRecord] = {}
         self.stored: dict[str, list[MessageRecord]] = {}
         self.documents: dict[str, DocumentRecord] = {}
+        self.searched: list[tuple[str, tuple[str, ...]]] = []
         self.document_listeners: list[Callable[[IngestProgress | IngestReport], None]] = []
         self.pauses: list[bool] = []
         self.folders: list[FollowedFolder] = []
@@ -408,7 +409,10 @@ class FakeBackend:
         for document_id in document_ids:
             del self.documents[document_id]
 
-    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
+    async def search_documents(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> SearchReport:
+        self.searched.append((query, tuple(collections)))
         found = SearchResult(
             "d1", "contract.pdf", "/home/me/contract.pdf", "Supplier contract", 4, "7.3", 1, 0.91,
             f"The passage about {query}: the penalty is 0.5 % of the order value for each started week, "

@@ -30,6 +30,7 @@ from vpa_desktop.records import ProviderVerdict
 from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.pages import DASHBOARD, DOCUMENTS, SETTINGS
+from vpa_desktop.ui.settings.form import Row
 from vpa_desktop.ui.widgets import PlainLabel, theme_now
 
 pytestmark = pytest.mark.ui
@@ -337,3 +338,33 @@ async def test_icons_follow_the_theme_and_the_search_can_be_cleared_by_name(wind
     await until(lambda: button.icon().pixmap(16, 16).toImage() != before)
     window.sidebar.search.setText("words")
     assert [b.accessibleName() for b in window.sidebar.search.findChildren(QToolButton)] == ["Clear the search"]
+
+
+async def test_a_search_stays_in_the_collection_shown_and_is_made_again_where_the_documents_change(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.add_document("contract.pdf", "work")
+    window.go(DOCUMENTS)
+    window.documents.refresh()
+    await until(lambda: len(rows(window)) == 1)
+    QTest.keyClicks(window.documents.search, "penalty")
+    await until(lambda: backend.searched == [("penalty", ())])
+    window.documents.show_collection("work")
+    await until(lambda: backend.searched[1:] == [("penalty", ("work",))])
+    window.ingestion.add([Path("/x/new.md")])
+    await until(lambda: len(backend.searched) > 2)
+    assert backend.searched[-1] == ("penalty", ("work",))
+    await until(lambda: "Passages found: 1" in words(window.documents))
+
+
+async def test_a_setting_stands_below_its_words_where_the_window_is_narrow(window: MainWindow) -> None:
+    window.go(SETTINGS)
+    window.settings.tabs.setCurrentIndex(2)
+    row = next(r for r in window.settings.findChildren(Row) if r.control.accessibleName() == "How a provider is chosen")
+    await until(row.isVisible)
+    for width, is_below in ((1400, False), (900, True), (1400, False)):
+        window.resize(width, 600)
+        await until(lambda is_below=is_below: (row.control.y() > row.height() // 2 - 4) is is_below)  # type: ignore[misc]
+        name = next(label for label in row.findChildren(PlainLabel) if label.text() == "How a provider is chosen")
+        assert name.height() < 2.5 * name.fontMetrics().lineSpacing()
+        assert row.geometry().right() <= row.parentWidget().width()

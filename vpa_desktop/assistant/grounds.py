@@ -69,12 +69,12 @@ async def find_grounds(
         resolved = resolve(question, before)
         context = Context()
         if not resolved.leans:
-            context = await knowledge.find_context(question, top_k, request.collections)
+            context = await knowledge.find_context(question, top_k, request.collections, request.scope)
             if context.citations or resolved.text == question:
                 return Grounds(True, "", context)
         by_model = await rewrite(question, before) if settings.follow_up == "model" else ""
         whole = by_model or resolved.text
-        found = await knowledge.find_context(whole, top_k, request.collections)
+        found = await knowledge.find_context(whole, top_k, request.collections, request.scope)
         if not (resolved.leans or by_model) and _is_off(question, found):
             return Grounds(True, "", context)
         return Grounds(True, whole, found)

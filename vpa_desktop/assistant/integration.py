@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,7 +17,7 @@ from typing import Any
 from vpa_desktop.analytics import figures_by_provider, savings_of
 from vpa_desktop.assistant.answer_figures import quality_stats
 from vpa_desktop.assistant.checked_answer import CheckedAnswer
-from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer
+from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer, without_extracts
 from vpa_desktop.assistant.grounds import GUESSED, Grounds, find_grounds, is_question, not_in_documents
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.assistant.prompt import build_messages, new_fence
@@ -56,6 +56,7 @@ from vpa_desktop.messages import (
 from vpa_desktop.model_facts import ending_sentence
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.records import MessageRecord
 from vpa_desktop.storage.conversations import ConversationStore
 
 
@@ -196,7 +197,7 @@ class EnhancedLLMIntegration:
         fence = new_fence()
         messages = build_messages(
             turn.question,
-            history=turn.history,
+            history=self._history(turn, provider, local_only=local_only),
             citations=citations,
             images=request.images,
             system=request.system,
@@ -233,6 +234,13 @@ class EnhancedLLMIntegration:
         shown = CheckedAnswer(guard, [c.n for c in citations])
         fixed = extract if only_documents else ""
         return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
+
+    def _history(self, turn: Turn, provider: str | None, *, local_only: bool) -> Sequence[MessageRecord]:
+        """The turns before, without those of the documents' own sentences where the small model is asked."""
+        if all(record.model != EXTRACT_MODEL for record in turn.history):
+            return turn.history
+        first = self.manager.route(LLMRequest((), local_only=local_only), provider)[:1]
+        return without_extracts(turn.history) if first and is_demonstration(first[0].config) else turn.history
 
     async def _extract(self, grounds: Grounds, question: str) -> str:
         """An answer without a model: the passages' own sentences, or that there are none."""

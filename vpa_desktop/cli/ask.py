@@ -13,6 +13,7 @@ from typing import Any
 from vpa_desktop import evidence_words, receipts
 from vpa_desktop.catalog import KINDS
 from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.cli.scope import scope_of
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import AuthenticationFailed, BudgetExceeded, UsageError
@@ -51,9 +52,11 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     if options.temporary and options.conversation is not None:
         raise UsageError("--temporary and --conversation do not go together", "One keeps nothing", "Leave one out")
     text = _question(options.text)
+    scope = scope_of(options)
+    is_limited = bool(options.collection or scope) and options.docs is None
     request = EnhancedLLMRequest(
         user_query=text,
-        use_rag=True if options.collection and options.docs is None else options.docs,
+        use_rag=True if is_limited else options.docs,
         provider=options.provider,
         model=options.model,
         rag_top_k=options.top_k,
@@ -67,8 +70,9 @@ async def ask(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         fresh=options.fresh,
         temporary=options.temporary,
         over_limit=options.over_limit,
-        documents_only=options.docs or (bool(options.collection) and options.docs is None),
+        documents_only=options.docs or is_limited,
         user_id=options.user or LOCAL_USER,
+        scope=scope,
     )
     async with opened(paths, out) as system:
         system.policy.must_be_chosen_freely(options.user)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
 from vpa_desktop.cli.output import Output, to_plain
+from vpa_desktop.cli.scope import scope_of
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
 from vpa_desktop.errors import DocumentUnreadable
@@ -113,8 +114,9 @@ async def remove(options: argparse.Namespace, paths: Paths, out: Output) -> int:
 
 async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print the passages that fit best, and why each was found."""
+    scope = scope_of(options)
     async with opened(paths, out) as system:
-        report = await system.knowledge.search_knowledge(options.query, options.top_k, options.collection)
+        report = await system.knowledge.search_knowledge(options.query, options.top_k, options.collection, scope)
     for n, result in enumerate(report.results, 1):
         page = f", page {result.page}" if result.page is not None else ""
         out.line(f"{n}. {result.document}{page}  (score {result.score:.2f}; {_why(result)})")

@@ -9,6 +9,7 @@ from typing import Final
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
+from vpa_desktop.cli.scope import add_scope
 from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of
 
@@ -91,6 +92,7 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--model", metavar="NAME", help="this model instead of the provider's own")
     p.add_argument("--conversation", metavar="ID|new", help="add to this conversation, or start one")
     p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
+    add_scope(p)
     p.add_argument("--docs", action=argparse.BooleanOptionalAction, default=None, help="search your documents, or not")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
     p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE", help="a picture for the question")
@@ -125,6 +127,7 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("query", metavar="QUERY", help="what to look for")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
     p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
+    add_scope(p)
     _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
     _golden(group)
 

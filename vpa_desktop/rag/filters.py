@@ -50,7 +50,7 @@ def filters_in(query: str) -> list[Filter]:
         if match["key"].lower() == "type":
             types = tuple(kind.strip(".").lower() for kind in value.split(",") if kind.strip("."))
             found.append(Filter(start, end, SearchScope(types=types), False))
-        elif (day := _day(value)) is not None:
+        elif (day := day_of(value)) is not None:
             after = match["key"].lower() == "after"
             found.append(Filter(start, end, SearchScope(after=day) if after else SearchScope(before=day), True))
     return found
@@ -79,7 +79,8 @@ def within(scope: SearchScope, filters: Sequence[Filter]) -> SearchScope:
     return scope
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
+    """Returns the day that 2024-03-15, 2024-03 or 2024 begins with; None where it is none of them."""
     match = _DAY.fullmatch(text)
     if match is None:
         return None
