@@ -67,7 +67,9 @@ async def export(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             await AuditLog(system.db).append("data exported", options.output.name, "done", **counts)
     told = ", ".join(counted(counts[name], noun) for name, noun in EXPORTED.items())
     out.line(f"Exported to {options.output}: {told}.")
-    out.line("Keys are not in it, and documents by their names and paths only.")
+    out.line(
+        "Keys are not in it. Documents are where they are: in it are their paths, and the text of those that are gone."
+    )
     out.document({"file": options.output, **counts})
     return 0
 
