@@ -101,5 +101,8 @@ def test_data_of_a_newer_version_is_one_sentence_and_stays(used: Program, tmp_pa
         assert "Traceback" not in ran.err
         assert (used.home / "vpa.db").read_bytes() == before
     assert used("chats", "import", str(tmp_path / "none.json")).code == 0
+    everything = {path: path.read_bytes() for path in used.home.rglob("*") if path.is_file()}
+    assert used("data", "check").code == 0
+    assert {path: path.read_bytes() for path in everything} == everything
     assert used("data", "restore", made).code == 8
     assert titles(used) == ["First thing"]
