@@ -41,7 +41,7 @@ class PassageList(QListWidget):
             self.addItem(item)
 
     def reason(self, result: SearchResult) -> str:
-        """Says why a passage was found."""
+        """Says why a passage was found, and which other documents say the same."""
         parts = []
         if result.why.keyword_rank is not None:
             parts.append(self.tr("its words: rank {0}").format(result.why.keyword_rank))
@@ -51,7 +51,9 @@ class PassageList(QListWidget):
             parts.append(self.tr("read again: {0:.2f}").format(result.why.rerank_score))
         found = self.tr("Found by {0}").format(", ".join(parts)) if parts else ""
         sent = result.left_out.rstrip(".") if result.left_out else self.tr("Kept for an answer")
-        return "  ·  ".join(part for part in (found, sent) if part)
+        others = ", ".join(place.document for place in result.also_in)
+        also = self.tr("Also in {0}").format(others) if others else ""
+        return "  ·  ".join(part for part in (also, found, sent) if part)
 
 
 def place(result: SearchResult) -> str:
