@@ -111,8 +111,11 @@ def build(keep: bool = False) -> Path:
         strip()
     shutil.copy(env.ROOT / "resources" / "notices" / "THIRD-PARTY.md", NOTES)
     materials = NOTES / MATERIALS
-    command = [str(python), str(here / "materials.py"), str(TAKEN), str(materials), str(NOTES / "licences")]
-    print(run(command, "writing the bill of materials").strip(), file=sys.stderr)
+    places = [TAKEN, INSIDE, materials, NOTES / "licences"]
+    print(
+        run([str(python), str(here / "materials.py"), *map(str, places)], "writing the bill of materials").strip(),
+        file=sys.stderr,
+    )
     examine()
     write_extras(python)
     return FOLDER

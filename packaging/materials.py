@@ -1,6 +1,6 @@
 """Writes the bill of materials (CycloneDX 1.6) of what is really in the frozen program. build.py runs it.
 
-    python materials.py TAKEN TARGET LICENCES     TAKEN: the files that PyInstaller took, one a line
+    python materials.py TAKEN FOLDER TARGET LICENCES     TAKEN: the files that PyInstaller took, one a line
 
 A file belongs to the installed distribution whose record names it. What came from elsewhere (Python itself, libraries
 of the build system, fonts, models) is listed too. The document is checked against its schema before it is written.
@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distribution, distributions
@@ -50,6 +51,20 @@ def of_distributions(files: Iterable[Path], installed: Iterable[Distribution]) -
         for name, package in found.items()
         if canonicalize_name(name) != "vpa-desktop"
     )
+
+
+def sources_of_modules(folder: Path) -> list[Path]:
+    """The installed sources of the compiled modules in a frozen folder, which PyInstaller took from elsewhere."""
+    installed = Path(sysconfig.get_paths()["purelib"])
+    return [installed / path.relative_to(folder).with_suffix(".py") for path in folder.rglob("*.pyc")]
+
+
+def check_whole(materials: list[Material]) -> None:
+    """Raises ValueError where something that the project asks for is not among the materials."""
+    found = {material.name for material in materials}
+    wanted = {name for name in notices.asked_for() if name not in found}
+    if wanted:
+        raise ValueError(f"The program should have these and has not: {', '.join(sorted(wanted))}")
 
 
 def of_the_repository() -> list[Material]:
@@ -164,13 +179,14 @@ def _is_licence(file: str) -> bool:
     return ".dist-info/licenses/" in file or (named and file.count("/") <= 1)
 
 
-def main(taken: Path, target: Path, licences: Path) -> None:
+def main(taken: Path, folder: Path, target: Path, licences: Path) -> None:
     """Read what was taken and write the document and the texts."""
     sys.path.insert(0, str(ROOT))
     from vpa_desktop import __version__
 
     files = [Path(line) for line in taken.read_text(encoding="utf-8").splitlines() if line]
-    materials = all_of(files)
+    materials = all_of([*files, *sources_of_modules(folder)])
+    check_whole(materials)
     target.write_text(document(materials, __version__), encoding="utf-8")
     without = gather_texts(materials, licences)
     print(f"{len(materials)} materials; no licence text came with: {', '.join(without) or 'none'}")

@@ -151,6 +151,22 @@ def test_the_materials_are_the_distributions_whose_files_were_taken(script: Scri
     assert {part.licence for part in materials.of_the_repository()} >= {"OFL-1.1", "ISC", "Apache-2.0"}
 
 
+def test_a_material_that_was_forgotten_stops_the_build(script: Script) -> None:
+    materials = script("materials")
+    whole = [materials.Material(name, "1", "MIT", "pypi") for name in script("notices").asked_for()]
+    materials.check_whole(whole)
+    with pytest.raises(ValueError, match="qasync"):
+        materials.check_whole([part for part in whole if part.name != "qasync"])
+
+
+def test_compiled_modules_belong_to_their_distribution(script: Script, tmp_path: Path) -> None:
+    materials = script("materials")
+    (tmp_path / "platformdirs").mkdir()
+    (tmp_path / "platformdirs" / "unix.pyc").touch()
+    found = materials.of_distributions(materials.sources_of_modules(tmp_path), [distribution("platformdirs")])
+    assert [part.name for part in found] == ["platformdirs"]
+
+
 def test_the_bill_of_materials_fits_its_schema(script: Script) -> None:
     pytest.importorskip("cyclonedx")
     materials = script("materials")
