@@ -230,7 +230,10 @@ GatewayEvent = RouteStarted | Seam | TextDelta | ReasoningDelta | RouteDone
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that went into the prompt as source ``n`` (from 1). ``page`` is 1-based, None where there are none."""
+    """A passage that went into the prompt as source ``n`` (from 1). ``page`` is 1-based, None where there are none.
+
+    ``also_in`` names the other documents that say the same.
+    """
 
     n: int
     document: str
@@ -244,6 +247,7 @@ class Citation:
     chunk_id: int = 0
     start: int = 0
     end: int = 0
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -383,16 +383,18 @@ def test_a_damaged_database_gets_one_sentence(data: bytes, tmp_path: Path) -> No
         read_export(path)
 
 
-def test_a_database_that_counts_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", [("_STEPS", 10), ("_MOST_TEXT", 10_000), ("_MOST_VALUE", 1_000)])
+def test_a_database_that_computes_without_end_is_given_up(
+    limit: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "cherrystudio.sqlite"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE topic (id)")
         db.execute("CREATE TABLE message (id)")
-        db.execute("INSERT INTO message VALUES (1)")
-        db.execute("ALTER TABLE message ADD COLUMN data AS (length(replace(hex(zeroblob(90000)), '0', 'xxxx')))")
-        db.executemany("INSERT INTO message (id) VALUES (?)", [(n,) for n in range(20_000)])
-    monkeypatch.setattr("vpa_desktop.importing.cherry_database._STEPS", 100)
+        db.execute("ALTER TABLE message ADD COLUMN data AS (hex(zeroblob(2000)))")
+        db.executemany("INSERT INTO message (id) VALUES (?)", [(n,) for n in range(1_000)])
     monkeypatch.setattr("vpa_desktop.importing.cherry_database._LOOKS", 10)
+    monkeypatch.setattr(f"vpa_desktop.importing.cherry_database.{limit[0]}", limit[1])
     with pytest.raises(UsageError, match="was not taken in"):
         read_export(path)
 

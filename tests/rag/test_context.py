@@ -54,6 +54,8 @@ async def test_the_same_file_twice_is_one_row_that_names_both(tmp_path: Path) ->
         assert await knowledge.count() == 1
         (found,) = (await knowledge.search_knowledge("rent")).results
         assert {found.path, *(place.path for place in found.also_in)} == {str(p) for p in docs.rglob("*.txt")}
+        (cited,) = await knowledge.context_for("when is the rent paid")
+        assert cited.also_in == ("lease.txt", "lease.txt")
         shown = next(d for d in await knowledge.list_documents() if d.path == found.path)
         await knowledge.remove([shown.id])
         (left,) = (await knowledge.search_knowledge("rent")).results

@@ -80,7 +80,7 @@ async def test_a_turn_comes_back_as_it_was_settled(store: ConversationStore, db:
         cost_usd=Decimal("0.001200"),
         ttft_ms=12.5,
         latency_ms=99.0,
-        citations=(Citation(1, "doc", "/p", "t", 3, "s", 0.5, "text", "id", 7, 1, 9),),
+        citations=(Citation(1, "doc", "/p", "t", 3, "s", 0.5, "text", "id", 7, 1, 9, ("copy.pdf",)),),
         attempts=(
             Attempt("a", "b", "failed", "why", 1.0),
             Attempt("openai", "m", "ok", "", 9.5, 3.25, Decimal("0.0012")),

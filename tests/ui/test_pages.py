@@ -367,4 +367,4 @@ async def test_a_setting_stands_below_its_words_where_the_window_is_narrow(windo
         await until(lambda is_below=is_below: (row.control.y() > row.height() // 2 - 4) is is_below)  # type: ignore[misc]
         name = next(label for label in row.findChildren(PlainLabel) if label.text() == "How a provider is chosen")
         assert name.height() < 2.5 * name.fontMetrics().lineSpacing()
-        assert row.geometry().right() <= row.parentWidget().width()
+        assert row.control.geometry().right() <= row.width()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from vpa_desktop.catalog import LLMProvider, LLMProviderConfig
+from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig
 from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.cli.policy_remarks import policy_remarks
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Paths, apply_environment, resource_path
@@ -39,11 +39,13 @@ Check = Callable[[Paths], Awaitable[list[Finding]]]
 
 
 async def check_python(paths: Paths) -> list[Finding]:
+    """The version of Python."""
     version = ".".join(map(str, sys.version_info[:3]))
     return [Finding("Python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")]
 
 
 async def check_settings(paths: Paths) -> list[Finding]:
+    """The settings file, a finding for each mistake."""
     loaded = load_settings(paths.settings_file)
     if not loaded.problems:
         return [Finding("Settings", True, str(paths.settings_file))]
@@ -51,12 +53,14 @@ async def check_settings(paths: Paths) -> list[Finding]:
 
 
 async def check_policy(paths: Paths) -> list[Finding]:
+    """The policies in force, and what makes one weaker than it looks."""
     return [
         Finding("Policy", remark.ok, remark.text, remark.fix, needed=remark.needed) for remark in policy_remarks(paths)
     ]
 
 
 async def check_folders(paths: Paths) -> list[Finding]:
+    """The data folder: there, and writable."""
     try:
         paths.make()
     except VPAError as exc:
@@ -66,6 +70,7 @@ async def check_folders(paths: Paths) -> list[Finding]:
 
 
 async def check_database(paths: Paths) -> list[Finding]:
+    """The database: it opens, and there is a backup of it."""
     try:
         db = await Database.open(paths.database, backups=paths.backups)
     except VPAError as exc:
@@ -87,10 +92,13 @@ def _backups(paths: Paths) -> Finding:
 
 
 async def check_keys(paths: Paths) -> list[Finding]:
+    """The place where keys are kept: there, and open where there are keys to be read."""
     try:
         settings = apply_environment(load_settings(paths.settings_file).settings)
         vault = open_vault(settings.vault, file=paths.key_file, passphrase=os.environ.get("VPA_VAULT_PASSPHRASE"))
-        await vault.get("doctor")
+        await vault.look()
+        if settings.vault == "file" or any(KINDS[each.kind].needs_key for each in settings.providers.values()):
+            await vault.get("doctor")  # a person without keys would be asked to make a keyring
     except VPAError as exc:
         return [Finding("Keys", False, f"{exc.what}. {exc.why}", exc.next_step, needed=False)]
     return [Finding("Keys", True, vault.name)]
@@ -110,6 +118,7 @@ async def check_local_model(paths: Paths) -> list[Finding]:
 
 
 async def check_documents(paths: Paths) -> list[Finding]:
+    """The embedding model, and what reads documents."""
     model = resource_path("models", "all-MiniLM-L6-v2-int8.onnx")
     missing = [name for name in ("onnxruntime", "tokenizers", "faiss", "pypdfium2", "lxml") if find_spec(name) is None]
     extra = find_spec("sentence_transformers") is not None

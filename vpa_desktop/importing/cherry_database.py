@@ -24,6 +24,8 @@ MAGIC: Final = b"SQLite format 3\x00"
 _TABLES: Final = ("topic", "message")
 _STEPS: Final = 1_000_000  # of SQLite's machine, between two looks
 _LOOKS: Final = 2_000  # after so many a query is taken for one without end
+_MOST_VALUE: Final = 64_000_000
+_MOST_TEXT: Final = 1_000_000_000  # of all values together; a small file can name columns that compute large ones
 
 
 def read_rows(path: Path) -> Json:
@@ -44,13 +46,22 @@ def read_rows(path: Path) -> Json:
 def _rows(db: sqlite3.Connection) -> Json:
     looks = iter(range(_LOOKS))
     db.set_progress_handler(lambda: next(looks, None) is None, _STEPS)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
     db.execute("PRAGMA trusted_schema = OFF")
     db.row_factory = sqlite3.Row
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables.issuperset(_TABLES):
         return {}
-    found = {table: [dict(row) for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid")] for table in _TABLES}
-    return {"cherry_database": found}
+    return {"cherry_database": {table: list(_table(db, table)) for table in _TABLES}}
+
+
+def _table(db: sqlite3.Connection, table: str) -> Iterator[Json]:
+    size = 0
+    for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid"):
+        size += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+        if size > _MOST_TEXT:
+            raise ValueError("there is more text in it than a file of its size can hold")
+        yield dict(row)
 
 
 def is_it(document: Any) -> bool:

@@ -189,6 +189,7 @@ def _citation(n: int, stretch: _Stretch) -> Citation:
         chunk_id=best.chunk_id,
         start=stretch.start,
         end=stretch.end,
+        also_in=tuple(place.document for place in best.also_in),
     )
 
 

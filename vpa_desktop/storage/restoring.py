@@ -83,16 +83,24 @@ def _looked_at_copy(file: Path, folder: Path) -> Iterator[Path]:
     make_private_folder(folder)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as place:
         copy = Path(place) / "copy.db"
+        _must_be_a_database(file)
         make_private_file(copy)
         shutil.copyfile(file, copy)
         if (log := file.with_name(file.name + "-wal")).exists():
             shutil.copyfile(log, copy.with_name(copy.name + "-wal"))
-        with copy.open("rb") as opened:
-            if opened.read(len(_HEADER)) != _HEADER:
-                raise _refused(file, "It is no database")
         _bring_up(copy, file)
         make_private(copy)
         yield copy
+
+
+def _must_be_a_database(file: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(_HEADER))
+    except OSError as error:
+        raise StorageError(f"{file} cannot be read", error.strerror or str(error), "Mend its permissions") from error
+    if head != _HEADER:
+        raise _refused(file, "It is no database")
 
 
 def _bring_up(copy: Path, file: Path) -> None:

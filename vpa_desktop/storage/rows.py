@@ -59,9 +59,10 @@ def to_json(value: object) -> str:
 
 
 def from_json(kind: type[D], data: Any) -> D:
-    """The dataclass from its decoded JSON; fields that a newer version added are left out."""
+    """The dataclass from its decoded JSON, lists as tuples; fields that a newer version added are left out."""
     known = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in known})
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return kind(**{name: value for name, value in values.items() if name in known})
 
 
 def many_from_json(kind: type[D], text: str) -> tuple[D, ...]:

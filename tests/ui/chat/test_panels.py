@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from PySide6.QtCore import Qt
@@ -34,6 +35,14 @@ def test_list_of_sources_lets_one_be_chosen(qtbot: QtBot) -> None:
     assert caught.args == [2]
     panel.show_sources(answer(1, "x"))
     assert any("without passages" in text for text in words(panel))
+
+
+def test_a_source_names_the_other_documents_that_say_the_same(qtbot: QtBot) -> None:
+    panel = SourcePanel()
+    qtbot.addWidget(panel)
+    panel.show_sources(answer(1, "x", citations=(replace(citation(1), also_in=("b.pdf", "c<b>.txt")),)))
+    assert "Also in b.pdf, c<b>.txt" in words(panel)
+    assert row(panel, "Source 1").accessibleName().endswith("Also in b.pdf, c<b>.txt")
 
 
 LEFT_OUT = LeftOut("menu.pdf", 2, "", 0.2, "Soup of the day", "It is about something else.", "d2", 9)

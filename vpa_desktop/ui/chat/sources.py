@@ -88,9 +88,12 @@ class SourcePanel(SidePanel):
 
     def _choice(self, citation: Citation) -> SourceRow:
         where = "  ·  ".join(wording.where(citation))
-        lines = tuple(line for line in (where, _excerpt(citation.text)) if line)
+        others = ", ".join(visible(name) for name in citation.also_in)
+        also = self.tr("Also in {0}").format(others) if others else ""
+        lines = tuple(line for line in (where, _excerpt(citation.text), also) if line)
         name = f"{citation.n}   {visible(citation.document or citation.title)}"
-        row = SourceRow(name, lines, wording.chip_label(citation), self.theme)
+        spoken = ". ".join(part for part in (wording.chip_label(citation), also) if part)
+        row = SourceRow(name, lines, spoken, self.theme)
         row.clicked.connect(lambda: self.citation_chosen.emit(citation.n))
         return row
 
