@@ -98,6 +98,18 @@ OF_THE_SYSTEM = (
 )
 """Beginnings of names of shared libraries that the system has: never packaged on Linux."""
 
+START_HOOKS_LEFT_OUT = (
+    # Loads Qt before every command and tells every child of its plugins, also programs of the system. PySide6's own
+    # wheels find theirs without it.
+    "pyi_rth_pyside6",
+    # For what the program does not do: reading its own sources, the module multiprocessing, walking over packages.
+    "pyi_rth_inspect",
+    "pyi_rth_multiprocessing",
+    "pyi_rth_pyqtgraph_multiprocess",
+    "pyi_rth_pkgutil",
+)
+"""What PyInstaller would run before the program: left out they save half of the processor's time of a short command."""
+
 QT_PLUGINS_LEFT_OUT = (
     "platformthemes/libqgtk3",  # brings GTK with it, and the program has a look of its own
     "platforms/libqeglfs",

@@ -52,6 +52,15 @@ PACKAGES = {
 }
 """A library of the system -> the package that has it, with its newer name first where it was renamed."""
 
+COMPLETIONS = {
+    "bash": "bash-completion/completions/vpa-desktop",
+    "zsh": "zsh/vendor-completions/_vpa-desktop",
+    "fish": "fish/vendor_completions.d/vpa-desktop.fish",
+}
+"""Shell -> where it looks for a program's completion, in /usr/share."""
+
+COMMON = "LGPL-3.0, GPL-3.0 and Apache-2.0 are in /usr/share/common-licenses/LGPL-3, GPL-3 and Apache-2.0.\n"
+
 OF_LIBC = re.compile(r"(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libutil)\.so\.\d")
 
 
@@ -67,12 +76,16 @@ def wrap(folder: Path, target: Path, revision: int = 1, *, quick: bool = False) 
     _write_control(root, folder, version, size_kb)
     for path in root.rglob("*"):
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            path.chmod(0o755 if path.is_dir() or _is_program(path) else 0o644)
     made = target / f"vpa-desktop_{version}_{architecture()}.deb"
     packed = ["-Zzstd", "-z3"] if quick else ["-Zxz"]
     command = ["dpkg-deb", "--root-owner-group", *packed, "--build", str(root), str(made)]
     frozen.run(command, "wrapping the Debian package")
     return made
+
+
+def _is_program(path: Path) -> bool:
+    return os.access(path, os.X_OK) and ".so" not in path.suffixes
 
 
 def architecture() -> str:
@@ -89,7 +102,8 @@ def _lay_out(root: Path, place: Path, version: str) -> None:
     command = root / "usr" / "bin" / "vpa-desktop"
     command.parent.mkdir(parents=True)
     command.symlink_to(f"../lib/vpa-desktop/{version}/vpa-desktop")
-    _copy(LINUX / "vpa-desktop.desktop", share / "applications")
+    (share / "applications").mkdir(parents=True)
+    (share / "applications" / "vpa-desktop.desktop").write_text(desktop_entry(), encoding="utf-8")
     _copy(LINUX / "vpa-desktop.svg", share / "icons" / "hicolor" / "scalable" / "apps")
     for size in ICON_SIZES:
         icon = share / "icons" / "hicolor" / f"{size}x{size}" / "apps" / "vpa-desktop.png"
@@ -98,15 +112,18 @@ def _lay_out(root: Path, place: Path, version: str) -> None:
     metainfo = next(LINUX.glob("*.metainfo.xml"))
     (share / "metainfo").mkdir()
     (share / "metainfo" / metainfo.name).write_text(filled(metainfo), encoding="utf-8")
+    _copy(frozen.EXTRAS / "vpa-desktop.1.gz", share / "man" / "man1")
+    for shell, where in COMPLETIONS.items():
+        (share / where).parent.mkdir(parents=True)
+        shutil.copy(frozen.EXTRAS / f"completion.{shell}", share / where)
     _write_documentation(share / "doc" / "vpa-desktop", place, version)
-    _mark_as_installed(place)
 
 
 def _write_documentation(folder: Path, place: Path, version: str) -> None:
     folder.mkdir(parents=True)
     notices = (env.ROOT / "resources" / "notices" / "THIRD-PARTY.md").read_text(encoding="utf-8")
     licence = (env.ROOT / "LICENSE").read_text(encoding="utf-8")
-    (folder / "copyright").write_text(f"VPA Desktop\n\n{licence}\n\n{notices}", encoding="utf-8")
+    (folder / "copyright").write_text(f"VPA Desktop\n\n{licence}\n{COMMON}\n{notices}", encoding="utf-8")
     shutil.copy(place / "_internal" / "vpa-desktop.cdx.json", folder)
     shutil.copy(LINUX / "README.Debian", folder)
     entry = (
@@ -117,9 +134,10 @@ def _write_documentation(folder: Path, place: Path, version: str) -> None:
     _write_gz(folder / "changelog.gz", (env.ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
-def _mark_as_installed(place: Path) -> None:
-    """Say how this copy came here, for the sentences that tell how to mend it."""
-    (place / "_internal" / "installed-by").write_text("deb\n", encoding="utf-8")
+def desktop_entry() -> str:
+    """The entry of the menu, with the types of files that the program can be asked to open."""
+    lines = (LINUX / "mime-types").read_text(encoding="utf-8").splitlines()
+    return filled(LINUX / "vpa-desktop.desktop", MIME_TYPES="".join(f"{line.split()[0]};" for line in lines))
 
 
 def filled(path: Path, **more: str) -> str:

@@ -21,7 +21,7 @@ ENTITLEMENTS = env.ROOT / "packaging" / "macos" / "entitlements.plist"
 
 def wrap(folder: Path, target: Path) -> Path:
     """Write the disk image into ``target`` and return it; raises SetupFailed."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         raise env.SetupFailed("The program for macOS can only be made on a Mac")
     application = folder.parent / "VPA Desktop.app"
     made = target / f"vpa-desktop-{frozen.version()}-macos-{platform.machine()}.dmg"

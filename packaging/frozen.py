@@ -24,6 +24,8 @@ BUILD = env.ROOT / "build"
 VENV = BUILD / "env"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 ICONS = BUILD / "icons"
+EXTRAS = BUILD / "extras"
+SHELLS = ("bash", "zsh", "fish")
 TAKEN = BUILD / "taken.txt"
 FOLDER = BUILD / "frozen" / "vpa-desktop"
 INSIDE = FOLDER / "_internal"
@@ -109,9 +111,25 @@ def build(keep: bool = False) -> Path:
         strip()
     shutil.copy(env.ROOT / "resources" / "notices" / "THIRD-PARTY.md", NOTES)
     materials = NOTES / MATERIALS
-    run([str(python), str(here / "materials.py"), str(TAKEN), str(materials)], "writing the bill of materials")
+    places = [TAKEN, INSIDE, materials, NOTES / "licences"]
+    print(
+        run([str(python), str(here / "materials.py"), *map(str, places)], "writing the bill of materials").strip(),
+        file=sys.stderr,
+    )
     examine()
+    write_extras(python)
     return FOLDER
+
+
+def write_extras(python: Path) -> None:
+    """Write the man page and the shells' completions, which the program itself knows; raises SetupFailed."""
+    shutil.rmtree(EXTRAS, ignore_errors=True)
+    EXTRAS.mkdir()
+    page = [str(python), str(env.ROOT / "packaging" / "man_page.py"), "-o", str(EXTRAS / "vpa-desktop.1.gz")]
+    run(page, "writing the man page")
+    for shell in SHELLS:
+        script = run([str(PROGRAM), "completion", shell], f"writing the completion of {shell}")
+        (EXTRAS / f"completion.{shell}").write_text(script, encoding="utf-8")
 
 
 def strip() -> None:

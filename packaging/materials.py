@@ -1,19 +1,22 @@
 """Writes the bill of materials (CycloneDX 1.6) of what is really in the frozen program. build.py runs it.
 
-    python materials.py TAKEN TARGET     TAKEN: the files that PyInstaller took, one a line
+    python materials.py TAKEN FOLDER TARGET LICENCES     TAKEN: the files that PyInstaller took, one a line
 
 A file belongs to the installed distribution whose record names it. What came from elsewhere (Python itself, libraries
 of the build system, fonts, models) is listed too. The document is checked against its schema before it is written.
+LICENCES becomes a folder with the texts that the packages bring along.
 """
 
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,20 @@ def of_distributions(files: Iterable[Path], installed: Iterable[Distribution]) -
         for name, package in found.items()
         if canonicalize_name(name) != "vpa-desktop"
     )
+
+
+def sources_of_modules(folder: Path) -> list[Path]:
+    """The installed sources of the compiled modules in a frozen folder, which PyInstaller took from elsewhere."""
+    installed = Path(sysconfig.get_paths()["purelib"])
+    return [installed / path.relative_to(folder).with_suffix(".py") for path in folder.rglob("*.pyc")]
+
+
+def check_whole(materials: list[Material]) -> None:
+    """Raises ValueError where something that the project asks for is not among the materials."""
+    found = {material.name for material in materials}
+    wanted = {name for name in notices.asked_for() if name not in found}
+    if wanted:
+        raise ValueError(f"The program should have these and has not: {', '.join(sorted(wanted))}")
 
 
 def of_the_repository() -> list[Material]:
@@ -86,7 +103,7 @@ def all_of(files: list[Path]) -> list[Material]:
 
 def document(materials: list[Material], version: str) -> str:
     """The materials as CycloneDX JSON; raises ValueError where it does not fit the schema."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.output.json import JsonV1Dot6
@@ -133,16 +150,47 @@ def _component(material: Material, licences: Any) -> Any:
     )
 
 
-def main(taken: Path, target: Path) -> None:
-    """Read what was taken and write the document."""
+def gather_texts(materials: list[Material], target: Path) -> list[str]:
+    """Copy each package's own licence texts into ``target``; returns the names of those that bring none."""
+    without = []
+    for material in materials:
+        if material.origin == "pypi":
+            package = distribution(material.name)
+            texts = [Path(str(package.locate_file(file))) for file in package.files or () if _is_licence(str(file))]
+        elif material.origin == "deb":
+            texts = [Path("/usr/share/doc") / material.name / "copyright"]
+        else:
+            continue
+        texts = [text for text in texts if text.is_file()]
+        if not texts:
+            without.append(material.name)
+            continue
+        folder = target / material.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, text in enumerate(texts):
+            shutil.copyfile(text, folder / (f"{number}-{text.name}" if number else text.name))
+    return without
+
+
+def _is_licence(file: str) -> bool:
+    """True for a file of a distribution that states its terms, in its metadata or beside its modules."""
+    name = file.rpartition("/")[2].upper()
+    named = name.startswith(("LICEN", "COPYING", "NOTICE", "COPYRIGHT", "THIRDPARTYNOTICES"))
+    return ".dist-info/licenses/" in file or (named and file.count("/") <= 1)
+
+
+def main(taken: Path, folder: Path, target: Path, licences: Path) -> None:
+    """Read what was taken and write the document and the texts."""
     sys.path.insert(0, str(ROOT))
     from vpa_desktop import __version__
 
     files = [Path(line) for line in taken.read_text(encoding="utf-8").splitlines() if line]
-    materials = all_of(files)
+    materials = all_of([*files, *sources_of_modules(folder)])
+    check_whole(materials)
     target.write_text(document(materials, __version__), encoding="utf-8")
-    print(f"{len(materials)} materials")
+    without = gather_texts(materials, licences)
+    print(f"{len(materials)} materials; no licence text came with: {', '.join(without) or 'none'}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -62,11 +62,21 @@ def licence_of(package: Distribution) -> str:
     return text[0] if text else "not stated in its metadata"
 
 
-def needed_packages() -> dict[str, Distribution]:
-    """Every package that dev.py installs for use, by canonical name: the requirements and what they require."""
+def requirements() -> list[Requirement]:
+    """What the project itself asks for, for an installed program."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (*project["dependencies"], *project["optional-dependencies"]["serve"], *WITHOUT_DEPENDENCIES)
-    waiting = [Requirement(line) for line in lines]
+    return [Requirement(line) for line in lines]
+
+
+def asked_for() -> set[str]:
+    """The canonical names of that on this system."""
+    return {canonicalize_name(each.name) for each in requirements() if not each.marker or each.marker.evaluate()}
+
+
+def needed_packages() -> dict[str, Distribution]:
+    """Every package that dev.py installs for use, by canonical name: the requirements and what they require."""
+    waiting = requirements()
     found: dict[str, Distribution] = {}
     while waiting:
         requirement = waiting.pop()
@@ -90,6 +100,9 @@ def notices() -> str:
         "",
         "VPA Desktop is MIT-licensed (LICENSE). It comes with, or installs, the works of others that are listed",
         "here with their licences. Written by `packaging/notices.py` from the packages' own metadata.",
+        "",
+        "The texts of LGPL-3.0, GPL-3.0 and Apache-2.0 and of what lies in this repository are beside this file; an",
+        "installed program has the texts that each package brings along in its folder `licences`.",
         "",
         "## In this repository",
         "",

@@ -22,7 +22,9 @@ def wrap(folder: Path, target: Path) -> Path:
     shutil.copytree(folder, root, symlinks=True)
     share = root / "share"
     share.mkdir()
-    for source in (LINUX / "vpa-desktop.desktop", LINUX / "vpa-desktop.svg"):
+    (share / "vpa-desktop.desktop").write_text(deb.desktop_entry(), encoding="utf-8")
+    shutil.copy(LINUX / "vpa-desktop.svg", share)
+    for source in frozen.EXTRAS.iterdir():
         shutil.copy(source, share)
     for script in ("install.sh", "README"):
         shutil.copy(LINUX / f"tarball-{script}", root / script)

@@ -57,11 +57,15 @@ class Debian:
         ]
         return self._run(["chroot", str(self.folder), "env", *given, *command], check)
 
-    def person(self, command: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def person(self, line: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a line of shell as the person, with no network but loopback."""
+        return self._run(self.person_command(line), check)
+
+    def person_command(self, line: str) -> list[str]:
+        """What runs a line of shell as the person."""
         script = f'ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.folder} /bin/sh -c "$1"'
-        environ = f"export HOME=/home/{PERSON} USER={PERSON} PATH=/usr/bin:/bin LC_ALL=C.UTF-8; cd; {command}"
-        return self._run(["unshare", "--net", "sh", "-c", script, "sh", environ], check, timeout)
+        environ = f"export HOME=/home/{PERSON} USER={PERSON} PATH=/usr/bin:/bin LC_ALL=C.UTF-8; cd; {line}"
+        return ["unshare", "--net", "sh", "-c", script, "sh", environ]
 
     def _run(self, command: list[str], check: bool, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -204,7 +208,7 @@ class Walk:
 
     def serve(self) -> str:
         line = (
-            "vpa-desktop serve --port 8099 >serve.log 2>&1 & p=$!; "
+            "rm -f serve.log; vpa-desktop serve --port 8099 >serve.log 2>&1 & p=$!; "
             "for n in $(seq 60); do grep -q 8099 serve.log && break; sleep 0.5; done; sleep 1; "
             "kill -0 $p && kill $p; wait $p; head -3 serve.log"
         )
@@ -226,7 +230,7 @@ class Walk:
             'xdotool search --sync --onlyvisible --name "VPA Desktop" >window.id; date +%s.%N >shown; wait\''
         )
         self._clear("started", "shown", "window.id")
-        self.window = subprocess.Popen(self._person_command(session), stdin=subprocess.DEVNULL, text=True)
+        self.window = subprocess.Popen(self.debian.person_command(session), stdin=subprocess.DEVNULL, text=True)
         self._wait_for(lambda: self._file("shown"), 60, "no window appeared")
         took = float(self._file("shown")) - float(self._file("started"))
         time.sleep(6)
@@ -262,7 +266,7 @@ class Walk:
         return "answered, and the dashboard opened"
 
     def close_window(self) -> str:
-        self.debian.person("DISPLAY=:7 xdotool search --onlyvisible --name 'VPA Desktop' windowquit", check=False)
+        self.debian.person("DISPLAY=:7 xdotool key alt+F4", check=False)
         self._wait_for(lambda: not self._is_open(), 20, "it did not close")
         self.end_window()
         log = self._file("window.log")
@@ -373,11 +377,6 @@ class Walk:
     def _inside(self) -> str:
         folder = next((self.debian.folder / "usr/lib/vpa-desktop").iterdir())
         return f"/usr/lib/vpa-desktop/{folder.name}/_internal"
-
-    def _person_command(self, line: str) -> list[str]:
-        script = f'ip link set lo up; exec chroot --userspec={PERSON}:{PERSON} {self.debian.folder} /bin/sh -c "$1"'
-        environ = f"export HOME=/home/{PERSON} USER={PERSON} PATH=/usr/bin:/bin LC_ALL=C.UTF-8; cd; {line}"
-        return ["unshare", "--net", "sh", "-c", script, "sh", environ]
 
     def _messages(self) -> int:
         chats = _rows(self._json("vpa-desktop chats list --json"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vpa_desktop import create_llm_provider_manager
+from vpa_desktop import create_llm_provider_manager, get_config
 from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import Settings
 from vpa_desktop.old_config import convert_json, convert_text, convert_variables, heed_old_variables
@@ -128,6 +128,11 @@ def test_old_variables_are_heeded_and_said_once() -> None:
     assert "VPA_OPENAI_MODEL, VPA_OPENAI_TIMEOUT, VPA_LLM_CACHE_ENABLED are old names" in said[0]
     assert "VPA_OPENAI_TIMEOUT was left out" in said[1]
     assert heed_old_variables(Settings(), {"OPENAI_API_KEY": KEY}) == (Settings(), ())
+
+
+def test_the_source_documents_get_config_heeds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VPA_LLM_CACHE_ENABLED", "false")
+    assert get_config().cache.enabled is False
 
 
 async def test_a_manager_takes_an_old_json_configuration_with_its_key() -> None:

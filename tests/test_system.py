@@ -160,3 +160,18 @@ async def test_the_place_of_keys_is_opened_at_the_start_only_where_a_provider_ne
     await system.list_providers()
     assert vault.was_read is is_read
     await system.aclose()
+
+
+async def test_the_status_names_who_answers_while_the_first_choice_does_not_work(tmp_path: Path) -> None:
+    paths = find_paths(tmp_path / "home")
+    paths.make()
+    paths.settings_file.write_text(
+        '[providers.a]\nkind = "mock"\n[providers.b]\nkind = "mock"\n[routing]\nfailover_chain = ["a", "b"]\n'
+    )
+    system = await build_system(paths, environ={}, vault=MemoryVault())
+    assert (await system.status()).route == "a"
+    breaker = system.manager.breaker("a", system.manager.get_provider("a").model)  # type: ignore[union-attr]
+    for _ in range(5):
+        breaker.failure("no")
+    assert (await system.status()).route == "b (a does not work now)"
+    await system.aclose()

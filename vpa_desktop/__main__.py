@@ -16,6 +16,13 @@ def main() -> int:
         from vpa_desktop.cli import main as run
 
         return run()
+    except ImportError as exc:
+        from vpa_desktop.children import is_frozen
+
+        if not is_frozen():
+            raise
+        sys.stderr.write(f"error: A part of the program is missing ({exc.name}). It is damaged. Install it again.\n")
+        return 1
     except KeyboardInterrupt:  # also while the program's own files are still being loaded
         sys.stderr.write("error: Interrupted.\n")
         return 130

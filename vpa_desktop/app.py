@@ -21,7 +21,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,8 +63,17 @@ X11_LIBRARIES: Final = {
 BuildBackend = Callable[[Paths, Mapping[str, str]], Coroutine[Any, Any, "Backend"]]
 
 
-def run_window(paths: Paths, *, environ: Mapping[str, str] = os.environ, build: BuildBackend | None = None) -> int:
-    """Opens the window and returns the exit code when it was closed."""
+def run_window(
+    paths: Paths,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    build: BuildBackend | None = None,
+    files: Sequence[Path] = (),
+) -> int:
+    """Opens the window, adds the files to the documents, and returns the exit code when it was closed.
+
+    Where a window is open on the same data already, that one comes up and takes the files.
+    """
     try:
         check_qt(environ)
     except VPAError as error:
@@ -75,13 +84,13 @@ def run_window(paths: Paths, *, environ: Mapping[str, str] = os.environ, build: 
     except VPAError as error:
         # The window opens all the same: the backend fails for the same reason, and the window says it.
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-    return main(paths, environ, build or build_backend)
+    return main(paths, environ, build or build_backend, files)
 
 
-def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
+def main(paths: Paths, environ: Mapping[str, str], build: BuildBackend, files: Sequence[Path] = ()) -> int:
     """Runs the window; a fault nobody expected becomes a crash report and exit code 1."""
     try:
-        return _run(paths, environ, build)
+        return _run(paths, environ, build, files)
     except Exception:
         log.exception("The program ended because of a fault of its own")
         report = write_crash_report(paths, traceback.format_exc())
@@ -126,11 +135,8 @@ def check_qt(environ: Mapping[str, str]) -> None:
                 "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)",
                 'Start it on a desktop, or use the command line: vpa-desktop ask "your question"',
             )
-        wanted = dict(QT_LIBRARIES)
-        if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
-            wanted |= X11_LIBRARIES
-        if missing := [name for name in wanted if not _loads(name)]:
-            packages = " ".join(wanted[name] for name in missing)
+        if missing := missing_libraries(environ):
+            packages = " ".join(missing.values())
             raise ConfigError(
                 "The window cannot open",
                 f"Qt needs libraries that are not installed here ({', '.join(missing)})",
@@ -140,6 +146,17 @@ def check_qt(environ: Mapping[str, str]) -> None:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as exc:
         raise ConfigError("The window cannot open", f"Qt could not be loaded ({exc})", "Install PySide6") from exc
+
+
+def missing_libraries(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns what Qt needs and cannot load here, with the Debian package that has it; nothing but on Linux."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    platform = environ.get("QT_QPA_PLATFORM", "")
+    wanted = dict(QT_LIBRARIES)
+    if platform.startswith("xcb") or (not platform and not environ.get("WAYLAND_DISPLAY")):
+        wanted |= X11_LIBRARIES
+    return {name: package for name, package in wanted.items() if not _loads(name)}
 
 
 def _loads(library: str) -> bool:
@@ -181,7 +198,7 @@ def write_crash_report(paths: Paths, text: str) -> Path:
 # 3 to 6. Qt
 
 
-def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
+def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend, files: Sequence[Path]) -> int:
     gc.disable()  # what is made until the first paint stays; looking through it again and again costs a tenth
     from vpa_desktop.ui.instance import OneInstance
 
@@ -189,9 +206,11 @@ def _run(paths: Paths, environ: Mapping[str, str], build: BuildBackend) -> int:
     instance = OneInstance(paths.home)
     if not instance.is_first:
         gc.enable()
-        return instance.raise_first()
+        return instance.raise_first(files)
     window = _show_window(app, paths, environ)
     instance.raise_wanted.connect(window.raise_up)
+    instance.files_wanted.connect(window.open_files)
+    window.open_files(files)
     _wait_for_paint(window)
     gc.enable()
     instance.listen()

@@ -303,7 +303,8 @@ def apply_environment(settings: Settings, environ: Mapping[str, str] = os.enviro
 
 def get_config(environment: str = "production") -> Settings:
     """Return the settings in force for an environment name, as the source document's ``get_config`` does."""
+    from vpa_desktop.old_config import heed_old_variables
     from vpa_desktop.settings_file import load_settings
 
-    loaded = load_settings(find_paths().settings_file)
-    return replace(apply_environment(loaded.settings), environment=environment)
+    settings, _ = heed_old_variables(load_settings(find_paths().settings_file).settings, os.environ)
+    return replace(apply_environment(settings), environment=environment)

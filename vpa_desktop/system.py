@@ -13,10 +13,9 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.analytics import Dashboard
-from vpa_desktop.assistant.archive_desk import ArchiveDesk
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
 from vpa_desktop.assistant.guarded_build import guarded
@@ -34,6 +33,7 @@ from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
 from vpa_desktop.evidence import Feedback
+from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -73,6 +73,9 @@ from vpa_desktop.storage.golden import GoldenStore
 from vpa_desktop.storage.health import HealthStore
 from vpa_desktop.storage.usage import UsageLedger, last_used_keys
 
+if TYPE_CHECKING:
+    from vpa_desktop.assistant.archive_desk import ArchiveDesk
+
 
 class System:
     """The program without a window. Made by ``build_system``; ``aclose`` gives everything back."""
@@ -94,11 +97,12 @@ class System:
         self._settings = self._in_force(loaded)
         self._session = SharedSession(self._settings.offline)
         self.conversations = ConversationStore(db)
-        self.archive = ArchiveDesk(db)
         self.manager = LLMProviderManager(self._settings.routing, self._settings.budget, ledger=UsageLedger(db))
         self.manager.policy, self.manager.on_refusal = policy.book, policy.note_refusal
         build = guarded(self._session.build, lambda: policy.book)
         self.setup = ProviderSetup(self.manager, vault, lambda: self._settings, paths.settings_file, environ, build)
+        if not db.read_only:
+            self.setup.finder.store.noted = AuditLog(db).append_anyway
         self.key_desk = KeyDesk(self.setup, partial(last_used_keys, db))
         self.key_desk.changed = self._reload
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
@@ -218,6 +222,13 @@ class System:
         return self._settings
 
     # Conversations
+
+    @property
+    def archive(self) -> ArchiveDesk:
+        """Conversations as files; loaded when somebody wants one."""
+        from vpa_desktop.assistant.archive_desk import ArchiveDesk
+
+        return ArchiveDesk(self.db)
 
     async def stream_turn(self, request: EnhancedLLMRequest) -> AsyncGenerator[TurnEvent, None]:
         """Answer one question; see ``EnhancedLLMIntegration.stream_turn``. Work on documents waits meanwhile."""
@@ -348,9 +359,11 @@ class System:
         """Take documents out of the knowledge base; the files stay where they are."""
         await self.knowledge.remove(document_ids)
 
-    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
-        """Find passages."""
-        return await self.knowledge.search_knowledge(query, top_k)
+    async def search_documents(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> SearchReport:
+        """Find passages, in some collections or in all."""
+        return await self.knowledge.search_knowledge(query, top_k, collections)
 
     # Figures and settings
 
@@ -377,11 +390,12 @@ class System:
         )
 
     def _route_in_words(self) -> str:
-        route = self.manager.route(LLMRequest(()))
+        route = self.manager.stops(LLMRequest(()))
         if not route:
             return "No provider"
-        first = route[0]
-        return "Local demonstration model" if is_demonstration(first.config) else first.provider_id
+        first, asked = route[0], admit(self.manager, route).stops[0]
+        name = "Local demonstration model" if is_demonstration(asked.provider.config) else asked.provider_id
+        return name if asked is first else f"{name} ({first.provider_id} does not work now)"
 
     async def save_settings(self, changes: Mapping[str, Any]) -> None:
         """Write settings by dotted key; they count at once."""

@@ -43,6 +43,6 @@ mv "$place.new" "$place"
 rm -rf "$place.old"
 ln -sfn "$place/vpa-desktop" "$command"
 cp "$place/share/vpa-desktop.svg" "$icon"
-sed "s|^Exec=.*|Exec=\"$place/vpa-desktop\"|; s|^TryExec=.*|TryExec=$place/vpa-desktop|" \
+sed "s|^Exec=.*|Exec=\"$place/vpa-desktop\" open %F|; s|^TryExec=.*|TryExec=$place/vpa-desktop|" \
     "$place/share/vpa-desktop.desktop" >"$entry"
 echo "Installed. It is in the menu, and as $command on the command line."

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import ScriptedProvider
 from vpa_desktop.assistant.extract import EXTRACT_MODEL
-from vpa_desktop.assistant.grounds import NO_DOCUMENTS, NOT_THERE, is_question
+from vpa_desktop.assistant.grounds import GUESSED, NO_DOCUMENTS, NOT_THERE, is_question
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.assistant.prompt import NOTHING_FOUND
 from vpa_desktop.catalog import LLMProviderConfig
@@ -183,6 +183,15 @@ async def test_a_short_question_is_searched_for_as_it_is_first(bench: Bench) -> 
     assert bench.shelf.searched == ["When exactly?", "When exactly? (revenue 2021)"]
 
 
+async def test_a_short_question_about_something_else_is_not_answered_with_the_subject_before(bench: Bench) -> None:
+    bench.says("It was 4.1 million [1].")
+    first = await bench.ask("How much was the revenue in 2021?", conversation_id="new")
+    answer = await bench.ask("What is the capital of France?", conversation_id=first.conversation_id)
+    assert (answer.citations, answer.evidence.searched_for) == ((), "")
+    assert answer.evidence.quality is not None
+    assert answer.evidence.quality.found is False
+
+
 async def test_documents_that_were_asked_for_and_hold_nothing_answer_without_a_model(bench: Bench) -> None:
     provider = bench.says("Elena Elenrode, I think.")
     answer = await bench.ask("Who leads Globex?", documents_only=True, conversation_id="new")
@@ -207,15 +216,33 @@ async def test_a_model_is_told_that_nothing_was_found_and_a_greeting_is_not_judg
     assert greeted.evidence.quality is None
 
 
-async def test_the_demonstration_model_does_not_guess_what_documents_do_not_hold(bench: Bench) -> None:
+async def test_what_documents_do_not_hold_the_demonstration_model_answers_and_that_is_said(bench: Bench) -> None:
     provider = bench.says("Elena Elenrode.", provider="llama_cpp")
-    answer = await bench.ask("Who leads Globex?")
-    assert answer.content.startswith(NOT_THERE)
-    assert (answer.model, provider.requests) == (EXTRACT_MODEL, [])
-    assert (await bench.ask("Write a poem about spring")).content == "Elena Elenrode."
+    answer = await bench.ask("Who leads Globex?", conversation_id="new")
+    assert (answer.content, answer.warnings) == ("Elena Elenrode.", (GUESSED,))
+    assert (await bench.store.messages(answer.conversation_id or ""))[1].warnings == (GUESSED,)
+    only = await bench.ask("Who leads Globex?", documents_only=True)
+    assert only.content.startswith(NOT_THERE)
+    assert len(provider.requests) == 1
+    poem = await bench.ask("Write a poem about spring")
+    assert (poem.content, poem.warnings) == ("Elena Elenrode.", ())
     extract = await bench.ask("What was the revenue in 2022?")
     assert extract.evidence.quality is not None
     assert (extract.evidence.quality.groundedness, extract.evidence.quality.citation_coverage) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("kind", "sees_it"), [("llama_cpp", False), ("openai", True)])
+async def test_the_small_model_does_not_see_the_quotations_before_and_a_larger_one_does(
+    bench: Bench, kind: str, sees_it: bool
+) -> None:
+    bench.says("-", provider="llama_cpp")
+    first = await bench.ask("What was the revenue in 2022?", conversation_id="new")
+    assert first.model == EXTRACT_MODEL
+    provider = bench.says("A poem.", provider=kind)
+    await bench.ask("Write a poem about spring", conversation_id=first.conversation_id)
+    before = [message.content for message in provider.requests[0].messages if message.role != "system"][:-1]
+    assert ("What was the revenue in 2022?" in before) is sees_it
+    assert any("4.7 million" in content for content in before) is sees_it
 
 
 async def test_without_documents_nothing_is_judged(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from vpa_desktop.config import Paths, Settings, UpdateSettings
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.settings_file import parse_settings
 from vpa_desktop.storage.database import Database
+from vpa_desktop.system import build_system
 
 
 def says(**answer: Any) -> bytes:
@@ -175,3 +177,24 @@ def test_settings_take_https_addresses_only(address: str) -> None:
     loaded = parse_settings(f'[updates]\ncheck = true\naddress = "{address}"\n')
     assert "https://" in loaded.problems[0]
     assert loaded.settings.updates == UpdateSettings(check=True)
+
+
+async def test_an_open_program_looks_by_itself_and_says_it_in_the_status_line(tmp_path: Path) -> None:
+    async with https_server(tmp_path, NEWER) as (server, address, ca_file):
+        home = tmp_path / "home"
+        home.mkdir()
+        text = f'[updates]\ncheck = true\naddress = "{address}"\nca_file = "{ca_file}"\n'
+        (home / "settings.toml").write_text(text)
+        system = await build_system(
+            Paths(home, home / "settings.toml"),
+            environ={"VPA_VAULT": "memory"},
+            background=True,
+            system_policy=tmp_path / "no-policy.toml",
+        )
+        try:
+            await asyncio.wait_for(server.asked.wait(), 60)
+            async with asyncio.timeout(60):
+                while not any("99.1.0 is out" in each for each in (await system.status()).notices):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            await system.aclose()

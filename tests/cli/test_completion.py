@@ -76,6 +76,7 @@ def test_ids_are_offered_with_what_they_are_called() -> None:
     assert words("ask", "--docs", "--collection", "") == ["contracts 2026"]
     assert words("docs", "remove", "") == ["d0c"]
     assert words("providers", "order", "local", "mine") == ["mine:2"]
+    assert words("help", "exit") == ["exit-codes"]
 
 
 def test_files_and_folders_are_left_to_the_shell() -> None:

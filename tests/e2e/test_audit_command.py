@@ -32,3 +32,15 @@ def test_the_audit_is_listed_verified_and_exported_and_a_change_is_named(program
     assert (ran.json["ok"], ran.json["first_bad"]) == (False, 2)
     assert "Entry 2" in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_what_is_done_with_keys_is_noted_without_a_key(program: Program) -> None:
+    program.settings(
+        '[providers.mine]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "http://127.0.0.1:9/v1"\n'
+    )
+    vault = {"VPA_VAULT": "file", "VPA_VAULT_PASSPHRASE": "correct horse"}
+    assert program("keys", "set", "mine", stdin="sk-CANARY0123456789\n", **vault).code == 0
+    assert program("keys", "delete", "mine", **vault).code == 0
+    ran = program("audit", "list", "--action", "key", "--json")
+    assert [entry["action"] for entry in ran.json["entries"]] == ["key deleted", "key stored"]
+    assert "CANARY" not in ran.out

@@ -54,8 +54,12 @@ def test_a_backup_is_restored_and_documents_are_found_again(used: Program) -> No
 
 def test_everything_is_exported_without_keys_and_comes_back(used: Program, tmp_path: Path) -> None:
     file = tmp_path / "all.zip"
+    text = "\n\n".join(f"Clause {n}. Notice {n} is given in writing to the office at the harbour." for n in range(60))
+    (tmp_path / "gone.txt").write_text(text)
+    used("docs", "add", str(tmp_path / "gone.txt"))
+    (tmp_path / "gone.txt").unlink()
     counts = used("data", "export", "-o", str(file), "--json").json
-    assert (counts["conversations"], counts["requests"], counts["documents"]) == (1, 1, 1)
+    assert (counts["conversations"], counts["requests"], counts["documents"]) == (1, 1, 2)
     assert file.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
@@ -63,7 +67,9 @@ def test_everything_is_exported_without_keys_and_comes_back(used: Program, tmp_p
     assert SECRET not in "".join(texts.values())
     assert 'kind = "mock"' in texts["settings.toml"]
     assert next(csv.DictReader(io.StringIO(texts["usage.csv"])))["provider"] == "mine"
-    assert json.loads(texts["documents.json"])["documents"][0]["title"]
+    assert len(json.loads(texts["documents.json"])["documents"]) == 2
+    (kept,) = [texts[name] for name in texts if name.startswith("documents/")]
+    assert kept.split() == text.split()  # whole, and nothing twice
     assert len([name for name in texts if name.endswith(".md")]) == 1
     (tmp_path / "c.json").write_text(texts["conversations.json"])
     other = Program(tmp_path / "other")
@@ -95,5 +101,8 @@ def test_data_of_a_newer_version_is_one_sentence_and_stays(used: Program, tmp_pa
         assert "Traceback" not in ran.err
         assert (used.home / "vpa.db").read_bytes() == before
     assert used("chats", "import", str(tmp_path / "none.json")).code == 0
+    everything = {path: path.read_bytes() for path in used.home.rglob("*") if path.is_file()}
+    assert used("data", "check").code == 0
+    assert {path: path.read_bytes() for path in everything} == everything
     assert used("data", "restore", made).code == 8
     assert titles(used) == ["First thing"]

@@ -19,6 +19,7 @@ from vpa_desktop.errors import (
     ContentBlocked,
     PolicyRefused,
     ProviderUnavailable,
+    RateLimited,
     RequestRejected,
     StreamInterrupted,
 )
@@ -72,6 +73,20 @@ async def answer(made: LLMProviderManager, request: LLMRequest = ASK, provider: 
     last = (await collect(made, request, provider))[-1]
     assert isinstance(last, RouteDone)
     return last.response
+
+
+async def test_a_receipt_keeps_the_step_that_helps_and_not_the_advice_to_wait() -> None:
+    busy = scripted("a", RateLimited("a takes no more requests", "It answered 429", "Try again in a minute"))
+    keyless = scripted("b", AuthenticationFailed("b refused the key", "It answered 401", "Check the key in Settings"))
+    made = manager(busy, keyless, good("c"))
+    assert [a.reason for a in (await answer(made)).attempts] == [
+        "a takes no more requests. It answered 429.",
+        "b refused the key. It answered 401. Check the key in Settings.",
+        "",
+    ]
+    with pytest.raises(RateLimited, match="a takes") as alone:
+        await answer(manager(scripted("a", RateLimited("a takes no more", "", "Try again in a minute"))))
+    assert alone.value.next_step == "Try again in a minute"
 
 
 async def test_a_failure_before_the_first_token_is_silent_and_on_the_receipt() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +325,83 @@ def test_threads_of_jan_are_read_from_its_folders(part: str, tmp_path: Path) -> 
         ("How far?", "", ""),
         ("Very far.", "far", "qwen3:8b"),
     ]
+
+
+def cherry_2(folder: Path) -> Path:
+    """A data folder of Cherry Studio 2, with its database as it is while the program runs."""
+    path = folder / "Data" / "cherrystudio.sqlite"
+    path.parent.mkdir(parents=True)
+    answers = {
+        "q": (None, "user", [{"type": "text", "text": "How many eggs?"}], None),
+        "a1": ("q", "assistant", [{"type": "text", "text": "Two."}], "openai::gpt-4o"),
+        "a2": ("q", "assistant", [{"type": "reasoning", "text": "small"}, {"type": "text", "text": "Three."}], "d::v3"),
+        "gone": ("a2", "user", [{"type": "text", "text": "Deleted"}], None),
+    }
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE topic (id, name, active_node_id, created_at, updated_at, deleted_at)")
+        db.execute("CREATE TABLE message (id, parent_id, topic_id, role, data, model_id, created_at, deleted_at)")
+        db.execute("INSERT INTO topic VALUES ('t', 'Cakes', 'a2', 1747000000000, 1747000009000, NULL)")
+        db.execute("INSERT INTO topic VALUES ('x', 'Gone', NULL, 1, 1, 1)")
+        for n, (key, (parent, role, parts, model)) in enumerate(answers.items()):
+            deleted = 1 if key == "gone" else None
+            row = (key, parent, "t", role, json.dumps({"parts": parts}), model, 1747000000000 + n * 1000, deleted)
+            db.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder
+
+
+def test_the_database_of_cherry_studio_2_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = cherry_2(tmp_path / "CherryStudio")
+    database = folder / "Data" / "cherrystudio.sqlite"
+    before = database.read_bytes()
+    archive = tmp_path / "backup.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(database, "Data/cherrystudio.sqlite")
+        packed.writestr("metadata.json", "{}")
+    for path in (folder, database, archive):
+        export = read_export(path)
+        assert export.program == "Cherry Studio"
+        (only,) = export.conversations
+        assert (only["title"], only["created_at"][:19]) == ("Cakes", "2025-05-11T21:46:40")
+        said = [(m["content"], m["model"], m["is_superseded"], m["reasoning"]) for m in only["messages"]]
+        assert said == [
+            ("How many eggs?", "", 0, ""),
+            ("Two.", "gpt-4o", 1, ""),
+            ("Three.", "v3", 0, "small"),
+        ]
+    assert database.read_bytes() == before
+    assert sorted(path.name for path in database.parent.iterdir()) == ["cherrystudio.sqlite"]
+
+
+@pytest.mark.parametrize("data", [b"SQLite format 3\x00" + bytes(4000), b"SQLite format 3\x00"])
+def test_a_damaged_database_gets_one_sentence(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=r"bad\.json was not taken in"):
+        read_export(path)
+
+
+@pytest.mark.parametrize("limit", [("_STEPS", 10), ("_MOST_TEXT", 10_000), ("_MOST_VALUE", 1_000)])
+def test_a_database_that_computes_without_end_is_given_up(
+    limit: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cherrystudio.sqlite"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE topic (id)")
+        db.execute("CREATE TABLE message (id)")
+        db.execute("ALTER TABLE message ADD COLUMN data AS (hex(zeroblob(2000)))")
+        db.executemany("INSERT INTO message (id) VALUES (?)", [(n,) for n in range(1_000)])
+    monkeypatch.setattr("vpa_desktop.importing.cherry_database._LOOKS", 10)
+    monkeypatch.setattr(f"vpa_desktop.importing.cherry_database.{limit[0]}", limit[1])
+    with pytest.raises(UsageError, match="was not taken in"):
+        read_export(path)
+
+
+def test_sessions_of_chatbox_may_be_text_inside_the_text(tmp_path: Path) -> None:
+    document = {"session:s1": json.dumps(CHATBOX["session:s1"]), "session:s2": "no JSON"}
+    assert len(read_export(written(tmp_path, document)).conversations) == 2
 
 
 def test_archives_are_read_as_they_come(tmp_path: Path) -> None:

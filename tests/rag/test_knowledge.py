@@ -13,6 +13,7 @@ from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.rag.left_out import OFF_TOPIC
 from vpa_desktop.records import IngestReport
 
 LANGUAGES = "kreuzberg__a_comparison_of_programming_languages_in_economics_16_jun_2014.pdf"
@@ -232,3 +233,16 @@ async def test_sizes_come_from_the_settings(tmp_path: Path) -> None:
         record = await knowledge.add_document("a", "T", text)
         assert record.chunks >= 12
         assert all(r.tokens <= 30 for r in (await knowledge.search_knowledge("plain words", 5)).results)
+
+
+async def test_of_many_passages_wanted_the_last_are_judged_as_the_first(tmp_path: Path) -> None:
+    places = "harbour station museum airport library castle market stadium theatre hospital school factory".split()
+    goods = "apples carpets violins engines".split()
+    async with open_knowledge(tmp_path) as knowledge:
+        for place in places:
+            for thing in goods:
+                said = f"Whoever sells {thing} at the {place} needs a parking permit of the city, valid for a year."
+                await knowledge.add_document(f"{place}-{thing}", f"{place} {thing}", said)
+        report = await knowledge.search_knowledge("parking permit", 48)
+    assert len(report.results) > 32
+    assert [(n, result.left_out) for n, result in enumerate(report.results) if result.left_out == OFF_TOPIC] == []

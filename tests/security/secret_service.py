@@ -12,7 +12,8 @@ import sys
 import time
 
 from vpa_desktop.errors import SecretError
-from vpa_desktop.security.vault import KeyringVault
+from vpa_desktop.security.vault import KeyringVault, forget_everything
+from vpa_desktop.trials import selftest as trial
 
 
 async def round_trip() -> dict[str, object]:
@@ -35,6 +36,30 @@ async def one_get() -> dict[str, object]:
 async def one_set() -> dict[str, object]:
     await KeyringVault().set("openai", "sk-first-0001")
     return {}
+
+
+async def forget() -> dict[str, object]:
+    from secretstorage import dbus_init, get_default_collection
+
+    vault = KeyringVault()
+    for entry in ("openai", "openai#team", "anthropic"):
+        await vault.set(entry, f"sk-{entry}-0001")
+    gone = await forget_everything(vault)
+    items = [each.get_label() for each in get_default_collection(dbus_init()).get_all_items()]
+    return {"gone": gone, "ids": await KeyringVault().ids(), "items": items}
+
+
+async def selftest() -> dict[str, object]:
+    vault = KeyringVault()
+    await vault.set("openai", "sk-first-0001")
+    steps = tuple(each for each in trial.STEPS if each[0] == "System keyring")
+    trial.STEPS = steps  # type: ignore[misc]
+
+    async def nobody(system: object) -> str:
+        return ""
+
+    (step,) = [step async for step in trial.run_selftest(nobody)]
+    return {"outcome": step.outcome, "detail": step.detail, "ids": await vault.ids()}
 
 
 async def look() -> dict[str, object]:

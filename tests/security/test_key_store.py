@@ -109,3 +109,23 @@ async def test_a_locked_file_opens_with_its_passphrase_only(tmp_path: Path) -> N
     assert vault.needs_passphrase
     await vault.unlock("a passphrase")
     assert (vault.needs_passphrase, await vault.get("work")) == (False, ONE)
+
+
+async def test_each_change_is_noted_without_the_key() -> None:
+    said: list[tuple[str, str, dict[str, object]]] = []
+
+    async def note(action: str, target: str, result: str, **facts: object) -> None:
+        said.append((action, target, facts))
+
+    store = KeyStore(MemoryVault())
+    store.noted = note
+    await store.put("main", "", "sk-0123456789", "https://a")
+    await store.rotate("main", "", "sk-9876543210", "https://a")
+    await store.remove("main", "old")
+    await store.remove("main", "nothing")
+    assert said == [
+        ("key stored", "main", {"label": "default", "host": "https://a"}),
+        ("key rotated", "main", {"label": "default", "host": "https://a", "old_kept_as": "old"}),
+        ("key deleted", "main", {"label": "old"}),
+    ]
+    assert "sk-" not in repr(said)

@@ -53,6 +53,23 @@ def test_keys_are_set_read_listed_and_deleted(tmp_path: Path) -> None:
 
 @needs_bus
 @needs_keyring
+def test_erasing_leaves_no_entry_of_ours(tmp_path: Path) -> None:
+    found = run(tmp_path / "h", "forget", before=unlock("test"))
+    assert found["gone"] == ["anthropic", "openai", "openai#team"]
+    assert found["ids"] == []
+    assert found["items"] == []
+
+
+@needs_bus
+@needs_keyring
+def test_the_selftest_stores_reads_and_removes_an_entry_and_leaves_the_persons(tmp_path: Path) -> None:
+    found = run(tmp_path / "h", "selftest", before=unlock("test"))
+    assert found["outcome"] == "passed", found["detail"]
+    assert found["ids"] == ["openai"]
+
+
+@needs_bus
+@needs_keyring
 def test_a_locked_keyring_says_so(tmp_path: Path) -> None:
     home = tmp_path / "h"
     assert "error" not in run(home, "one_set", before=unlock("test"))

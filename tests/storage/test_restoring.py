@@ -176,3 +176,27 @@ def test_a_lock_of_a_process_that_runs_counts_but_not_of_one_that_began_later(tm
     assert window_process(lock) == os.getpid()
     os.utime(lock, (1_000_000, 1_000_000))
     assert window_process(lock) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+async def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
+    backup = await add(tmp_path, "old", back_up=True)
+    backup.chmod(0)
+    with pytest.raises(StorageError, match="cannot be read"):
+        put(tmp_path, backup)
+
+
+async def test_what_a_kill_left_is_cleared_away(tmp_path: Path) -> None:
+    backup = await add(tmp_path, "old", back_up=True)
+    left = tmp_path / ".restoring-x"
+    left.mkdir()
+    (left / "copy.db").write_text("half")
+    part = backup.with_name("vpa-20200101T000000000000Z.part")
+    young = backup.with_name("vpa-20200101T000000000001Z.part")
+    part.write_text("half")
+    young.write_text("half")
+    os.utime(part, (1_000_000, 1_000_000))
+    put(tmp_path, backup)
+    assert not left.exists()
+    assert not part.exists()
+    assert young.exists()

@@ -34,6 +34,8 @@ async def test_the_router_is_measured_with_real_providers_and_servers() -> None:
         "caching.hit_p50",
         "memory.per_active_provider",
     }
+    overhead = found.pop("router.overhead_p50")  # on a busy machine it may drown in the noise, and says so
+    assert overhead.value is not None or overhead.note == "less than this machine's noise"
     assert all(figure.value is not None and figure.how for figure in found.values())
     assert "20 answered" in found["response_generation.requests_per_second"].how
     failover = found["provider_switching.failover_time"]

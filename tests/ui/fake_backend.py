@@ -69,6 +69,20 @@ class FakeKeptAnswers:
         return forgotten
 
 
+class FakeArchive:
+    """Notes what was exported, and where."""
+
+    def __init__(self) -> None:
+        self.exported: list[tuple[tuple[str, ...], Path, bool]] = []
+        self.fails: VPAError | None = None
+
+    async def export(self, ids: Sequence[str], path: Path, *, overwrite: bool = False) -> int:
+        if self.fails is not None:
+            raise self.fails
+        self.exported.append((tuple(ids), path, overwrite))
+        return len(ids)
+
+
 class FakeViewer:
     """Documents of five pages, each a grey picture with one mark on the page of the place; ``places`` were opened."""
 
@@ -133,6 +147,7 @@ class FakeBackend:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings().with_local_model()
         self.said_too: dict[str, Any] = {}
+        self.archive = FakeArchive()
         self.drills = FakeDrills()
         self.health = FakeHealth()
         self.viewer = FakeViewer()
@@ -149,6 +164,7 @@ class FakeBackend:
         self.conversations: dict[str, ConversationRecord] = {}
         self.stored: dict[str, list[MessageRecord]] = {}
         self.documents: dict[str, DocumentRecord] = {}
+        self.searched: list[tuple[str, tuple[str, ...]]] = []
         self.document_listeners: list[Callable[[IngestProgress | IngestReport], None]] = []
         self.pauses: list[bool] = []
         self.folders: list[FollowedFolder] = []
@@ -393,7 +409,10 @@ class FakeBackend:
         for document_id in document_ids:
             del self.documents[document_id]
 
-    async def search_documents(self, query: str, top_k: int | None = None) -> SearchReport:
+    async def search_documents(
+        self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
+    ) -> SearchReport:
+        self.searched.append((query, tuple(collections)))
         found = SearchResult(
             "d1", "contract.pdf", "/home/me/contract.pdf", "Supplier contract", 4, "7.3", 1, 0.91,
             f"The passage about {query}: the penalty is 0.5 % of the order value for each started week, "

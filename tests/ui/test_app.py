@@ -130,20 +130,23 @@ async def test_a_second_start_raises_the_first_window(tmp_path: Path) -> None:
     from vpa_desktop.ui.instance import OneInstance
 
     raised: list[int] = []
+    opened: list[Path] = []
     first = OneInstance(tmp_path)
     first.listen()
     first.raise_wanted.connect(lambda: raised.append(1))
+    first.files_wanted.connect(opened.extend)
     code = (
         "import sys; from pathlib import Path; from PySide6.QtWidgets import QApplication\n"
         "from vpa_desktop.ui.instance import OneInstance\n"
         "app = QApplication([]); second = OneInstance(Path(sys.argv[1]))\n"
-        "sys.exit(100 if second.is_first else second.raise_first())"
+        "sys.exit(100 if second.is_first else second.raise_first([Path('/a b/é.pdf')]))"
     )
     second = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-c", code, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)},
     )
-    await until(lambda: second.poll() is not None and raised, 20)
+    await until(lambda: second.poll() is not None and raised and opened, 20)
     assert second.returncode == 0
+    assert opened == [Path("/a b/é.pdf")]
     first.release()

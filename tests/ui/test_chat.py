@@ -301,6 +301,28 @@ async def test_leaving_while_an_answer_comes_ends_in_time_and_closes_the_stream(
     assert backend.turns_closed == 1
 
 
+async def test_found_words_are_marked_and_in_sight_also_far_down_a_long_message(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    long = "\n\n".join(f"Paragraph {n} of a long answer." for n in range(400))
+    backend.add_conversation("Long", ("user", "Tell me"), ("assistant", long.replace("300 of", "300, the Kumquat, of")))
+    window.desk.refresh()
+    await until(lambda: "Long" in titles(window))
+    open_listed(window, "Long")
+    await until(lambda: len(shown(window)) == 2)
+    QTest.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(window.chat.find_bar.words, "kumquat")
+    transcript = window.chat.transcript
+    assert transcript.selected_text() == "Kumquat"
+    transcript.grab()
+    assert transcript.selection.bounds is not None
+    segment = transcript.row(1).segments[transcript.selection.bounds[0].segment]
+    cursor = transcript.selection.cursor(1, transcript.selection.bounds[0].segment, segment)
+    assert cursor is not None
+    line = segment.document.documentLayout().blockBoundingRect(cursor.block()).top()
+    assert 0 <= transcript.row_top(1) + segment.origin.y() + line <= transcript.viewport().height()
+
+
 @pytest.mark.parametrize("width", [776, 780, 784, 790])
 def test_a_long_message_wraps_and_does_not_scroll_sideways(qapp: QApplication, width: int) -> None:
     composer = Composer()

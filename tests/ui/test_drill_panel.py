@@ -138,7 +138,7 @@ async def test_every_control_has_a_name(window: MainWindow) -> None:
     panel = await opened(window)
     names = [panel.fault.accessibleName(), panel.provider.accessibleName(), panel.steps.accessibleName()]
     assert names == ["Fault", "Provider that fails", "Steps of the drill"]
-    assert {"Start", "Stop"} <= {button.text() for button in panel.findChildren(QPushButton)}
+    assert {"Start", "Stop"} <= {button.text().strip() for button in panel.findChildren(QPushButton)}
 
 
 async def test_the_receipt_of_a_new_answer_says_what_the_first_choice_would_have_cost(

@@ -30,6 +30,7 @@ from vpa_desktop.records import ProviderVerdict
 from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.pages import DASHBOARD, DOCUMENTS, SETTINGS
+from vpa_desktop.ui.settings.form import Row
 from vpa_desktop.ui.widgets import PlainLabel, theme_now
 
 pytestmark = pytest.mark.ui
@@ -87,6 +88,22 @@ async def test_dropped_files_are_added_and_a_bad_one_is_named_with_its_reason(
     await until(lambda: len(rows(window)) == 2)
     assert rows(window)[0][:3] == ["contract.pdf", "Ready", "12"]
     assert rows(window)[1][1] == "Could not be read: it is protected by a password"
+
+
+async def test_of_several_bad_files_the_chat_says_only_how_many_and_where_the_reasons_stand(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.bad_files = {"a.pdf": "a.pdf is empty", "b.pdf": "b.pdf is empty"}
+    window.ingestion.add([Path("/x/a.pdf"), Path("/x/b.pdf")])
+    in_chat, in_documents = window.chat.findChild(IngestStrip), window.documents.findChild(IngestStrip)
+    assert in_chat is not None
+    assert in_documents is not None
+    await until(lambda: "2 could not be read; Documents says why" in words(in_chat))
+    assert in_chat._failures.isHidden()
+    assert (in_documents._failures.isHidden(), in_documents._failures.count()) == (False, 2)
+    window.go(DOCUMENTS)
+    in_documents._close.click()
+    assert (in_documents.isHidden(), in_chat.isHidden()) == (True, True)
 
 
 async def test_adding_can_be_cancelled_and_what_waits_is_forgotten(window: MainWindow, backend: FakeBackend) -> None:
@@ -321,3 +338,33 @@ async def test_icons_follow_the_theme_and_the_search_can_be_cleared_by_name(wind
     await until(lambda: button.icon().pixmap(16, 16).toImage() != before)
     window.sidebar.search.setText("words")
     assert [b.accessibleName() for b in window.sidebar.search.findChildren(QToolButton)] == ["Clear the search"]
+
+
+async def test_a_search_stays_in_the_collection_shown_and_is_made_again_where_the_documents_change(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.add_document("contract.pdf", "work")
+    window.go(DOCUMENTS)
+    window.documents.refresh()
+    await until(lambda: len(rows(window)) == 1)
+    QTest.keyClicks(window.documents.search, "penalty")
+    await until(lambda: backend.searched == [("penalty", ())])
+    window.documents.show_collection("work")
+    await until(lambda: backend.searched[1:] == [("penalty", ("work",))])
+    window.ingestion.add([Path("/x/new.md")])
+    await until(lambda: len(backend.searched) > 2)
+    assert backend.searched[-1] == ("penalty", ("work",))
+    await until(lambda: "Passages found: 1" in words(window.documents))
+
+
+async def test_a_setting_stands_below_its_words_where_the_window_is_narrow(window: MainWindow) -> None:
+    window.go(SETTINGS)
+    window.settings.tabs.setCurrentIndex(2)
+    row = next(r for r in window.settings.findChildren(Row) if r.control.accessibleName() == "How a provider is chosen")
+    await until(row.isVisible)
+    for width, is_below in ((1400, False), (900, True), (1400, False)):
+        window.resize(width, 600)
+        await until(lambda is_below=is_below: (row.control.y() > row.height() // 2 - 4) is is_below)  # type: ignore[misc]
+        name = next(label for label in row.findChildren(PlainLabel) if label.text() == "How a provider is chosen")
+        assert name.height() < 2.5 * name.fontMetrics().lineSpacing()
+        assert row.control.geometry().right() <= row.width()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.page_views import Mark, PageView, Place, TextRun, TextView
+from vpa_desktop.records import SearchResult, SearchWhy
 from vpa_desktop.ui.dashboard.sparkline import Sparkline
 from vpa_desktop.ui.documents.golden import GoldenPanel
 from vpa_desktop.ui.documents.page_canvas import MARKER
+from vpa_desktop.ui.documents.results import place, place_within
 from vpa_desktop.ui.documents.viewer import ViewerPanel
 from vpa_desktop.ui.main_window import MainWindow
 from vpa_desktop.ui.pages import DOCUMENTS
@@ -214,6 +218,20 @@ async def test_a_search_is_saved_as_a_golden_question_and_its_trend_is_shown(
     await until(lambda: "0 of 1 found (before: 1 of 1)" in labels(panel))
     assert "Not found" in labels(panel)
     assert panel.findChildren(Sparkline)[0].accessibleName() == "Found in the last runs: 1/1, 0/1"
-    assert window.documents._golden_button.text() == "Golden questions 0/1"
+    assert window.documents._golden_button.text() == " Golden questions 0/1"
     button(panel, QToolButton, "Remove this question: penalty").click()
     await until(lambda: not backend.golden.saved)
+
+
+def test_the_page_of_a_passage_stays_whole_in_little_room(qapp: QApplication) -> None:
+    section = "Annual Performance Report > Organizational Framework > Program Offices"
+    result = SearchResult(
+        "d", "KG-RAG-2022-annual-performance-report.pdf", "/r.pdf", "T", 117, section, 1, 0.9, "text", SearchWhy(1, 1)
+    )
+    metrics = QFontMetrics(QApplication.font())
+    for width in (260, 340, 500, 2000):
+        said = place_within(result, metrics, width)
+        assert "  ·  p. 117  ·  " in said
+        assert metrics.horizontalAdvance(said) <= width
+    assert place_within(result, metrics, 5000) == place(result)
+    assert place_within(replace(result, page=None, section=""), metrics, 150).endswith(".pdf")

@@ -17,6 +17,7 @@ from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchiv
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
+from vpa_desktop.storage.rows import portions
 
 ExportFormat = Literal["md", "json", "html"]
 FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
@@ -91,16 +92,18 @@ class ArchiveDesk:
         Raises UsageError, StorageError; then nothing was added.
         """
         if is_ours(path):
-            export = Export(OURS, read_conversations(path))
+            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
         else:
             export = await asyncio.to_thread(read_export, path)
-        arrived = tuple([await self._archive.put_in(each) for each in export.conversations])
+        arrived: list[Arrived] = []
+        for some in portions(export.conversations):  # what waits together is one commit
+            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),
             sum(each.added for each in arrived),
             sum(each.unchanged for each in arrived),
-            arrived,
+            tuple(arrived),
             export.program,
             export.empty,
         )

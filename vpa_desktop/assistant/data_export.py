@@ -1,7 +1,11 @@
-"""Everything a person has, in open formats, as one ZIP file. No key goes in, and no document: they are files."""
+"""Everything a person has, in open formats, as one ZIP file. No key goes in.
+
+Documents are files already and stay where they are; the text goes in of those that are gone or never were a file.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -9,13 +13,15 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from vpa_desktop import __version__
 from vpa_desktop.assistant.conversation_file import write_conversations
 from vpa_desktop.assistant.conversation_text import to_markdown
 from vpa_desktop.config import Paths
-from vpa_desktop.records import UsageRow
+from vpa_desktop.rag.viewer import runs_of
+from vpa_desktop.records import DocumentRecord, UsageRow
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.security.redaction import redact
 from vpa_desktop.storage.conversation_archive import ConversationArchive
@@ -36,6 +42,7 @@ conversations.json   every conversation without loss; take it in again with: vpa
 conversations/       the same for reading, one Markdown file each
 usage.csv            every request: when, whom, tokens, cost in US dollars, time in milliseconds
 documents.json       the documents that were added, with their paths; the files themselves are where they were
+documents/           the text of those whose file is gone, or that came without one
 questions.json       golden questions, and how their runs went
 audit.jsonl          what was done, one entry a line, with the hashes that show a change
 settings.toml        your settings; keys are not in it, they are in your keyring
@@ -79,7 +86,7 @@ async def _conversations(archive: zipfile.ZipFile, db: Database) -> int:
     for each in ids:
         if (record := await store.get(each)) is not None:
             day = record.created_at.astimezone().strftime("%Y-%m-%d")
-            name = f"conversations/{day} {_IN_NAMES.sub(' ', record.title).strip()[:50]} {each}.md"
+            name = f"conversations/{day} {_file_name(record.title)} {each}.md"
             archive.writestr(name, to_markdown(record, await store.messages(each)))
     return count
 
@@ -95,10 +102,25 @@ async def _usage(archive: zipfile.ZipFile, db: Database) -> int:
 
 
 async def _documents(archive: zipfile.ZipFile, db: Database) -> int:
-    documents = [asdict(each.record) for each in await DocumentStore(db).all()]
+    store = DocumentStore(db)
+    records = [each.record for each in await store.all()]
+    gone = [record for record in records if not record.path or not await asyncio.to_thread(Path(record.path).is_file)]
+    for record in gone:
+        archive.writestr(f"documents/{_file_name(record.title)} {record.id[:16]}.txt", await _text_of(store, record))
+    documents = [asdict(record) for record in records]
     folders = [asdict(each) for each in await FileStore(db).folders()]
     archive.writestr("documents.json", _json({"documents": documents, "followed_folders": folders}))
     return len(documents)
+
+
+async def _text_of(store: DocumentStore, record: DocumentRecord) -> str:
+    """The text of a document as it was read."""
+    runs = runs_of(await store.passages_of(record.id, 0, max(record.chunks, 1)), None)
+    return "".join(f"\n\n{run.text}\n\n" if run.kind == "heading" else run.text for run in runs).strip() + "\n"
+
+
+def _file_name(title: str) -> str:
+    return " ".join(_IN_NAMES.sub(" ", title).split())[:50]
 
 
 async def _questions(archive: zipfile.ZipFile, db: Database) -> int:

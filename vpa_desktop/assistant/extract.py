@@ -15,6 +15,7 @@ from typing import Final
 
 from vpa_desktop.assistant.words import sentences, stems
 from vpa_desktop.messages import Citation
+from vpa_desktop.records import MessageRecord
 
 EXTRACT_MODEL: Final = "extracts"
 MOST_SENTENCES: Final = 4
@@ -60,6 +61,17 @@ def extract_answer(question: str, citations: Sequence[Citation]) -> str:
 def quoted(answer: str) -> str:
     """Return what such an answer quotes, without the words around it."""
     return "\n".join(line for line in answer.splitlines() if line.startswith(">"))
+
+
+def without_extracts(history: Sequence[MessageRecord]) -> list[MessageRecord]:
+    """Return the turns that a model answered: the small one would write on in the manner of the quotations."""
+    kept: list[MessageRecord] = []
+    for record in history:
+        if record.model != EXTRACT_MODEL:
+            kept.append(record)
+        elif kept and kept[-1].role == "user":
+            kept.pop()
+    return kept
 
 
 def _choose(sentences: list[_Sentence], wanted: frozenset[str], rarity: dict[str, float]) -> list[_Sentence]:

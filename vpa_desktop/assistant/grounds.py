@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vpa_desktop.assistant.followup import resolve
+from vpa_desktop.assistant.words import stems
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.messages import EnhancedLLMRequest
@@ -21,6 +22,7 @@ Rewrite = Callable[[str, Sequence[str]], Awaitable[str]]
 
 NOT_THERE: Final = "This is not in your documents: I found no passage about it."
 NO_DOCUMENTS: Final = "There are no documents yet. Add some in the Documents tab or with `vpa-desktop docs add`."
+GUESSED: Final = "This is not in your documents: the small demonstration model answered by itself, and is often wrong"
 ASK_THE_MODEL: Final = "*To ask the model itself, switch Documents off.*"
 _ASKS: Final = re.compile(
     r"^\s*(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|has|have|had|can|could|will|would"
@@ -65,17 +67,27 @@ async def find_grounds(
             return Grounds(searched=request.documents_only)
         top_k = request.rag_top_k or settings.top_k
         resolved = resolve(question, before)
+        context = Context()
         if not resolved.leans:
             context = await knowledge.find_context(question, top_k, request.collections, request.scope)
             if context.citations or resolved.text == question:
                 return Grounds(True, "", context)
         by_model = await rewrite(question, before) if settings.follow_up == "model" else ""
         whole = by_model or resolved.text
-        context = await knowledge.find_context(whole, top_k, request.collections, request.scope)
-        return Grounds(True, whole, context)
+        found = await knowledge.find_context(whole, top_k, request.collections, request.scope)
+        if not (resolved.leans or by_model) and _is_off(question, found):
+            return Grounds(True, "", context)
+        return Grounds(True, whole, found)
     except KnowledgeError as exc:
         warnings.append(f"Your documents could not be searched. {exc}")
         return Grounds()
+
+
+def _is_off(question: str, found: Context) -> bool:
+    """Whether passages were found by the words of the question before alone: this one names something else."""
+    own = stems(question)
+    held = own & frozenset().union(*(stems(citation.text) for citation in found.citations))
+    return len(own) > 1 and len(held) * 2 <= len(own)
 
 
 def is_question(text: str) -> bool:

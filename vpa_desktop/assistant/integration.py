@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,8 +17,8 @@ from typing import Any
 from vpa_desktop.analytics import figures_by_provider, savings_of
 from vpa_desktop.assistant.answer_figures import quality_stats
 from vpa_desktop.assistant.checked_answer import CheckedAnswer
-from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer
-from vpa_desktop.assistant.grounds import Grounds, find_grounds, is_question, not_in_documents
+from vpa_desktop.assistant.extract import EXTRACT_MODEL, extract_answer, without_extracts
+from vpa_desktop.assistant.grounds import GUESSED, Grounds, find_grounds, is_question, not_in_documents
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.assistant.prompt import build_messages, new_fence
 from vpa_desktop.assistant.quality import quality_of
@@ -56,6 +56,7 @@ from vpa_desktop.messages import (
 from vpa_desktop.model_facts import ending_sentence
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
+from vpa_desktop.records import MessageRecord
 from vpa_desktop.storage.conversations import ConversationStore
 
 
@@ -143,6 +144,8 @@ class EnhancedLLMIntegration:
                     yield event
             if answer is None:
                 raise BadReply("The route ended without an answer")
+            if self._is_guessed(answer, prepared.grounds, turn.question):
+                prepared.warnings.append(GUESSED)
             response = await turn.done(_enhanced(answer, prepared, turn.question))
             settled = True
             yield TurnDone(response)
@@ -194,7 +197,7 @@ class EnhancedLLMIntegration:
         fence = new_fence()
         messages = build_messages(
             turn.question,
-            history=turn.history,
+            history=self._history(turn, provider, local_only=local_only),
             citations=citations,
             images=request.images,
             system=request.system,
@@ -224,12 +227,20 @@ class EnhancedLLMIntegration:
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
-        extract = await self._extract(grounds, turn.question) if citations or is_vain else ""
+        only_documents = is_vain and request.documents_only and not request.images
+        extract = await self._extract(grounds, turn.question) if citations or only_documents else ""
         may = may_answer(self.manager, route, asked.user_id) if extract else []
         ready = {p.provider_id: ReadyAnswer(EXTRACT_MODEL, extract) for p in may if is_demonstration(p.config)}
         shown = CheckedAnswer(guard, [c.n for c in citations])
-        fixed = extract if is_vain and request.documents_only and not request.images else ""
+        fixed = extract if only_documents else ""
         return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
+
+    def _history(self, turn: Turn, provider: str | None, *, local_only: bool) -> Sequence[MessageRecord]:
+        """The turns before, without those of the documents' own sentences where the small model is asked."""
+        if all(record.model != EXTRACT_MODEL for record in turn.history):
+            return turn.history
+        first = self.manager.route(LLMRequest((), local_only=local_only), provider)[:1]
+        return without_extracts(turn.history) if first and is_demonstration(first[0].config) else turn.history
 
     async def _extract(self, grounds: Grounds, question: str) -> str:
         """An answer without a model: the passages' own sentences, or that there are none."""
@@ -237,6 +248,12 @@ class EnhancedLLMIntegration:
             return extract_answer(grounds.searched_for or question, grounds.context.citations)
         documents = await self._knowledge.count() if self._knowledge is not None else 0
         return not_in_documents(documents, model_could_answer=True)
+
+    def _is_guessed(self, answer: LLMResponse, grounds: Grounds, question: str) -> bool:
+        """True where the small model answered what the documents do not hold: larger ones are told to say so."""
+        provider = self.manager.get_provider(answer.provider)
+        is_small = provider is not None and is_demonstration(provider.config)
+        return is_small and grounds.none_found and is_question(question)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
         """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""

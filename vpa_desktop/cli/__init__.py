@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.run is None:
         from vpa_desktop.app import run_window
 
-        return run_window(paths, environ=os.environ)
+        return run_window(paths, environ=os.environ, files=[file.absolute() for file in options.files])
     from vpa_desktop.cli.output import Output
 
     return run_command(options, paths, Output(as_json=options.json))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vpa_desktop.cli.parser import build_parser
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Paths, find_paths
+from vpa_desktop.manual import read_topics
 from vpa_desktop.storage.glance import glance_collections, glance_conversations, glance_documents
 
 ASKED_FOR = "__complete"
@@ -163,6 +164,8 @@ def _names_of(action: argparse.Action, path: Sequence[str]) -> Callable[[Paths],
         return lambda paths: [_line(*named) for named in glance_collections(paths.database)]
     if action.dest == "provider" or (metavar == "ID" and command in _PROVIDER_COMMANDS and path[1:] != ["add"]):
         return _providers
+    if metavar == "TOPIC":
+        return lambda paths: [_line(topic.anchor, topic.title) for topic in read_topics() if topic.level > 1]
     if metavar in ("ID", "ID|new") and command in _CONVERSATION_COMMANDS:
         more = [_line("new", "start one")] if "new" in metavar else []
         return lambda paths: more + [_line(*named) for named in glance_conversations(paths.database)]

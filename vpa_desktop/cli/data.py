@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from vpa_desktop.assistant.data_desk import restore_backup
 from vpa_desktop.assistant.data_export import write_everything
@@ -67,7 +68,9 @@ async def export(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             await AuditLog(system.db).append("data exported", options.output.name, "done", **counts)
     told = ", ".join(counted(counts[name], noun) for name, noun in EXPORTED.items())
     out.line(f"Exported to {options.output}: {told}.")
-    out.line("Keys are not in it, and documents by their names and paths only.")
+    out.line(
+        "Keys are not in it. Documents are where they are: in it are their paths, and the text of those that are gone."
+    )
     out.document({"file": options.output, **counts})
     return 0
 
@@ -98,15 +101,13 @@ async def check(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     async with opened(paths, out) as system:
         found = await look_at(system.db, paths.backups)
         audit = await AuditLog(system.db).verify()
-        index = await system.knowledge.check()
+        index = {} if system.db.read_only else await system.knowledge.check()
         notices = system.db.notices
     faults = [*found.faults, *([] if audit.ok else [f"The audit is not as it was written: {audit.why}"])]
     out.line(f"Database: {_size(found.bytes)}, version {found.version}, {_counts(found.rows)}")
     if found.mended:
         out.line(f"Search by words was out of step and was built anew: {', '.join(found.mended)}")
-    out.line(
-        f"Index: {'built anew' if index['index'] == 'rebuilt' else 'whole'}, {counted(index['passages'], 'passage')}"
-    )
+    out.line(f"Index: {_index(index)}")
     out.line(f"Audit: {counted(audit.entries, 'entry')}" + (", whole" if audit.ok else ""))
     out.line(f"Backups: {', '.join(found.backups) or 'none yet'}")
     out.document({"ok": not faults, "faults": faults, "notices": notices, "database": found, "index": index,
@@ -119,6 +120,12 @@ async def check(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         )
     out.line("Everything is whole.")
     return 0
+
+
+def _index(found: dict[str, Any]) -> str:
+    if not found:
+        return "not looked at, since the data is open for reading only"
+    return f"{'built anew' if found['index'] == 'rebuilt' else 'whole'}, {counted(found['passages'], 'passage')}"
 
 
 def _vault(paths: Paths) -> KeyVault | None:

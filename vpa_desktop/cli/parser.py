@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from vpa_desktop import __version__
 from vpa_desktop.catalog import KINDS
@@ -13,6 +14,9 @@ from vpa_desktop.drills import FAULTS
 from vpa_desktop.provider_fields import KEY, PRESETS, KindField, fields_of
 
 SHELLS = ("bash", "zsh", "fish")
+CHAT_ID: Final = "as chats list shows it"
+PROVIDER_ID: Final = "your name for the provider"
+HOME_HELP: Final = "keep everything under this folder; without it VPA_HOME, else the system's own folders"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,9 +34,10 @@ def build_parser() -> argparse.ArgumentParser:
         description="One chat window over every LLM you use. Without a command it opens the window.",
     )
     parser.add_argument("--version", action="version", version=f"vpa-desktop {__version__}", help="print the version")
-    parser.add_argument("--home", type=_folder, default=None, help="keep everything under this folder")
-    parser.set_defaults(run=None)
+    parser.add_argument("--home", type=_folder, default=None, metavar="DIR", help=HOME_HELP)
+    parser.set_defaults(run=None, files=())
     commands = parser.add_subparsers(metavar="command", parser_class=_Parser)
+    _open(commands)
     _ask(commands)
     _docs(commands)
     _chats(commands)
@@ -48,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, run: str) -> argparse.ArgumentParser:
     parser = group.add_parser(name, help=text, description=text)
-    parser.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
+    parser.add_argument("--home", type=_folder, default=argparse.SUPPRESS, metavar="DIR", help=HOME_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
     return parser
@@ -56,6 +61,7 @@ def _command(group: argparse._SubParsersAction[_Parser], name: str, text: str, r
 
 def _group(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse._SubParsersAction[_Parser]:
     parser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--home", type=_folder, default=argparse.SUPPRESS, metavar="DIR", help=HOME_HELP)
     return parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
 
 
@@ -72,20 +78,27 @@ def _output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument("--force", action="store_true", help="write over the file where there is one already")
 
 
+def _open(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Open the window and add files or folders to the documents, as a file manager does."
+    p = commands.add_parser("open", help=text, description=text)
+    p.add_argument("--home", type=_folder, default=argparse.SUPPRESS, help="keep everything under this folder")
+    p.add_argument("files", nargs="*", type=Path, metavar="FILE", help="files or folders; without any, only the window")
+
+
 def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = _command(commands, "ask", "Ask a question; text piped in is added to it.", "ask:ask")
-    p.add_argument("text", nargs="*", metavar="TEXT")
+    p.add_argument("text", nargs="*", metavar="TEXT", help="the question")
     p.add_argument("--provider", metavar="ID", help="ask this provider first")
-    p.add_argument("--model", metavar="NAME", help="the model of that provider")
+    p.add_argument("--model", metavar="NAME", help="this model instead of the provider's own")
     p.add_argument("--conversation", metavar="ID|new", help="add to this conversation, or start one")
     p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
     add_scope(p)
     p.add_argument("--docs", action=argparse.BooleanOptionalAction, default=None, help="search your documents, or not")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
-    p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE", help="a picture")
+    p.add_argument("--image", action="append", type=Path, default=[], metavar="FILE", help="a picture for the question")
     p.add_argument("--system", metavar="TEXT", help="instructions for the model")
-    p.add_argument("--temperature", type=_temperature, default=None, metavar="X", help="0 to 2")
-    p.add_argument("--max-tokens", type=_positive, default=None, metavar="N", help="the longest answer")
+    p.add_argument("--temperature", type=_temperature, default=None, metavar="X", help="from 0 (steady) to 2 (free)")
+    p.add_argument("--max-tokens", type=_positive, default=None, metavar="N", help="the longest answer, in tokens")
     p.add_argument("--local-only", action="store_true", help="answer on this machine or not at all")
     p.add_argument("--over-limit", action="store_true", help="send it although a spending limit could be passed")
     p.add_argument("--fresh", action="store_true", help="do not answer from the cache")
@@ -97,7 +110,7 @@ def _ask(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "docs", "Your documents: add, list, remove, search.")
     p = _command(group, "add", "Add files and folders.", "documents:add")
-    p.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    p.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     p.add_argument("--collection", default="", metavar="NAME", help="put them into this collection")
     _command(group, "sync", "Look again at every folder and file that was added.", "documents:sync")
     p = _command(group, "watch", "Add folders and follow them until Ctrl+C.", "documents:watch")
@@ -105,15 +118,15 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--collection", default="", metavar="NAME", help="put them into this collection")
     _command(group, "folders", "List the folders that are followed.", "documents:folders")
     p = _command(group, "forget", "Follow folders no longer; their documents stay.", "documents:forget")
-    p.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    p.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a folder that is followed")
     p = _command(group, "list", "List the documents.", "documents:list_documents")
     p.add_argument("--collection", default=None, metavar="NAME", help="only this collection")
     p = _command(group, "remove", "Take documents out; the files stay.", "documents:remove")
-    p.add_argument("ids", nargs="+", metavar="ID")
+    p.add_argument("ids", nargs="+", metavar="ID", help="as docs list shows it")
     p = _command(group, "search", "Find passages.", "documents:search")
-    p.add_argument("query", metavar="QUERY")
+    p.add_argument("query", metavar="QUERY", help="what to look for")
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
-    p.add_argument("--collection", action="append", default=[], metavar="NAME", help="only this collection")
+    p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
     add_scope(p)
     _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
     _golden(group)
@@ -122,7 +135,7 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(docs, "golden", "Questions whose document must be found: add, run, list, remove.")
     p = _command(group, "add", "Save a question with the document that must be found.", "golden:add")
-    p.add_argument("question", metavar="QUESTION")
+    p.add_argument("question", metavar="QUESTION", help="what would be asked")
     p.add_argument("--document", required=True, metavar="ID|NAME", help="the document, by its id, path or file name")
     p.add_argument("--page", type=_positive, default=None, metavar="N", help="the page that must be found")
     p.add_argument("--collection", default="", metavar="NAME", help="search only this collection")
@@ -133,16 +146,16 @@ def _golden(docs: argparse._SubParsersAction[_Parser]) -> None:
         p = _command(group, name, text, run)
         p.add_argument("--collection", default=None, metavar="NAME", help="only this collection")
     p = _command(group, "remove", "Forget questions.", "golden:remove")
-    p.add_argument("ids", nargs="+", metavar="ID")
+    p.add_argument("ids", nargs="+", metavar="ID", help="as docs golden list shows it")
 
 
 def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "chats", "Your conversations: list, show, search, export, import, delete.")
     _command(group, "list", "List the conversations.", "conversations:list_conversations")
     p = _command(group, "show", "Show one conversation.", "conversations:show")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=CHAT_ID)
     p = _command(group, "search", "Find conversations by their words.", "conversations:search")
-    p.add_argument("words", nargs="+", metavar="WORDS")
+    p.add_argument("words", nargs="+", metavar="WORDS", help="all of them must be there")
     p = _command(group, "export", "Write one conversation, or all, to a file.", "conversations:export")
     p.add_argument("id", nargs="?", metavar="ID", help="without one: all of them")
     p.add_argument(
@@ -156,9 +169,9 @@ def _chats(commands: argparse._SubParsersAction[_Parser]) -> None:
         "Add what is not here yet from an export, ours or another program's.",
         "conversations:import_file",
     )
-    p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("file", type=Path, metavar="FILE", help="written by chats export, or by another program")
     p = _command(group, "delete", "Delete one conversation.", "conversations:delete")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=CHAT_ID)
 
 
 def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -172,14 +185,14 @@ def _providers(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--default", action="store_true", help="ask it first")
     p.add_argument("--key-from-stdin", action="store_true", help="read its key from standard input")
     p = _command(group, "set", "Change settings of a provider; an empty value is the default.", "providers:set_fields")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=PROVIDER_ID)
     p.add_argument("changes", nargs="+", metavar="FIELD=VALUE", help="such as model=gpt-6-luna or enabled=false")
     p = _command(group, "order", "Say in which order providers are asked.", "providers:order")
     p.add_argument("ids", nargs="*", metavar="ID", help="the first ones; the others follow")
     p = _command(group, "remove", "Remove a provider and its key.", "providers:remove")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=PROVIDER_ID)
     p = _command(group, "test", "Say in words whether providers answer.", "providers:test")
-    p.add_argument("id", nargs="?", metavar="ID")
+    p.add_argument("id", nargs="?", metavar="ID", help=f"{PROVIDER_ID}; without one: all of them")
     p.add_argument("--model", metavar="NAME", help="with this model instead of its own")
     p = _command(group, "models", "List the models a provider offers, and what they can do.", "providers:models")
     p.add_argument("id", nargs="?", metavar="ID", help="without one: of every provider in use")
@@ -207,18 +220,18 @@ def _fields(parser: argparse.ArgumentParser) -> None:
 def _keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     group = _group(commands, "keys", "API keys: set, list, test, rotate, delete. A key is never an argument.")
     p = _command(group, "set", "Store a key, typed at a prompt or piped in.", "keys:set_key")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=PROVIDER_ID)
     p.add_argument("--label", metavar="NAME", help="one of several keys; without it the first, named default")
     _command(group, "list", "Say where keys are and how they stand, never a key.", "keys:list_keys")
     p = _command(group, "test", "Say in words whether keys are accepted.", "keys:test_keys")
-    p.add_argument("id", nargs="?", metavar="ID")
+    p.add_argument("id", nargs="?", metavar="ID", help=f"{PROVIDER_ID}; without one: all of them")
     p.add_argument("--label", metavar="NAME", help="only this one of several keys")
     p = _command(group, "rotate", "Test a new key and put it in front; the old one helps out for ten minutes.",
                  "keys:rotate_key")  # fmt: skip
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=PROVIDER_ID)
     p.add_argument("--label", metavar="NAME", help="which of several keys it replaces")
     p = _command(group, "delete", "Delete a key.", "keys:delete_key")
-    p.add_argument("id", metavar="ID")
+    p.add_argument("id", metavar="ID", help=PROVIDER_ID)
     which = p.add_mutually_exclusive_group()
     which.add_argument("--label", metavar="NAME", help="which of several keys")
     which.add_argument("--all", action="store_true", help="every key of this provider")

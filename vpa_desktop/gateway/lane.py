@@ -19,7 +19,7 @@ from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, cost_us
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import NOTHING, Reservation, to_its_end
 from vpa_desktop.gateway.reserving import is_due, set_aside
-from vpa_desktop.gateway.verdict import gave_up
+from vpa_desktop.gateway.verdict import gave_up, in_receipt
 from vpa_desktop.messages import (
     Attempt,
     AttemptOutcome,
@@ -263,7 +263,7 @@ class Lane:
 
     def _conclude(self, outcome: AttemptOutcome) -> None:
         """Tell the route that it is over."""
-        self.receipt = self.run.receipt(outcome, str(self.error or ""))
+        self.receipt = self.run.receipt(outcome, in_receipt(self.error))
         self._ended(self)
 
     def was_slower(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from vpa_desktop.errors import (
     AllProvidersFailed,
     ContentBlocked,
+    ErrorClass,
     PolicyRefused,
     ProviderError,
     StreamInterrupted,
@@ -49,6 +50,18 @@ CALLERS_CODES: Final = frozenset(
 
 MODELS_CODES: Final = frozenset({"unsupported_parameter", "unsupported_value"})
 """Codes that name a field and are about the model: another one may take it."""
+
+PASSES_BY_ITSELF: Final[frozenset[ErrorClass]] = frozenset(
+    {"rate_limit", "overloaded", "timeout", "server", "truncated", "malformed"}
+)
+"""Failures against which a person can do nothing but wait."""
+
+
+def in_receipt(error: VPAError | None) -> str:
+    """Returns what an attempt's line says of its failure: advice to wait is for where nobody else answered."""
+    if isinstance(error, ProviderError) and error.error_class in PASSES_BY_ITSELF:
+        return " ".join(f"{part}." for part in (error.what, error.why) if part)
+    return str(error or "")
 
 
 def stops_the_route(error: VPAError | None) -> bool:

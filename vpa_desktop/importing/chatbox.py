@@ -6,6 +6,7 @@ because its messages are those of the session.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,10 +32,18 @@ def read(document: Any) -> Iterator[ForeignChat]:
 
 def _sessions(document: Any) -> list[Json]:
     found = json_object(document)
-    keyed = [value for key, value in found.items() if key.startswith("session:") and isinstance(value, dict)]
+    keyed = [_unpacked(value) for key, value in found.items() if key.startswith("session:")]
     listed = objects(found.get("chat-sessions"))
     alone = [found] if "messages" in found and "name" in found and "conversationId" not in found else []
     return [each for each in (*keyed, *listed, *alone) if isinstance(each.get("messages"), list)]
+
+
+def _unpacked(value: Any) -> Json:
+    """A session, which some versions write as text inside the text."""
+    try:
+        return json_object(json.loads(value) if isinstance(value, str) else value)
+    except (ValueError, RecursionError):  # one session is lost, the others are not
+        return {}
 
 
 def _chat(held: Json, key: str, title: str, session: Json) -> ForeignChat:

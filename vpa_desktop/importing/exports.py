@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from vpa_desktop.errors import StorageError, UsageError
-from vpa_desktop.importing import chatbox, chatgpt, cherry_studio, claude, jan, librechat, open_webui
+from vpa_desktop.importing import (
+    chatbox,
+    chatgpt,
+    cherry_database,
+    cherry_studio,
+    claude,
+    jan,
+    librechat,
+    open_webui,
+)
 from vpa_desktop.importing.trees import ForeignChat, Plain, to_conversations
 
 MOST_BYTES: Final = 1_000_000_000
@@ -29,9 +40,10 @@ class Reader(Protocol):
 
 
 READERS: Final = tuple(
-    cast(Reader, each) for each in (jan, cherry_studio, open_webui, chatgpt, claude, librechat, chatbox)
+    cast(Reader, each)
+    for each in (cherry_database, jan, cherry_studio, open_webui, chatgpt, claude, librechat, chatbox)
 )
-KNOWN: Final = ", ".join(sorted(("VPA Desktop", *(each.NAME for each in READERS)), key=str.lower))
+KNOWN: Final = ", ".join(sorted({"VPA Desktop", *(each.NAME for each in READERS)}, key=str.lower))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,8 @@ class Export:
 def read_export(path: Path) -> Export:
     """Return the conversations of another program's export; raises UsageError, StorageError in one sentence.
 
-    ``path`` is a JSON file, a ZIP archive that holds one, or for Jan its data folder, its ``threads``, or one of them.
+    ``path`` is a JSON file, a ZIP archive that holds one, Cherry Studio's database, or a data folder of Cherry Studio
+    or Jan (for Jan also its ``threads``, or one of them).
     """
     try:
         documents = _documents(path)
@@ -74,11 +87,17 @@ def _refused(path: Path, why: str, next_step: str) -> UsageError:
 
 def _documents(path: Path) -> list[Any]:
     if path.is_dir():
+        if database := next(iter(sorted(path.rglob(cherry_database.FILE))), None):
+            return [_database(database, path)]
         return [_threads(sorted(path.rglob("thread.json")), _bytes_or_none)]
     if path.name in ("thread.json", "messages.jsonl"):
         return [_threads([path.with_name("thread.json")], _bytes_or_none)]
     if path.stat().st_size > MOST_BYTES:
         raise _too_large(path)
+    with path.open("rb") as file:
+        head = file.read(len(cherry_database.MAGIC))
+    if head == cherry_database.MAGIC:
+        return [_database(path, path)]
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
             return _packed(path, packed)
@@ -91,6 +110,9 @@ def _loaded(data: bytes) -> Any:
 
 def _packed(path: Path, packed: zipfile.ZipFile) -> list[Any]:
     """The JSON files of an archive that may be exports: those at its top, or of Jan and Chatbox in their folders."""
+    databases = [info for info in packed.infolist() if PurePosixPath(info.filename).name == cherry_database.FILE]
+    if databases:
+        return [_packed_database(path, packed, databases[0])]
     infos = {info.filename: info for info in packed.infolist() if info.filename.endswith((".json", ".jsonl"))}
     if sum(info.file_size for info in infos.values()) > MOST_BYTES:
         raise _too_large(path)
@@ -101,6 +123,24 @@ def _packed(path: Path, packed: zipfile.ZipFile) -> list[Any]:
     top = min((len(name.parts) for name in names), default=0)
     wanted = [name for name in names if len(name.parts) == top or name.name == "session.json"]
     return [_loaded(packed.read(str(name))) for name in wanted if name.suffix == ".json"]
+
+
+def _database(database: Path, named: Path) -> Any:
+    if database.stat().st_size > MOST_BYTES:
+        raise _too_large(named)
+    return cherry_database.read_rows(database)
+
+
+def _packed_database(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    wanted = [info, *(each for each in packed.infolist() if each.filename == f"{info.filename}-wal")]
+    if sum(each.file_size for each in wanted) > MOST_BYTES:
+        raise _too_large(path)
+    with tempfile.TemporaryDirectory(prefix="vpa-import-") as folder:
+        for each in wanted:
+            target = Path(folder) / PurePosixPath(each.filename).name
+            with packed.open(each) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+        return cherry_database.read_rows(Path(folder) / cherry_database.FILE)
 
 
 def _threads(files: Sequence[_File], read: Callable[[_File], bytes | None]) -> list[dict[str, Any]]:

@@ -48,10 +48,15 @@ def _node(message: Json, key: str, provider: str, model: str) -> Node:
     pieces = objects(message.get("content"))
     text, thought = split_thought(joined(_piece(each) for each in pieces) or text_of(message.get("content")))
     at = time_of(message.get("created_at"))
-    return Node(key, None, role_of(message.get("role")), text, at, model, provider, thought)
+    reasoning = joined(_words(each) for each in pieces if each.get("type") == "reasoning")
+    return Node(key, None, role_of(message.get("role")), text, at, model, provider, reasoning or thought)
 
 
 def _piece(piece: Json) -> str:
     if piece.get("type") in ("image", "image_url"):
         return PICTURE
+    return "" if piece.get("type") == "reasoning" else _words(piece)
+
+
+def _words(piece: Json) -> str:
     return text_of(json_object(piece.get("text")).get("value"))

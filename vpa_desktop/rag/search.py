@@ -73,7 +73,8 @@ class Searcher:
             self._by_words(question, words), _nearest(engine, question), self._words.about_how_many()
         )
         found = await _fused(engine, question, near, keyword)
-        found = found[: max(top_k, _SHOWN_AT_MOST) * 2]
+        judged = max(top_k, _SHOWN_AT_MOST)
+        found = found[: judged * 2]
         places = await self._store.places([item.passage_id for item in found], question.documents)
         first = {passage_id: held[0] for passage_id, held in places.items()}
         # The others were removed meanwhile, or are not where the search was limited to.
@@ -81,7 +82,7 @@ class Searcher:
         fitting = {item.passage_id for item in there}
         if not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, passages)
-            fitting = {i.passage_id for i in _relevant(question.text, weights, there[:_SHOWN_AT_MOST], first)}
+            fitting = {i.passage_id for i in _relevant(question.text, weights, there[:judged], first)}
         if self._second_look is not None and there:
             texts = [first[item.passage_id].text for item in there]
             there = await self._second_look.reordered(question.text, there, texts)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vpa_desktop.errors import StorageError
 from vpa_desktop.security.redaction import redact
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.fulltext import like_pattern
@@ -21,6 +23,7 @@ from vpa_desktop.storage.rows import text_to_time, time_to_text, utc_now
 if TYPE_CHECKING:
     import sqlite_utils
 
+log = logging.getLogger(__name__)
 _START = "0" * 64
 
 
@@ -89,6 +92,13 @@ class AuditLog:
     async def append(self, action: str, target: str, result: str, **facts: object) -> None:
         """Adds an entry; keys that stand in the words or facts are taken out first."""
         await self.append_all([AuditNote(action, target, result, facts, self._now())])
+
+    async def append_anyway(self, action: str, target: str, result: str, **facts: object) -> None:
+        """``append`` for what is done already: where it cannot be written, that is logged."""
+        try:
+            await self.append(action, target, result, **facts)
+        except StorageError as exc:
+            log.warning("%s (%s) could not be written into the audit: %s", action, target, exc)
 
     async def append_all(self, notes: Sequence[AuditNote]) -> None:
         """Adds several entries in one step, in this order."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from vpa_desktop.errors import ConfigError
 from vpa_desktop.security.vault import KeyVault
@@ -50,11 +50,25 @@ def check_label(label: str) -> str:
     return label
 
 
+class Noted(Protocol):
+    """Hears of each change: what was done, for which provider, and facts about it, never a key."""
+
+    async def __call__(self, action: str, target: str, result: str, **facts: object) -> None: ...
+
+
+async def _nobody(action: str, target: str, result: str, **facts: object) -> None:
+    """Nobody hears of it."""
+
+
 class KeyStore:
-    """The keys of every provider in one vault. Every method may raise SecretError; ``now`` returns the date."""
+    """The keys of every provider in one vault. Every method may raise SecretError; ``now`` returns the date.
+
+    ``noted`` hears of every change, after it was made.
+    """
 
     def __init__(self, vault: KeyVault, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.vault = vault
+        self.noted: Noted = _nobody
         self._now = now
         self._one_at_a_time = asyncio.Lock()
 
@@ -83,6 +97,7 @@ class KeyStore:
         """Store a key, in the place of the one with this label where there is one."""
         async with self._one_at_a_time:
             await self._put(provider_id, StoredKey(check_label(label), key, host))
+        await self.noted("key stored", provider_id, "done", label=check_label(label) or FIRST, host=host)
 
     async def _put(self, provider_id: str, mine: StoredKey) -> None:
         keys = await self._keys(provider_id)
@@ -100,21 +115,33 @@ class KeyStore:
         The old one is called ``old`` (``NAME-old`` of a named one). Where there is none it is stored like a first.
         """
         mine = StoredKey(check_label(label), key, host)
+        aside = await self._rotate(provider_id, mine)
+        kept = aside.label if aside is not None else ""
+        await self.noted("key rotated", provider_id, "done", label=mine.label or FIRST, host=host, old_kept_as=kept)
+        return aside
+
+    async def _rotate(self, provider_id: str, mine: StoredKey) -> StoredKey | None:
         async with self._one_at_a_time:
             keys = await self._keys(provider_id)
             old = next((each for each in keys if each.label == mine.label), None)
-            if old is None or old.key == key:
+            if old is None or old.key == mine.key:
                 await self._put(provider_id, mine)
                 return None
             aside = replace(old, label=_old_label(mine.label), retires_at=self._now() + GRACE)
             others = [each for each in keys if each.label not in (mine.label, aside.label)]
             await self.vault.set(_entry(provider_id, aside.label), aside.key)
-            await self.vault.set(_entry(provider_id, mine.label), key)
+            await self.vault.set(_entry(provider_id, mine.label), mine.key)
             await self._remember(provider_id, [mine, *others, aside])
             return aside
 
     async def remove(self, provider_id: str, label: str | None = None) -> list[str]:
         """Remove the key with a label, without one all of them; returns the labels of those that were there."""
+        gone = await self._remove(provider_id, label)
+        for each in gone:
+            await self.noted("key deleted", provider_id, "done", label=each or FIRST)
+        return gone
+
+    async def _remove(self, provider_id: str, label: str | None) -> list[str]:
         async with self._one_at_a_time:
             keys = await self._keys(provider_id)
             gone = [each.label for each in keys if label is None or each.label == label]

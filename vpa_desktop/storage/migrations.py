@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from vpa_desktop.storage.files import make_private, make_private_file, make_priv
 from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3
 
 BACKUPS_KEPT = 3
+UNFINISHED_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,16 @@ def back_up(path: Path, backups: Path, *, now: datetime | None = None, keep: int
     sync_folder(backups)
     for old in list_backups(path, backups)[keep:]:
         old.unlink(missing_ok=True)
+    _clear_unfinished(path, backups)
     return target
+
+
+def _clear_unfinished(path: Path, backups: Path) -> None:
+    """Removes what a kill in the middle of a backup left; one that another process makes now is younger."""
+    for part in backups.glob(f"{path.stem}-*Z.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > UNFINISHED_S:
+                part.unlink()
 
 
 def _verify(copy: sqlite3.Connection, before: dict[str, int], after: dict[str, int]) -> None:

@@ -25,6 +25,7 @@ from vpa_desktop.storage.opening import connect
 NOT_RESTORED: Final = "Nothing was restored"
 _COUNTED: Final = ("conversations", "messages", "documents", "usage", "audit")
 _KEEP_ALL: Final = 1_000_000
+_PREFIX: Final = ".restoring-"
 _HEADER: Final = b"SQLite format 3\x00"
 
 
@@ -57,8 +58,8 @@ def restore(file: Path, database: Path, backups: Path) -> Restored:
     """
     try:
         with _looked_at_copy(file, database.parent) as copy:
-            with sole_connection(database, NOT_RESTORED):
-                pass  # before a backup is made in vain
+            with sole_connection(database, NOT_RESTORED):  # before a backup is made in vain
+                _clear_unfinished(database.parent, copy.parent)
             kept = _keep(database, backups)
             with sole_connection(database, NOT_RESTORED) as target, contextlib.closing(sqlite3.connect(copy)) as source:
                 source.backup(target)
@@ -80,18 +81,26 @@ def restore(file: Path, database: Path, backups: Path) -> Restored:
 def _looked_at_copy(file: Path, folder: Path) -> Iterator[Path]:
     """A copy of the backup that is whole and of the newest schema; raises UsageError where it cannot be one."""
     make_private_folder(folder)
-    with tempfile.TemporaryDirectory(prefix=".restoring-", dir=folder) as place:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as place:
         copy = Path(place) / "copy.db"
+        _must_be_a_database(file)
         make_private_file(copy)
         shutil.copyfile(file, copy)
         if (log := file.with_name(file.name + "-wal")).exists():
             shutil.copyfile(log, copy.with_name(copy.name + "-wal"))
-        with copy.open("rb") as opened:
-            if opened.read(len(_HEADER)) != _HEADER:
-                raise _refused(file, "It is no database")
         _bring_up(copy, file)
         make_private(copy)
         yield copy
+
+
+def _must_be_a_database(file: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(_HEADER))
+    except OSError as error:
+        raise StorageError(f"{file} cannot be read", error.strerror or str(error), "Mend its permissions") from error
+    if head != _HEADER:
+        raise _refused(file, "It is no database")
 
 
 def _bring_up(copy: Path, file: Path) -> None:
@@ -124,6 +133,13 @@ def _must_be_ours(conn: sqlite3.Connection, version: int, file: Path) -> None:
 
 def _refused(file: Path, why: str) -> UsageError:
     return UsageError(f"{file.name} was not restored", why, "Name a backup made by VPA Desktop")
+
+
+def _clear_unfinished(folder: Path, mine: Path) -> None:
+    """Removes the copies that a kill in the middle of a restore left."""
+    for place in folder.glob(f"{_PREFIX}*"):
+        if place != mine:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _keep(database: Path, backups: Path) -> Path | None:

@@ -1,12 +1,13 @@
-"""The coroutine beside the conversation list: loading, searching, opening, renaming, deleting. Draws nothing itself."""
+"""The coroutine beside the conversation list: loading, opening, renaming, exporting, deleting. Draws nothing itself."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from vpa_desktop.ui.dialogs import ask_text, confirm
+from vpa_desktop.ui.dialogs import ask_text, choose_new_file, confirm
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -40,11 +41,13 @@ class ConversationDesk(QObject):
         listing = sidebar.conversations
         listing.opened.connect(self._open)
         listing.renamed.connect(self._rename)
+        listing.export_wanted.connect(self._export)
         listing.delete_wanted.connect(self._delete)
         sidebar.search_changed.connect(lambda _: self.refresh())
         presenter.listed_changed.connect(self.refresh)
         presenter.shown_changed.connect(self._on_shown)
         view.header.rename_wanted.connect(self._ask_rename)
+        view.header.export_wanted.connect(self.export_shown)
         view.header.delete_wanted.connect(lambda: self._delete(presenter.chat.id or ""))
 
     def attach(self, backend: Backend) -> None:
@@ -103,13 +106,36 @@ class ConversationDesk(QObject):
         if title:
             await self._do_rename(backend, conversation_id, title)
 
+    def export_shown(self) -> None:
+        """Exports the conversation that is shown, where it is stored."""
+        self._export(self._presenter.chat.id or "")
+
+    def _export(self, conversation_id: str) -> None:
+        if self._backend is not None and conversation_id:
+            self._tasks.spawn("export", self._do_export(self._backend, conversation_id))
+
+    async def _do_export(self, backend: Backend, conversation_id: str) -> None:
+        kinds = {
+            self.tr("Web page, for reading"): ".html",
+            self.tr("Markdown"): ".md",
+            self.tr("JSON, to take in again"): ".json",
+        }
+        title = self._title_of(conversation_id)
+        name = " ".join(re.sub(r"[^\w-]+", " ", title).split())[:60] or self.tr("Conversation")
+        path = await choose_new_file(self._window, self.tr("Export “{0}”").format(title), name, kinds)
+        if path is not None:
+            await backend.archive.export([conversation_id], path, overwrite=True)
+
+    def _title_of(self, conversation_id: str) -> str:
+        record = self._records.get(conversation_id)
+        return record.title if record is not None else self._view.header.title()
+
     def _delete(self, conversation_id: str) -> None:
         if self._backend is not None and conversation_id:
             self._tasks.spawn("delete", self._do_delete(self._backend, conversation_id))
 
     async def _do_delete(self, backend: Backend, conversation_id: str) -> None:
-        record = self._records.get(conversation_id)
-        title = record.title if record is not None else self._view.header.title()
+        title = self._title_of(conversation_id)
         sure = await confirm(
             self._window,
             self.tr("Delete conversation"),

@@ -134,6 +134,7 @@ class ConversationList(QListView):
 
     opened = Signal(str)
     renamed = Signal(str, str)
+    export_wanted = Signal(str)
     delete_wanted = Signal(str)
 
     def __init__(self) -> None:
@@ -203,8 +204,10 @@ class ConversationList(QListView):
         rename = QAction(self.tr("Rename"), menu)
         rename.setShortcut("F2")
         rename.triggered.connect(lambda: self.edit(index))
+        export = QAction(self.tr("Export…"), menu)
+        export.triggered.connect(lambda: self.export_wanted.emit(record.id))
         delete = QAction(self.tr("Delete…"), menu)
         delete.setShortcut("Del")
         delete.triggered.connect(lambda: self.delete_wanted.emit(record.id))
-        menu.addActions([rename, delete])
+        menu.addActions([rename, export, delete])
         menu.popup(self.viewport().mapToGlobal(at))

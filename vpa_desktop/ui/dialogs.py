@@ -64,6 +64,23 @@ async def choose_folder(parent: QWidget, title: str) -> list[Path]:
     return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.Directory)
 
 
+async def choose_new_file(parent: QWidget, title: str, name: str, kinds: dict[str, str]) -> Path | None:
+    """Lets the person name a file to write, of one of these kinds (words to ending); None where they cancelled.
+
+    The dialog itself asks before a file that is there is written over.
+    """
+    dialog = QFileDialog(parent, title)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    filters = {f"{words} (*{ending})": ending for words, ending in kinds.items()}
+    dialog.setNameFilters(list(filters))
+    first = next(iter(kinds.values()))
+    dialog.setDefaultSuffix(first[1:])
+    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(filters.get(chosen, first)[1:]))
+    dialog.selectFile(name)
+    chosen = await _choose(dialog, QFileDialog.FileMode.AnyFile)
+    return chosen[0] if chosen else None
+
+
 async def _choose(dialog: QFileDialog, mode: QFileDialog.FileMode) -> list[Path]:
     dialog.setFileMode(mode)
     result = await ask(dialog)

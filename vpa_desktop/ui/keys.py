@@ -26,6 +26,7 @@ KEYS: tuple[Key, ...] = (
     Key("find", ("Ctrl+F",), str(QT_TRANSLATE_NOOP("keys", "Find in this conversation"))),
     Key("model", ("Ctrl+Shift+M",), str(QT_TRANSLATE_NOOP("keys", "Choose provider and model"))),
     Key("regenerate", ("Ctrl+R",), str(QT_TRANSLATE_NOOP("keys", "Give the last answer anew"))),
+    Key("export", ("Ctrl+E",), str(QT_TRANSLATE_NOOP("keys", "Export this conversation"))),
     Key("escape", ("Esc",), str(QT_TRANSLATE_NOOP("keys", "Stop the answer, or close what is open"))),
     Key("settings", ("Ctrl+,",), str(QT_TRANSLATE_NOOP("keys", "Settings"))),
     Key("tab1", ("Ctrl+1",), str(QT_TRANSLATE_NOOP("keys", "Chat"))),

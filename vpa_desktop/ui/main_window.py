@@ -43,7 +43,8 @@ from vpa_desktop.ui.theme import DARK, LIGHT, Theme, apply_theme, theme_for
 from vpa_desktop.ui.widgets import IconButton, theme_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from vpa_desktop.errors import VPAError
     from vpa_desktop.ui.dashboard.page import DashboardPage
@@ -258,6 +259,7 @@ class MainWindow(QMainWindow):
             "find": self._find,
             "model": self._choose_model,
             "regenerate": self.presenter.regenerate,
+            "export": self.desk.export_shown,
             "escape": self._escape,
             "settings": lambda: self.go(SETTINGS),
             "tab1": lambda: self.go(CHAT),
@@ -360,6 +362,12 @@ class MainWindow(QMainWindow):
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Adds what the person opened with the program to the documents."""
+        if paths:
+            self.ingestion.add(paths)
+            self.go(DOCUMENTS)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accepts files and folders and shows where they go."""

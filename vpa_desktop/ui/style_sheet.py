@@ -21,6 +21,7 @@ def style_sheet(theme: Theme) -> str:
 def _frames(t: Theme) -> str:
     return f"""
 * {{ outline: 0; }}
+QDialog, QMessageBox, QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 #side, QFrame[side="true"] {{ background: {t.side}; border: 0; border-right: 1px solid {t.line}; }}
 #top {{ background: {t.bg}; border: 0; border-bottom: 1px solid {t.line}; }}
 #status {{ background: {t.side}; border: 0; border-top: 1px solid {t.line}; }}

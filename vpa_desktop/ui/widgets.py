@@ -166,7 +166,8 @@ class TintedButton(QPushButton):
     """A push button with a text and a tinted icon."""
 
     def __init__(self, icon_name: str, text: str, tone: str = "dim") -> None:
-        super().__init__(text)
+        super().__init__(f" {text}")  # the style leaves no room between the two
+        self.setAccessibleName(text)
         self._icon_name, self._tone = icon_name, tone
         self._tint()
 

@@ -13,6 +13,7 @@ class ChatHeader(QFrame):
 
     find_wanted = Signal()
     rename_wanted = Signal()
+    export_wanted = Signal()
     delete_wanted = Signal()
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class ChatHeader(QFrame):
         find.clicked.connect(self.find_wanted)
         self._more = MenuButton("ellipsis", self.tr("More"))
         self._more.choices.addAction(self.tr("Rename…")).triggered.connect(self.rename_wanted)
+        self._more.choices.addAction(self.tr("Export…")).triggered.connect(self.export_wanted)
         self._more.choices.addAction(self.tr("Delete…")).triggered.connect(self.delete_wanted)
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 0, 16, 0)

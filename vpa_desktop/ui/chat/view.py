@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.ui.chat.composer import Composer
 from vpa_desktop.ui.chat.find_bar import FindBar
+from vpa_desktop.ui.chat.finding import mark_words
 from vpa_desktop.ui.chat.header import ChatHeader
 from vpa_desktop.ui.chat.transcript import Transcript
 from vpa_desktop.ui.chat.welcome import Welcome
@@ -77,7 +78,7 @@ class ChatView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
-        strip = IngestStrip(ingestion)
+        strip = IngestStrip(ingestion, is_brief=True)
         strip.setMaximumWidth(800)
         for widget, ends in ((strip, (4, 4)), (self.composer, (4, 14))):
             row = QHBoxLayout()
@@ -198,4 +199,5 @@ class ChatView(QWidget):
             at, step = len(places) - 1, 0
         chosen = (at + step) % len(places)
         self.transcript.make_current(places[chosen])
+        mark_words(self.transcript, places[chosen], words)
         self.find_bar.show_place(chosen + 1, len(places))

@@ -40,6 +40,8 @@ class Ingestion(QObject):
     cancelled = Signal()
     followed = Signal()
     paused = Signal(bool)
+    read = Signal()
+    """The person has read what came of it, on whichever page."""
 
     def __init__(self, tasks: TaskOwner) -> None:
         super().__init__(tasks)

@@ -184,10 +184,12 @@ class DocumentsPage(QWidget):
         records = await backend.list_documents(self.collection())
         self._model.set_records(records)
         ready = sum(record.chunks for record in records)
-        self._note.setText(
-            self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready)) if records else ""
-        )
-        self._choose_view()
+        if self.search.text().strip():  # other documents may answer it now
+            self._search()
+        else:
+            said = self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready))
+            self._note.setText(said if records else "")
+            self._choose_view()
         self.golden.refresh(self._shown or "")
         self.changed.emit()
 
@@ -210,7 +212,8 @@ class DocumentsPage(QWidget):
             self.refresh()
 
     async def _find(self, backend: Backend, query: str) -> None:
-        report = await backend.search_documents(query, 20)
+        collection = self.collection()
+        report = await backend.search_documents(query, 20, () if collection is None else (collection,))
         self.passages.show_report(report)
         found = whole(len(report.results))
         self._note.setText(
@@ -239,7 +242,7 @@ class DocumentsPage(QWidget):
             self.golden.save(query, item.data(RESULT_ROLE))
 
     def _count_golden(self, count: str) -> None:
-        self._golden_button.setText(self.tr("Golden questions {0}").format(count).strip())
+        self._golden_button.setText(" " + self.tr("Golden questions {0}").format(count).strip())
 
     def _make_preview(self) -> Preview:
         preview = Preview(self._stack, self._tasks)

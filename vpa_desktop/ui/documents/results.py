@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QTextLayout, QTextOption
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 AnyIndex = QModelIndex | QPersistentModelIndex
 RESULT_ROLE = Qt.ItemDataRole.UserRole
 LINES, HEIGHT_PX = 3, 118
+GAP: Final = "  ·  "
 
 
 class PassageList(QListWidget):
@@ -57,12 +58,29 @@ class PassageList(QListWidget):
 
 def place(result: SearchResult) -> str:
     """Says where a passage stands."""
-    parts = [result.document or result.title]
-    if result.page is not None:
-        parts.append(f"p. {result.page}")
-    if result.section:
-        parts.append(f"§ {result.section}" if result.section[0].isdigit() else result.section)
-    return "  ·  ".join(parts)
+    return GAP.join(part for part in _parts(result) if part)
+
+
+def place_within(result: SearchResult, metrics: QFontMetrics, width_px: int) -> str:
+    """Says it in so much room: the name and the section are cut in their middle, and the page stays whole."""
+    whole = place(result)
+    if metrics.horizontalAdvance(whole) <= width_px:
+        return whole
+    name, page, section = _parts(result)
+    beside_px = metrics.horizontalAdvance(GAP + page) if page else 0
+    if section:
+        beside_px += metrics.horizontalAdvance(GAP)
+        section_px = min(metrics.horizontalAdvance(section), (width_px - beside_px) // 2)
+        section = metrics.elidedText(section, Qt.TextElideMode.ElideMiddle, section_px)
+        beside_px += metrics.horizontalAdvance(section)
+    name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width_px - beside_px)
+    return GAP.join(part for part in (name, page, section) if part)
+
+
+def _parts(result: SearchResult) -> tuple[str, str, str]:
+    page = f"p. {result.page}" if result.page is not None else ""
+    section = f"§ {result.section}" if result.section[:1].isdigit() else result.section
+    return result.document or result.title, page, section
 
 
 class PassageDelegate(QStyledItemDelegate):
@@ -78,7 +96,7 @@ class PassageDelegate(QStyledItemDelegate):
         state: QStyle.StateFlag = option.state
         selected = bool(state & QStyle.StateFlag.State_Selected)
         card = QRectF(option.rect).adjusted(1, 1, -2, -2)
-        first, text, why = [*str(index.data()).split("\n"), "", ""][:3]
+        _, text, why = [*str(index.data()).split("\n"), "", ""][:3]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(theme.accent if selected else theme.line), 1))
@@ -88,7 +106,8 @@ class PassageDelegate(QStyledItemDelegate):
         bold = text_font(13, QFont.Weight.DemiBold)
         painter.setFont(bold)
         painter.setPen(QColor(theme.text))
-        painter.drawText(inner, QFontMetrics(bold).elidedText(first, Qt.TextElideMode.ElideMiddle, int(inner.width())))
+        result: SearchResult = index.data(RESULT_ROLE)
+        painter.drawText(inner, place_within(result, QFontMetrics(bold), int(inner.width())))
         _draw_lines(painter, text, inner.adjusted(0, 21, 0, 0))
         painter.setFont(text_font(12))
         painter.setPen(QColor(theme.faint))

@@ -22,11 +22,15 @@ READING_SHARE = 0.2
 
 
 class IngestStrip(Card):
-    """Hidden until something is added; shows one ingestion at a time."""
+    """Hidden until something is added; shows one ingestion at a time.
 
-    def __init__(self, ingestion: Ingestion) -> None:
+    ``is_brief`` is for a place where something else is read: of several failures it says only where they stand.
+    """
+
+    def __init__(self, ingestion: Ingestion, *, is_brief: bool = False) -> None:
         super().__init__("notice", True, margins=10, spacing=6)
         self.setAccessibleName(self.tr("Adding documents"))
+        self._is_brief = is_brief
         self._icon = IconLabel("file-plus", 16, "accent")
         self._line = ElidedLabel()
         self._cancel = QPushButton(self.tr("Cancel"))
@@ -39,7 +43,7 @@ class IngestStrip(Card):
         self._pause.setCheckable(True)
         self._pause.clicked.connect(ingestion.pause)
         self._close = IconButton("x", self.tr("Close this message"), size=14)
-        self._close.clicked.connect(self.hide)
+        self._close.clicked.connect(ingestion.read)
         self._meter = Meter(self.tr("Progress of adding"))
         self._failures = QListWidget()
         self._failures.setAccessibleName(self.tr("Files that could not be read"))
@@ -69,6 +73,7 @@ class IngestStrip(Card):
         ingestion.failed.connect(self._failed)
         ingestion.cancelled.connect(self._cancelled)
         ingestion.paused.connect(self._show_paused)
+        ingestion.read.connect(self.hide)
 
     def _started(self, count: int) -> None:
         said = self.tr("Reading what you added…") if count else self.tr("Reading what is new in your folders…")
@@ -125,12 +130,14 @@ class IngestStrip(Card):
             said += self.tr(" · {0} gone").format(whole(report.removed))
         if report.failed:
             said += self.tr(" · {0} could not be read").format(whole(len(report.failed)))
-        good = not report.failed
+        good, is_elsewhere = not report.failed, self._is_brief and len(report.failed) > 1
+        if is_elsewhere:
+            said += self.tr("; Documents says why")
         self._show(said, "circle-check" if good else "triangle-alert", "ok" if good else "warn", busy=False)
-        for failure in report.failed:
+        for failure in () if is_elsewhere else report.failed:
             name = PurePath(failure.path).name
             self._failures.addItem(f"{name}: {reason_alone(failure.reason, name)}")
-        self._failures.setVisible(bool(report.failed))
+        self._failures.setVisible(not good and not is_elsewhere)
         if good:
             self._leave.start()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
@@ -31,8 +33,12 @@ class Saver(Protocol):
     def __call__(self, key: str, value: Any, told: Callable[[str], None] | None = None) -> None: ...
 
 
+WORDS_PX: Final = 200
+"""A name and its hint with less room than this stand above their control, not beside it."""
+
+
 class Row(QFrame):
-    """A name with a hint at the left, a control at the right, and a line for what went wrong."""
+    """A name with a hint, a control at its right or, where it is narrow, below it; a line for what went wrong."""
 
     def __init__(self, name: str, hint: str, control: QWidget) -> None:
         super().__init__()
@@ -47,7 +53,7 @@ class Row(QFrame):
         self._hint_label = PlainLabel(hint, "dim", wraps=True)
         if hint:
             words.addWidget(self._hint_label)
-        line = QHBoxLayout()
+        self._line = line = QHBoxLayout()
         line.setSpacing(24)
         line.addLayout(words, 1)
         line.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -61,6 +67,18 @@ class Row(QFrame):
         column.addLayout(line)
         column.addWidget(self._rule)
         column.addWidget(self._said)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Puts the control below its words where these would be pressed into a narrow column."""
+        super().resizeEvent(event)
+        is_narrow = self.width() < self.control.sizeHint().width() + 24 + WORDS_PX
+        ways = QBoxLayout.Direction
+        way = ways.TopToBottom if is_narrow else ways.LeftToRight
+        if way != self._line.direction():
+            self._line.setDirection(way)
+            self._line.setSpacing(8 if is_narrow else 24)
+            at = Qt.AlignmentFlag.AlignLeft if is_narrow else Qt.AlignmentFlag.AlignVCenter
+            self._line.setAlignment(self.control, at)
 
     def set_hint(self, hint: str) -> None:
         """Changes the hint of a row that has one."""
