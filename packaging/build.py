@@ -9,7 +9,7 @@
     python3 packaging/build.py all          all that this system can build
 
 Options: --revision N (the Debian revision, 1), --keep (take the frozen program of the last build as it is), --quick
-(a larger Debian package in a tenth of the time, for trying things out).
+(larger packages in a tenth of the time, for trying things out).
 
 The steps: an environment of its own from the locks with hashes (lock.py); PyInstaller makes one folder with the
 program, its Python, Qt, the models and the licences; the bill of materials is written from what is in it; the program
@@ -43,7 +43,7 @@ def tarball(options: argparse.Namespace) -> list[Path]:
     """Build the folder that runs where it is unpacked."""
     import tarball as wrapping
 
-    return [wrapping.wrap(frozen.build(options.keep), DIST)]
+    return [wrapping.wrap(frozen.build(options.keep), DIST, quick=options.quick)]
 
 
 def windows(options: argparse.Namespace) -> list[Path]:
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("what", choices=[*BUILDERS, "all"])
     parser.add_argument("--revision", type=int, default=1, help="the Debian revision")
     parser.add_argument("--keep", action="store_true", help="take the frozen program of the last build as it is")
-    parser.add_argument("--quick", action="store_true", help="a larger Debian package in a tenth of the time")
+    parser.add_argument("--quick", action="store_true", help="larger packages in a tenth of the time")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     os.umask(0o022)  # the files of a package are everybody's to read

@@ -14,7 +14,7 @@ import frozen
 LINUX = env.ROOT / "packaging" / "linux"
 
 
-def wrap(folder: Path, target: Path) -> Path:
+def wrap(folder: Path, target: Path, *, quick: bool = False) -> Path:
     """Write the tarball into ``target`` and return it."""
     name = f"vpa-desktop-{frozen.version()}-linux-{os.uname().machine}"
     root = frozen.BUILD / "tarball" / name
@@ -35,7 +35,7 @@ def wrap(folder: Path, target: Path) -> Path:
     )
     made = target / f"{name}.tar.xz"
     print("-- wrapping the tarball", flush=True)
-    with tarfile.open(made, "w:xz", preset=6) as archive:
+    with tarfile.open(made, "w:xz", preset=0 if quick else 6) as archive:
         archive.add(root, name, filter=_of_nobody)
     return made
 
