@@ -73,6 +73,8 @@ def test_the_gate_adds_up_meaning_and_words() -> None:
     stands = relevant([found(1, 0.4), found(2, 0.3), found(3, 0.1)], {1: 0.3}, Bar(True))
     assert [item.passage_id for item in stands] == [1, 2]
     assert [item.passage_id for item in relevant([found(1, 0.2)], {1: 0.65}, Bar(True))] == [1]
+    assert [item.passage_id for item in relevant([found(1, 0.47)], {}, Bar(True))] == [1]
+    assert relevant([found(1, 0.47)], {}, Bar(True, close=None)) == []
     assert relevant([found(1, 0.2)], {1: 0.4}, Bar(True)) == []
 
 

@@ -206,13 +206,13 @@ def _relevant(
 
 def _bar(query: str, words: int) -> Bar:
     if is_unsegmented(query):
-        return Bar(True, alone=retrieval.CHARACTERS_ALONE, leading=retrieval.CHARACTERS_LEADING)
+        return Bar(True, alone=retrieval.CHARACTERS_ALONE, leading=retrieval.CHARACTERS_LEADING, close=None)
     is_exact = words > 1 or any(char.isdigit() for char in query)
     if is_foreign(query):
-        return Bar(is_exact, retrieval.FOREIGN_STANDS, retrieval.FOREIGN_SHARE_WORTH, agreed_worth=0.0)
+        return Bar(is_exact, retrieval.FOREIGN_STANDS, retrieval.FOREIGN_SHARE_WORTH, agreed_worth=0.0, close=None)
     if is_latin(query):
         return Bar(is_exact)
-    return Bar(is_exact, alone=retrieval.FOREIGN_WORDS_ALONE, leading=retrieval.FOREIGN_WORDS_LEADING)
+    return Bar(is_exact, alone=retrieval.FOREIGN_WORDS_ALONE, leading=retrieval.FOREIGN_WORDS_LEADING, close=None)
 
 
 def _result(item: Found, places: Sequence[Passage], fits: bool) -> SearchResult:

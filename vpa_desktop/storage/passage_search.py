@@ -30,7 +30,7 @@ POSTINGS_BUDGET = 20_000
 _FREQUENT, _REMEMBERED = 1_000, 20_000
 """How often a word is in more passages than this is remembered, so that it is only read where it is searched for."""
 
-_RANKED, _RANKED_AT_MOST = 300, 3_000
+_RANKED, _RANKED_AT_MOST = 1_000, 10_000
 _RANK = {"passages_fts": "bm25(passages_fts, 1.0, 1.0)", "passages_grams": "bm25(passages_grams)"}
 Hits = list[tuple[int, float]]
 """(passage id, score), best first; scores are bm25, larger is better."""
