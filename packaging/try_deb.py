@@ -27,6 +27,7 @@ FOR_THE_WINDOW = ["xvfb", "xauth", "dbus", "dbus-x11", "at-spi2-core", "xdotool"
 """What stands in for a desktop and the person before it; installed after the package, which must bring its own."""
 
 PERSON = "person"
+DEVICES = ("proc", "dev")
 DOCUMENT = (
     "# Lease of 12 Mill Lane\n\n## Notice\n\nThe notice period is three months to the end of a quarter. "
     "Notice must be given in writing.\n\n## Rent\n\nThe rent is 840 euros a month, due on the third working day.\n"
@@ -56,6 +57,22 @@ class Debian:
             for name, value in {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", **environ}.items()
         ]
         return self._run(["chroot", str(self.folder), "env", *given, *command], check)
+
+    def mount(self) -> None:
+        """Give it /proc and /dev, where it has them not."""
+        for name in DEVICES:
+            place = self.folder / name
+            if subprocess.run(["mountpoint", "-q", str(place)], check=False).returncode:
+                subprocess.run(["mount", "--rbind", f"/{name}", str(place)], check=True)
+                # What is unmounted in here later must stay mounted out there.
+                subprocess.run(["mount", "--make-rslave", str(place)], check=True)
+
+    def unmount(self) -> None:
+        """Take them away again."""
+        for name in DEVICES:
+            subprocess.run(
+                ["umount", "--recursive", "--lazy", str(self.folder / name)], check=False, capture_output=True
+            )
 
     def person(self, line: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a line of shell as the person, with no network but loopback."""
@@ -124,6 +141,7 @@ class Walk:
             self.step("purged", self.purge)
         finally:
             self.end_window()
+            self.debian.unmount()
         return 1 if self.failures else 0
 
     # The package
@@ -170,12 +188,7 @@ class Walk:
         )
         folder = self.debian.folder / "home" / PERSON
         (folder / "lease.md").write_text(DOCUMENT)
-        for device in ("proc", "dev"):
-            subprocess.run(
-                ["mountpoint", "-q", str(self.debian.folder / device)], check=False
-            ).returncode and subprocess.run(
-                ["mount", "--rbind", f"/{device}", str(self.debian.folder / device)], check=True
-            )
+        self.debian.mount()
         return f"a person named {PERSON}, Xvfb, openbox, a session bus"
 
     # The command line
