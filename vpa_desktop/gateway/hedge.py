@@ -16,7 +16,7 @@ from vpa_desktop.gateway.lane import Lane, LaneEvent
 from vpa_desktop.messages import RouteStarted
 
 SAVED_UP: Final = 20.0
-"""So many second requests may come in a row after a long calm: as many as a window and a batch have under way at once."""
+"""So many second requests may come in a row after a long calm: as many as a batch may have under way at once."""
 
 ENOUGH: Final = 10
 """First words to have seen before their usual time means something."""
