@@ -36,7 +36,9 @@ def _say(taken: TakenOver, options: argparse.Namespace, out: Output) -> None:
     for path in taken.backups:
         out.line(f"backup    {path}")
     if not taken.written and "stored" not in taken.keys.values():
-        out.line("Nothing was changed: everything is here already.")
+        is_here = taken.kept or taken.keys or not taken.left_out
+        why = "everything is here already" if is_here else "nothing of it has a place here"
+        out.line(f"Nothing was changed: {why}.")
     if taken.holds_keys and not options.remove_keys:
         out.line(
             f"{options.file} and its backup hold keys in plain text. When everything works, delete both, "
