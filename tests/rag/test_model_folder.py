@@ -89,6 +89,18 @@ async def test_a_damaged_model_is_a_sentence(tmp_path: Path) -> None:
     await embedder.aclose()
 
 
+async def test_another_way_to_make_vectors_is_another_model(tmp_path: Path) -> None:
+    ids = set()
+    for name, pooling in (("a/plain", "mean_tokens"), ("b/plain", "cls_token"), ("c/plain", "mean_tokens")):
+        folder = folder_of(tmp_path / name, pooling=pooling)
+        if name.startswith("c"):
+            (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {"query": "q: "}}))
+        embedder = await open_embedder(str(folder))
+        ids.add(embedder.model_id)
+        await embedder.aclose()
+    assert len(ids) == 3
+
+
 def test_declared_prompts_win_over_those_of_the_family() -> None:
     assert prompts_of("e5-mine", {"query": "q: ", "document": "d: "}) == ("q: ", "d: ")
     assert prompts_of("/models/multilingual-e5-small", {}) == ("query: ", "passage: ")

@@ -146,13 +146,13 @@ class FolderEmbedder(OnnxEmbedder):
     async def load(cls, choice: str) -> FolderEmbedder | None:
         """Return the embedder for a folder; None where there is none, or none that ONNX Runtime can run here.
 
-        Raises KnowledgeError when the model cannot be read or does not run.
+        Raises KnowledgeError when the model cannot be read; one that does not run says so at the first text.
         """
         model = await asyncio.to_thread(onnx_model, choice)
         if model is None:
             return None
         try:
-            digest = await asyncio.to_thread(fingerprint, model.file)
+            digest = await asyncio.to_thread(fingerprint, model)
         except OSError as exc:
             raise KnowledgeError(
                 f"The embedding model in {choice} cannot be read",

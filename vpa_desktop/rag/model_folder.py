@@ -85,10 +85,17 @@ def onnx_model(choice: str) -> OnnxModel | None:
     return OnnxModel(file, tokenizer, dim, _max_tokens(folder), pooling, prompts)
 
 
-def fingerprint(file: Path) -> str:
-    """Return the start of a file's SHA-256; raises OSError."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+def fingerprint(model: OnnxModel) -> str:
+    """Return what changes whenever the vectors would: the file and what is done around it. Raises OSError."""
+    with model.file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256")
+    digest.update(repr((model.pooling, model.prompts, model.max_tokens)).encode())
+    return digest.hexdigest()[:16]
+
+
+def prompts_mark(prompts: Prompts) -> str:
+    """Return what a model's identity says of its prompts; nothing where it has none."""
+    return f":{hashlib.sha256(repr(prompts).encode()).hexdigest()[:8]}" if any(prompts) else ""
 
 
 def _onnx_file(folder: Path) -> Path | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vpa_desktop.config import resource_path
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag.embedder import Embedder, FolderEmbedder, OnnxEmbedder, embed_with
-from vpa_desktop.rag.model_folder import prompts_of
+from vpa_desktop.rag.model_folder import prompts_mark, prompts_of
 from vpa_desktop.rag.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class SentenceTransformersEmbedder:
         self.name = self.choice = model
         self.dim = int(facts["dim"])
         self.max_tokens = int(facts["max_tokens"])
-        self.model_id = f"st:{Path(model).name}:{facts['fingerprint']}"
         own = Path(facts["tokenizer"]) if facts["tokenizer"] else None
         self.tokenizer_file = own or resource_path("models", "tokenizer.json")
         self._prompts = prompts_of(model, facts["prompts"])
+        self.model_id = f"st:{Path(model).name}:{facts['fingerprint']}{prompts_mark(self._prompts)}"
 
     @classmethod
     async def load(cls, model: str) -> SentenceTransformersEmbedder:
