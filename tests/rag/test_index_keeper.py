@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,8 @@ import pytest
 
 from vpa_desktop.rag import faiss_index, index_keeper
 from vpa_desktop.rag.faiss_file import FaissFile
+from vpa_desktop.rag.faiss_index import FaissIndex
+from vpa_desktop.rag.index import VectorSource
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database
@@ -23,6 +27,32 @@ if TYPE_CHECKING:
 np = pytest.importorskip("numpy")
 
 DIM = 16
+
+
+class HeldIndex(FaissIndex):
+    """Adds only when it is let: what is cancelled meanwhile is in the middle of it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.begun, self.let = threading.Event(), threading.Event()
+
+    def add(self, ids: Iterable[int], vectors: Vectors) -> None:
+        is_first = not self.begun.is_set()
+        self.begun.set()
+        if is_first:
+            assert self.let.wait(30)
+        super().add(ids, vectors)
+
+
+class Held(FaissFile):
+    """Is always missing, and builds an index that can be held, of nothing: all is caught up with."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, DIM)
+        self.index = HeldIndex(DIM)
+
+    def build(self, source: VectorSource) -> HeldIndex:
+        return self.index
 
 
 class Library:
@@ -115,6 +145,32 @@ async def test_an_index_follows_its_own_writes_and_those_of_others(library: Libr
     for keeper in (mine, other):
         assert not await library.finds(keeper, "pear")
         await keeper.aclose()
+
+
+@pytest.mark.parametrize("work", ["a change", "catching up"])
+async def test_work_that_is_cancelled_in_the_middle_puts_nothing_in_twice(
+    library: Library, tmp_path: Path, work: str
+) -> None:
+    home = Held(tmp_path / "held")
+    keeper = IndexKeeper(library.vectors, home, library._db.uuid, "m", DIM)
+    await keeper.current()
+    await library.put("a", ["apple", "pear"])
+    first: asyncio.Task[object]
+    if work == "a change":
+        first = asyncio.create_task(keeper.change(library.embed()))
+    else:
+        await library.embed()
+        first = asyncio.create_task(keeper.current())
+    await asyncio.to_thread(home.index.begun.wait)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(keeper.current())
+    await asyncio.wait({second}, timeout=0.3)  # as far as it comes while the first is still in the middle
+    home.index.let.set()
+    ids = sorted(int(i) for i in (await second).ids())
+    await keeper.aclose()
+    assert sorted(int(i) for i in home.index.ids()) == ids == [1, 2]
 
 
 async def test_an_index_that_was_left_behind_catches_up_without_being_built(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import IndexCorrupt, StorageError
 from vpa_desktop.rag.index import IndexHome, IndexIdentity, VectorIndex, portions_of
+from vpa_desktop.rag.unbroken import Unbroken
 from vpa_desktop.storage.vectors import VectorChange, VectorStore
 
 if TYPE_CHECKING:
@@ -73,14 +74,24 @@ class IndexKeeper:
         self._generation = -1
         self._kept_generation = -1
         self._renewal: asyncio.Task[None] | None = None
+        self._unbroken = Unbroken()
 
     async def current(self) -> VectorIndex:
         """Returns the index as the database is now."""
+        return await self._unbroken.run(self._locked_current())
+
+    async def _locked_current(self) -> VectorIndex:
         async with self._lock:
             return await self._current()
 
     async def change(self, write: Awaitable[VectorChange]) -> VectorChange:
-        """Waits for a write to the database and makes the same change to the index in memory."""
+        """Waits for a write to the database and makes the same change to the index in memory.
+
+        Both are made even where the caller is cancelled meanwhile.
+        """
+        return await self._unbroken.run(self._change(write))
+
+    async def _change(self, write: Awaitable[VectorChange]) -> VectorChange:
         async with self._lock:
             change = await write
             # Where somebody else wrote in between, the next search catches up with both.
@@ -102,6 +113,7 @@ class IndexKeeper:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
+        await self._unbroken.ended()
         async with self._lock:
             index = self._index
             if index is not None and self._kept_generation != self._generation and len(index) <= _WRITTEN_AT_CLOSE:
