@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vpa_desktop.rag import faiss_index, index_keeper
+from vpa_desktop.rag import faiss_file, faiss_index, index_keeper
 from vpa_desktop.rag.faiss_file import FaissFile
 from vpa_desktop.rag.faiss_index import FaissIndex
 from vpa_desktop.rag.index import VectorSource
@@ -204,6 +204,29 @@ async def test_one_too_far_behind_or_of_a_future_taken_back_is_built(
     await library._db.write(lambda db: db.execute("UPDATE meta SET value = '1' WHERE key = 'index_generation'"))
     assert generation > 1
     assert len(await library.keeper().current()) == 60
+
+
+async def test_damage_found_while_it_answers_already_has_it_built_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_file, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(faiss_file, "BY_CHANCE", 0)
+    monkeypatch.setattr(faiss_index, "_SIZES_BYTES", 128)
+    await library.put("a", [f"word{n}" for n in range(60)])
+    await library.embed()
+    keeper = library.keeper()
+    await keeper.current()
+    await keeper.aclose()
+    file = library._folder / "m.faiss"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:2000] + bytes(8) + whole[2008:])
+    again = library.keeper()
+    damaged = await again.current()
+    await again._unbroken.ended()
+    assert await again.current() is not damaged
+    assert file.read_bytes() == whole
+    assert await library.finds(again, "word31")
+    await again.aclose()
 
 
 async def test_an_outgrown_index_is_renewed_behind(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ program is ``faiss_index``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -79,8 +79,13 @@ class IndexHome(Protocol):
     def load(self, database: str, model: str) -> tuple[VectorIndex, int]:
         """Returns the index and the generation it was saved at.
 
-        Raises IndexCorrupt when it is missing, damaged or belongs to another database or model.
+        Raises IndexCorrupt when it is missing, belongs to another database or model, or is damaged as far as can be
+        seen in a few milliseconds.
         """
+        ...
+
+    def verify(self, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Looks through all that is kept, as long as ``goes_on``. Raises IndexCorrupt where it is damaged."""
         ...
 
     def build(self, source: VectorSource) -> VectorIndex:

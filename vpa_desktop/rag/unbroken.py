@@ -20,10 +20,14 @@ class Unbroken:
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Returns what ``work`` returns, or raises what it raises; cancelled, it leaves the work to go on by itself."""
+        return await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Lets a piece of work go on by itself."""
         task = asyncio.create_task(work)
         self._works.add(task)
         task.add_done_callback(self._works.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def ended(self) -> None:
         """Waits until nothing is under way any more."""
