@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vpa_desktop.errors import IndexCorrupt
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
     Ids = NDArray[np.int64]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,10 @@ class IndexHome(Protocol):
         ...
 
 
-def portions_of(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cuts ids into portions to ask a source for."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+def portions_of(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cuts ids to ask a source for, or whatever else is many, into portions."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def corrupt(why: str) -> IndexCorrupt:
