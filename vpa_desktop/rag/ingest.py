@@ -145,17 +145,13 @@ class Ingest:
             outcome = Outcome("failed", reason=str(unreadable))
             if known is not None and known.chunks:
                 return outcome
-            record = await self._record(path, collection, reading, known, "failed", reason=outcome.reason)
-            return Read(FileRead(str(path), collection, known, record, reading.facts, ()), outcome)
+            return Read(self._document(path, collection, reading, known, "failed", outcome.reason), outcome)
         if parsed.image_only:
-            state: DocumentState = "image_only"
-            outcome = Outcome("failed", reason=parsed.remark)
-        else:
-            state = "indexing"
-            outcome = Outcome("updated" if known is not None and known.chunks else "added", len(parsed.chunks))
-        record = await self._record(path, collection, reading, known, state, parsed, parsed.remark)
-        rows = () if parsed.image_only else chunks
-        return Read(FileRead(str(path), collection, known, record, reading.facts, rows), outcome)
+            document = self._document(path, collection, reading, known, "image_only", parsed.remark, parsed)
+            return Read(document, Outcome("failed", reason=parsed.remark))
+        result: Result = "updated" if known is not None and known.chunks else "added"
+        document = self._document(path, collection, reading, known, "indexing", parsed.remark, parsed, chunks)
+        return Read(document, Outcome(result, len(chunks)))
 
     async def _parse(self, path: Path, reading: Reading) -> tuple[ParsedDocument, list[NewChunk], Reading]:
         """Reads the file, once more where it was written meanwhile. What changes all the time is looked at again."""
@@ -211,18 +207,19 @@ class Ingest:
         await self._keeper.change(self._store.put(record, NO_FILE, chunks))
         return record
 
-    async def _record(
+    def _document(
         self,
         path: Path,
         collection: str,
         reading: Reading,
         known: KnownFile | None,
         state: DocumentState,
+        reason: str,
         parsed: ParsedDocument | None = None,
-        reason: str = "",
-    ) -> DocumentRecord:
-        return DocumentRecord(
-            id=known.id if known is not None else await self._new_id(path, collection),
+        chunks: Sequence[NewChunk] = (),
+    ) -> FileRead:
+        record = DocumentRecord(
+            id=known.id if known is not None else document_id_of(path, collection),
             title=parsed.title if parsed else path.stem,
             path=str(path),
             collection=collection,
@@ -233,13 +230,8 @@ class Ingest:
             pages=parsed.pages if parsed else None,
             reason=reason,
         )
-
-    async def _new_id(self, path: Path, collection: str) -> str:
-        """The id of a file's first document; another where that one has moved away from here and kept it."""
-        document_id = document_id_of(path, collection)
-        if await self._files.is_free(document_id):
-            return document_id
-        return document_id_of(path, f"{collection}\0{self._now().isoformat()}")
+        other_id = document_id_of(path, f"{collection}\0{record.added_at.isoformat()}")
+        return FileRead(str(path), collection, known, record, other_id, reading.facts, chunks)
 
 
 def _rows(title: str, chunks: tuple[Chunk, ...]) -> list[NewChunk]:

@@ -53,11 +53,6 @@ class FileStore:
         sql = f"SELECT {COLUMNS} FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?"
         return await self._rows(sql, *values, last_id, limit)
 
-    async def is_free(self, document_id: str) -> bool:
-        """True where no document has this id."""
-        sql = "SELECT 1 FROM documents WHERE id = ?"
-        return await self._db.read(lambda db: db.execute(sql, [document_id]).fetchone() is None)
-
     async def touch(self, rows: Sequence[tuple[str, FileFacts]]) -> None:
         """Notes what the file system says now of files whose content is as it was."""
         if rows:
