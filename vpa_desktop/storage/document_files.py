@@ -36,13 +36,11 @@ class FileStore:
         rows = await self._rows(sql, json.dumps(list(paths)), collection)
         return {row.path: row for row in rows}
 
-    async def twins(self, content_hash: str, collection: str) -> list[KnownFile]:
-        """Returns the documents of files with this content."""
-        return await self._rows(
-            f"SELECT {COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''",
-            content_hash,
-            collection,
-        )
+    def twins_now(self, content_hash: str, collection: str) -> list[KnownFile]:
+        """Returns the documents of files with this content. For worker threads."""
+        sql = f"SELECT {COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''"
+        values = [content_hash, collection]
+        return self._db.read_now(lambda db: [KnownFile(*row) for row in db.execute(sql, values)])
 
     async def after(self, last_id: str, limit: int, under: str | None = None) -> list[KnownFile]:
         """Returns documents of files in the order of their ids, from the one after ``last_id``.
