@@ -25,6 +25,14 @@ class Objection(NamedTuple):
     error: VPAError | None = None
 
 
+def goes_as_it_is(manager: LLMProviderManager, request: LLMRequest, stop: Stop) -> bool:
+    """True in the usual case: nothing to change for this stop, and so short a text that nothing has to be counted."""
+    provider = stop.provider
+    if request.model != stop.named_model or (request.max_tokens or provider.config.max_tokens) is not None:
+        return False
+    return is_far_below(request, window_of(provider, manager.model_info(provider.config, stop.model)))
+
+
 class Match:
     """One request, held against each stop of its route; ``has_rules`` where it or a policy keeps it from somebody."""
 
@@ -39,13 +47,10 @@ class Match:
         return self._manager.model_info(stop.provider.config, stop.model)
 
     def goes_as_it_is(self, stop: Stop) -> bool:
-        """True in the usual case: no rules, nothing to change, and so short a text that nothing has to be counted."""
-        request = self._request
+        """True where no rule and no refusal so far is against it, and it ``goes_as_it_is`` by itself."""
         if self._has_rules or self._too_small_tokens is not None:
             return False
-        if request.model != stop.named_model or (request.max_tokens or stop.provider.config.max_tokens) is not None:
-            return False
-        return is_far_below(request, window_of(stop.provider, self.info(stop)))
+        return goes_as_it_is(self._manager, self._request, stop)
 
     def forbidden(self, stop: Stop) -> Objection | None:
         """Return what a rule has against a stop, whoever made the route."""
