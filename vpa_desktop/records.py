@@ -37,7 +37,7 @@ class ConversationRecord:
 class MessageRecord:
     """One stored message. ``error`` is the sentence shown when ``state`` is failed.
 
-    ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
+    ``pictures`` are the names of what was sent along.
     ``first_choice`` would have answered for ``first_choice_usd``; ``saved_usd`` is what the cache has spared.
     ``evidence`` is what the answer stands on, ``feedback`` what the person said of it.
     """

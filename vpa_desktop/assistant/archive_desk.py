@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
 from vpa_desktop.errors import UsageError
 from vpa_desktop.importing.exports import Export, read_export
+from vpa_desktop.messages import ImageData
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
@@ -81,7 +82,7 @@ class ArchiveDesk:
                 count = await write_conversations(file, self._whole(wanted))
             else:
                 pairs = await self._pairs(wanted)
-                file.write(_rendered(pairs, kind).encode())
+                file.write(_rendered(pairs, kind, await self._pictures(pairs) if kind == "html" else {}).encode())
                 count = len(pairs)
         await self._note("conversations exported", path.name, conversations=count, format=kind)
         return count
@@ -131,16 +132,20 @@ class ArchiveDesk:
         records = [await self._store.get(each) for each in ids]
         return [(record, await self._store.messages(record.id)) for record in records if record is not None]
 
+    async def _pictures(self, pairs: Pairs) -> dict[str, tuple[ImageData, ...]]:
+        shown = (message.id for _, messages in pairs for message in messages if message.pictures)
+        return {message_id: await self._store.pictures(message_id) for message_id in shown}
+
     async def _note(self, action: str, target: str, **facts: object) -> None:
         if not self._db.read_only:
             await AuditLog(self._db).append(action, target, "done", **facts)
 
 
-def _rendered(pairs: Pairs, kind: ExportFormat) -> str:
+def _rendered(pairs: Pairs, kind: ExportFormat, pictures: Mapping[str, tuple[ImageData, ...]]) -> str:
     if kind == "html":
         from vpa_desktop.assistant.conversation_html import to_html
 
-        return to_html(pairs)
+        return to_html(pairs, pictures)
     from vpa_desktop.assistant.conversation_text import to_markdown
 
     return "\n---\n\n".join(to_markdown(record, messages) for record, messages in pairs)

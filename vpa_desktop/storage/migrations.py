@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.files import make_private, make_private_file, make_private_folder, stamp, sync_folder
-from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3
+from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 
 BACKUPS_KEPT = 3
 UNFINISHED_S = 3_600
@@ -32,7 +32,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
-MIGRATIONS = (Migration(1, VERSION_1), Migration(2, VERSION_2), Migration(3, VERSION_3))
+MIGRATIONS = tuple(Migration(n, each) for n, each in enumerate((VERSION_1, VERSION_2, VERSION_3, VERSION_4), 1))
 
 
 def schema_version(conn: sqlite3.Connection) -> int:
