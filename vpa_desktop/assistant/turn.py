@@ -6,13 +6,14 @@ A turn without a conversation is kept nowhere. A journal that cannot be written 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 from vpa_desktop.assistant.prompt import title_from
-from vpa_desktop.errors import StorageError, UsageError
+from vpa_desktop.errors import StorageError, UsageError, VPAError
 from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, ImageData, TurnStarted
 from vpa_desktop.providers.pictures import for_keeping
 from vpa_desktop.records import MessageRecord, MessageState
@@ -47,9 +48,21 @@ class Turn:
 
     @classmethod
     async def begin(cls, store: ConversationStore | None, request: EnhancedLLMRequest) -> Turn:
-        """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id."""
+        """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id.
+
+        Cancelled in the middle of it, the question is stored all the same, with an answer that was stopped.
+        """
         if store is None or request.temporary or (request.conversation_id is None and request.regenerates is None):
             return cls(None, request.user_query, request.images)
+        storing = asyncio.ensure_future(cls._stored(store, request))
+        try:
+            return await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            await asyncio.shield(_stopped(storing))
+            raise
+
+    @classmethod
+    async def _stored(cls, store: ConversationStore, request: EnhancedLLMRequest) -> Turn:
         if request.regenerates is not None:
             return await cls._again(store, request.regenerates, request.images)
         kept = await for_keeping(request.images)
@@ -206,6 +219,11 @@ class Turn:
         except StorageError as exc:
             # The reader must hear why the answer broke, not that this could not be stored as well.
             log.error("A broken answer could not be stored: %s", exc)
+
+
+async def _stopped(storing: asyncio.Future[Turn]) -> None:
+    with contextlib.suppress(VPAError):  # then nothing was stored, and who would be told has gone
+        await (await storing).broken("stopped")
 
 
 def _unknown(noun: str, wanted: str) -> UsageError:

@@ -136,14 +136,20 @@ class _Near:
 
 async def _nearest(engine: Engine, question: Question) -> _Near | None:
     """Asks the model's index; None where the model cannot be had."""
+    # Each takes its time at a first question: a process to start, and a library to load.
+    query, index = await asyncio.gather(_vector_of(engine, question.text), engine.keeper.current())
+    if query is None:
+        return None
+    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
+    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages)))
+
+
+async def _vector_of(engine: Engine, text: str) -> Vector | None:
     try:
-        query = await engine.embedder.embed_query(question.text)
+        return await engine.embedder.embed_query(text)
     except KnowledgeError as failed:
         log.info("searching by words only: %s", failed)
         return None
-    index = await engine.keeper.current()
-    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
-    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages)))
 
 
 def _is_slow_to_ask(index: VectorIndex) -> bool:

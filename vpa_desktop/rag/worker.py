@@ -19,6 +19,7 @@ from typing import IO
 from vpa_desktop import errors
 from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.errors import KnowledgeError, VPAError
+from vpa_desktop.rag.process_limits import give_back_memory
 
 _WORKERS = {
     "parser": "vpa_desktop.rag.parser_process",
@@ -31,6 +32,8 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     # numpy's threads take a tenth of a second to start, and no child does linear algebra with it.
     "OPENBLAS_NUM_THREADS": "1",
+    # One heap for all threads of a child (glibc): only one of them works, and each heap keeps megabytes for itself.
+    "MALLOC_ARENA_MAX": "1",
 }
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2
@@ -207,7 +210,9 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the worker named first; the rest are its own arguments. The one entry of every child process."""
     name, *rest = arguments
     make_handler = importlib.import_module(_WORKERS[name]).make_handler
-    serve(make_handler(rest))
+    handle = make_handler(rest)
+    give_back_memory()
+    serve(handle)
     return 0
 
 
