@@ -6,7 +6,10 @@ Pure values, made while a turn is answered, stored with the answer and shown bes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+EXTRACT_MODEL: Final = "extracts"
+"""What is stored as the model of an answer that is made of the documents' own sentences."""
 
 Feedback = Literal["good", "bad", ""]
 

@@ -35,6 +35,7 @@ from vpa_desktop.messages import (
     Usage,
 )
 from vpa_desktop.page_views import DocumentView, Mark, PageView, Place, TextView
+from vpa_desktop.prices import is_free
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
@@ -164,6 +165,7 @@ class FakeBackend:
         self.conversations: dict[str, ConversationRecord] = {}
         self.stored: dict[str, list[MessageRecord]] = {}
         self.documents: dict[str, DocumentRecord] = {}
+        self.found_times = 1
         self.searched: list[tuple[str, tuple[str, ...]]] = []
         self.document_listeners: list[Callable[[IngestProgress | IngestReport], None]] = []
         self.pauses: list[bool] = []
@@ -284,9 +286,12 @@ class FakeBackend:
             label, note = f"{config.model} · {provider_id}", said or ("" if ready else "no key yet")
             listed = self.model_lists.get(provider_id, ModelList(provider_id, ())).models
             own = next((m for m in listed if m.id == config.model), None)
-            choices.append(RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own))
+            free = is_free(config)
+            choices.append(
+                RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own, is_free=free)
+            )
             choices += [
-                RouteChoice(provider_id, m.id, f"{m.id} · {provider_id}", config.is_local, ready, "", m, False)
+                RouteChoice(provider_id, m.id, f"{m.id} · {provider_id}", config.is_local, ready, "", m, False, free)
                 for m in listed
                 if m is not own
             ]
@@ -418,7 +423,9 @@ class FakeBackend:
             f"The passage about {query}: the penalty is 0.5 % of the order value for each started week, "
             "at most 5 %.", SearchWhy(1, 2),
         )  # fmt: skip
-        return SearchReport(query, 4.2, (found,) if self.documents else ())
+        times = range(1, self.found_times + 1) if self.documents else ()
+        several = tuple(replace(found, chunk_id=n) for n in times)
+        return SearchReport(query, 4.2, several)
 
     async def dashboard(self) -> Dashboard:
         return self.board

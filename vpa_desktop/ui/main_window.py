@@ -258,6 +258,8 @@ class MainWindow(QMainWindow):
             "search": self._search,
             "find": self._find,
             "model": self._choose_model,
+            "next_source": lambda: self._step_source(1),
+            "previous_source": lambda: self._step_source(-1),
             "regenerate": self.presenter.regenerate,
             "export": self.desk.export_shown,
             "escape": self._escape,
@@ -284,6 +286,14 @@ class MainWindow(QMainWindow):
     def _find(self) -> None:
         self.go(CHAT)
         self.chat.find_bar.open_bar()
+
+    def _step_source(self, by: int) -> None:
+        if self.pages.currentIndex() == DOCUMENTS:
+            self.documents.step(by)
+        elif self.pages.currentIndex() == CHAT and self.chat.find_bar.isVisible():
+            self.chat.find_bar.step(by)
+        elif self.pages.currentIndex() == CHAT:
+            self.side_panels.step(by)
 
     def _choose_model(self) -> None:
         self.go(CHAT)

@@ -228,9 +228,17 @@ class DocumentsPage(QWidget):
         """Opens the document selected in the list, or the passage selected among those found."""
         if self._stack.currentWidget() is self.passages:
             if (item := self.passages.currentItem()) is not None:
-                self.preview.open_passage(item.data(RESULT_ROLE))
+                place = self.passages.row(item) + 1
+                self.preview.open_passage(item.data(RESULT_ROLE), place, self.passages.count())
         elif chosen := self.chosen():
             self.preview.open_document(chosen[0])
+
+    def step(self, by: int) -> None:
+        """Opens the passage so many on among those found; after the last one the first follows."""
+        if self._stack.currentWidget() is self.passages and (count := self.passages.count()):
+            at = self.passages.currentRow()
+            self.passages.setCurrentRow((at + by) % count if at >= 0 else 0 if by > 0 else count - 1)
+            self.open_chosen()
 
     def _show_golden(self) -> None:
         self.preview.show(self.golden.open())
@@ -249,6 +257,7 @@ class DocumentsPage(QWidget):
         preview.opened.connect(self.preview_opened)
         preview.closed.connect(self.preview_closed)
         preview.closed.connect(self.golden.close)
+        preview.step_wanted.connect(self.step)
         for signal in (preview.opened, preview.closed):
             signal.connect(self._fit_columns)
         self.list.activated.connect(lambda _: self.open_chosen())
