@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.at_spi import ask, children, find, press, ready_window, shown, text_of, wait_for
 
 SETTLE_S = 0.8
+_PLACE = re.compile(r"\d+ of \d+")
 
 
 class Walk:
@@ -34,7 +37,19 @@ class Walk:
         sources = wait_for(self.sources, "the sources")
         names = [source.get_name() for source in sources]
         self.picture("sources")
-        return {"answer": said, "sources": names, "opened": [self.open(n) for n in range(len(names))]}
+        opened = [self.open(n) for n in range(len(names))]
+        return {"answer": said, "sources": names, "opened": opened, "stepped": self.stepped(len(names))}
+
+    def stepped(self, times: int) -> list[dict[str, str]]:
+        """Open the first source, and go from it to the next ones by the viewer's own button."""
+        press(wait_for(self.sources, "the list of sources")[0])
+        heard = [self.heard(wait_for(self.page, "the first page"))]
+        for _ in range(times):
+            press(self.button("Next source"))
+            heard.append(wait_for(partial(self.another, heard[-1]), "another source"))
+        self.picture("stepped")
+        press(self.button("Close source"))
+        return heard
 
     def plain(self, text: str, shot: str) -> str:
         """Ask and hear the answer alone."""
@@ -51,9 +66,26 @@ class Walk:
         press(wait_for(self.sources, "the list of sources")[number])
         page = wait_for(self.page, "the page")
         self.picture(f"source-{number + 1}")
-        heard = {"name": page.get_name(), "marked": page.get_description(), "text": _text(page)}
-        press(wait_for(lambda: shown(self.application, lambda name: name == "All sources", "push button"), "back")[0])
+        heard = self.heard(page)
+        press(self.button("All sources"))
         return heard
+
+    def another(self, before: dict[str, str]) -> dict[str, str]:
+        """What the viewer shows now, empty while it is what it showed before."""
+        now = self.heard(self.page())
+        return {} if now.get("marked") == before["marked"] or now.get("place") == before["place"] else now
+
+    def button(self, name: str) -> Any:
+        """The button of that name, once it is on the screen."""
+        return wait_for(lambda: shown(self.application, lambda found: found.startswith(name), "push button"), name)[0]
+
+    def heard(self, page: Any) -> dict[str, str]:
+        """What is said of a page: its name, the passage marked in it, its text, and which of how many sources it is."""
+        if page is None:
+            return {}
+        place = shown(self.application, lambda name: bool(_PLACE.fullmatch(name)), "label")
+        where = place[0].get_name() if place else ""
+        return {"name": page.get_name(), "marked": page.get_description(), "text": _text(page), "place": where}
 
     def page(self) -> Any:
         """What the viewer shows, once it is there."""

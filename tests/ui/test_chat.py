@@ -243,7 +243,7 @@ async def test_f3_opens_the_sources_that_the_answer_names_one_after_the_other(
     QTest.keyClick(window, Qt.Key.Key_F3)
     panel = window.chat.panel()
     assert isinstance(panel, ViewerPanel)
-    heard = []
+    heard: list[tuple[str, str, str]] = []
     for _ in range(4):
         await until(lambda: panel.view is not None and len(backend.viewer.places) == len(heard) + 1)
         heard.append((panel.heading.text(), panel.stepper.place(), backend.viewer.places[-1][0].document_id))

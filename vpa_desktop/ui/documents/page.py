@@ -25,7 +25,7 @@ from vpa_desktop.ui.documents.preview import Preview
 from vpa_desktop.ui.documents.results import RESULT_ROLE, PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.widgets import IconButton, IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
-from vpa_desktop.ui.wording import first_words, milliseconds, whole
+from vpa_desktop.ui.wording import first_words, milliseconds, tr, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,12 +183,11 @@ class DocumentsPage(QWidget):
         self._offer(names)
         records = await backend.list_documents(self.collection())
         self._model.set_records(records)
-        ready = sum(record.chunks for record in records)
+        passages = await backend.count_passages(self.collection())
         if self.search.text().strip():  # other documents may answer it now
             self._search()
         else:
-            said = self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready))
-            self._note.setText(said if records else "")
+            self._note.setText(_counted(records, passages) if records else "")
             self._choose_view()
         self.golden.refresh(self._shown or "")
         self.changed.emit()
@@ -373,3 +372,15 @@ class DocumentsPage(QWidget):
             column.addLayout(row)
         column.addStretch(2)
         return page
+
+
+def _counted(records: Sequence[DocumentRecord], passages: int) -> str:
+    """How many documents and passages there are, as the status line counts them, and where they stand in more places
+    than that."""
+    documents = tr("1 document") if len(records) == 1 else tr("{0} documents").format(whole(len(records)))
+    found = tr("1 passage") if passages == 1 else tr("{0} passages").format(whole(passages))
+    places = sum(record.chunks for record in records)
+    said = f"{documents}, {found}"
+    return (
+        said if places <= passages else tr("{0} in {1} places: the same text counts once").format(said, whole(places))
+    )
