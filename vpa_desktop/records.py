@@ -312,7 +312,8 @@ class Hold:
 class RouteChoice:
     """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
 
-    ``info`` is what is known of the model; ``is_configured`` False for the other models a provider offers.
+    ``info`` is what is known of the model; ``is_configured`` False for the other models a provider offers;
+    ``is_free`` True where it is certain that asking costs nothing.
     """
 
     provider: str
@@ -323,6 +324,7 @@ class RouteChoice:
     note: str = ""
     info: ModelInfo | None = None
     is_configured: bool = True
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,6 +351,10 @@ class System:
         """Return the documents, of one collection or all."""
         return await self.knowledge.list_documents(collection)
 
+    async def count_passages(self, collection: str | None = None) -> int:
+        """Return how many different passages a collection has, or all documents together: each text counts once."""
+        return await (self.knowledge.count() if collection is None else self.knowledge.count_in(collection))
+
     async def list_collections(self) -> list[str]:
         """Return the collections' names."""
         return await self.knowledge.collections()
@@ -369,7 +373,7 @@ class System:
 
     async def dashboard(self) -> Dashboard:
         """Return what the dashboard draws."""
-        return await build_dashboard(self.manager, local_now)
+        return await build_dashboard(self.manager, self.conversations, local_now)
 
     async def status(self) -> SystemStatus:
         """Return what the status line says; whether there is a keyring is waited for a second at most."""

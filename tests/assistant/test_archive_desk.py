@@ -70,7 +70,9 @@ async def test_an_export_comes_back_into_an_empty_program(db: Database, tmp_path
     await ArchiveDesk(db).export([], tmp_path / "a.json")
     other = await Database.open(tmp_path / "other" / "vpa.db", backups=tmp_path / "other-backups")
     try:
-        done = await ArchiveDesk(other).take_in(tmp_path / "a.json")
+        heard: list[tuple[int, int]] = []
+        done = await ArchiveDesk(other).take_in(tmp_path / "a.json", lambda done, total: heard.append((done, total)))
+        assert heard == [(1, 1)]
         assert (done.conversations, done.new, done.messages, done.unchanged) == (1, 1, 2, 0)
         again = await ArchiveDesk(other).take_in(tmp_path / "a.json")
         assert (again.new, again.messages, again.unchanged) == (0, 0, 2)

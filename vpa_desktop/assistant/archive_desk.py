@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -87,10 +87,11 @@ class ArchiveDesk:
         await self._note("conversations exported", path.name, conversations=count, format=kind)
         return count
 
-    async def take_in(self, path: Path) -> Imported:
+    async def take_in(self, path: Path, tell: Callable[[int, int], None] | None = None) -> Imported:
         """Add the conversations of an export, ours or another program's, that are not here yet.
 
-        Raises UsageError, StorageError; then nothing was added.
+        ``tell`` hears how many of how many are done. Raises UsageError, StorageError; then nothing was added. Where
+        it is cancelled, what was added stays, and taking it in again adds the rest.
         """
         if is_ours(path):
             export = Export(OURS, await asyncio.to_thread(read_conversations, path))
@@ -99,6 +100,8 @@ class ArchiveDesk:
         arrived: list[Arrived] = []
         for some in portions(export.conversations):  # what waits together is one commit
             arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+            if tell is not None:
+                tell(len(arrived), len(export.conversations))
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),

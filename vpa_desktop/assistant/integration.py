@@ -229,12 +229,12 @@ class EnhancedLLMIntegration:
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
-        only_documents = is_vain and request.documents_only and not turn.pictures
-        extract = await self._extract(grounds, turn.question) if citations or only_documents else ""
+        is_vain = is_vain and not turn.pictures
+        extract = await self._extract(grounds, turn.question) if citations or is_vain else ""
         may = may_answer(self.manager, route, asked.user_id) if extract else []
         ready = {p.provider_id: ReadyAnswer(EXTRACT_MODEL, extract) for p in may if is_demonstration(p.config)}
         shown = CheckedAnswer(guard, [c.n for c in citations])
-        fixed = extract if only_documents else ""
+        fixed = extract if is_vain and request.documents_only else ""
         return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
 
     def _history(self, turn: Turn, provider: str | None, *, local_only: bool) -> Sequence[MessageRecord]:
@@ -255,7 +255,7 @@ class EnhancedLLMIntegration:
         """True where the small model answered what the documents do not hold: larger ones are told to say so."""
         provider = self.manager.get_provider(answer.provider)
         is_small = provider is not None and is_demonstration(provider.config)
-        return is_small and grounds.none_found and is_question(question)
+        return is_small and answer.model != EXTRACT_MODEL and grounds.none_found and is_question(question)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
         """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""

@@ -245,8 +245,12 @@ class KnowledgeBase:
         return await self._store.collections()
 
     async def count(self) -> int:
-        """Returns how many passages there are."""
+        """Returns how many different passages there are."""
         return await self._store.count_passages()
+
+    async def count_in(self, collection: str) -> int:
+        """Returns how many different passages a collection has."""
+        return await self._store.count_passages(collection)
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         """Removes documents, their passages and vectors. A followed folder does not bring them back."""

@@ -234,7 +234,7 @@ def test_link_is_emitted_and_not_opened(view: Transcript, qtbot: QtBot) -> None:
 
 
 def test_citation_chips_and_marks_are_clickable(view: Transcript, qtbot: QtBot) -> None:
-    view.set_messages([answer(1, "[2] says so.", citations=(citation(1), citation(2, page=9)))])
+    view.set_messages([answer(1, "[2] and [1] say so.", citations=(citation(1), citation(2, page=9), citation(3)))])
     settle()
     chips = [each for each in view.row(0).zones if each.action == "cite"]
     assert [chip.label for chip in chips] == [
@@ -247,6 +247,12 @@ def test_citation_chips_and_marks_are_clickable(view: Transcript, qtbot: QtBot) 
     with qtbot.waitSignal(view.citation_clicked, timeout=500) as caught:
         click(view, 0, view.row(0).body[0].origin + QPointF(9, 16))
     assert caught.args == ["m1", 2]
+
+
+def test_an_answer_that_names_no_source_shows_all_that_were_sent(view: Transcript) -> None:
+    view.set_messages([answer(1, "It says so.", citations=(citation(1), citation(2)))])
+    settle()
+    assert [each.number for each in view.row(0).zones if each.action == "cite"] == [1, 2]
 
 
 def test_citations_may_come_while_streaming(view: Transcript) -> None:

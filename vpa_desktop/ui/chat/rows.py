@@ -208,7 +208,7 @@ class Row:
         if not self.record.citations:
             return y
         at, y = x, y + 2
-        for citation in self.record.citations:
+        for citation in wording.named(self.record):
             width = min(wide, self._chip_width(citation))
             if at > x and at + width > x + wide:
                 at, y = x, y + 34

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
-    QAccessibleAnnouncementEvent,
     QAccessibleEvent,
     QColor,
     QContextMenuEvent,
@@ -25,6 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from vpa_desktop.ui.announcing import announce
 from vpa_desktop.ui.chat import accessible, wording
 from vpa_desktop.ui.chat.flow import Flow
 from vpa_desktop.ui.chat.gestures import Gestures
@@ -155,8 +155,7 @@ class Transcript(QAbstractScrollArea):
         self.flush()
         self.flow.live.pop(record.id, None)
         self.append(record)
-        spoken = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])  # politely, the default
-        QAccessible.updateAccessibility(spoken)
+        announce(self, wording.spoken(record)[:400])
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours."""
