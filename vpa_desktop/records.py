@@ -158,11 +158,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
-    """The answer of ``search_knowledge``."""
+    """The answer of ``search_knowledge``. ``notice`` says why only words were looked for, where that was not meant."""
 
     query: str
     ms: float
     results: tuple[SearchResult, ...]
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
+from vpa_desktop.assistant.embedding_calls import EmbeddingCalls
+from vpa_desktop.assistant.embedding_desk import EmbeddingDesk
+from vpa_desktop.assistant.embedding_keeper import EmbeddingKeeper
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
@@ -31,7 +34,7 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.assistant.update_notice import UpdateNotice
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
-from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.errors import SecretError
 from vpa_desktop.evidence import Feedback
 from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
@@ -45,7 +48,6 @@ from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
-from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -108,7 +110,20 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         pace = Pace(mind_battery=lambda: self._settings.rag.mind_battery)
-        self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag, pace=pace)
+        self._audit = None if db.read_only else AuditLog(db).append_anyway
+        calls = EmbeddingCalls(self.manager, self.setup.configs, lambda: self._settings, self.keys_ready, self._audit)
+        self.embedding = EmbeddingDesk(
+            calls, self.catalogue, db, lambda: self._settings, self.save_settings, self._audit
+        )
+        self.knowledge = KnowledgeBase(
+            db,
+            paths.index,
+            embedder=self._embedder,
+            settings=self._settings.rag,
+            pace=pace,
+            reopen=self.embedding.reopen,
+            private=lambda: self._settings.privacy.local_only_collections,
+        )
         self._document_listeners: list[Tell] = []
         self.viewer = DocumentViewer(db)
         self.golden = GoldenDesk(self.knowledge, GoldenStore(db))
@@ -126,6 +141,9 @@ class System:
         self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
         self.health = HealthDesk(self.manager, HealthStore(db))
         self.drills = DrillDesk(self.setup, lambda: self._settings, self.keys_ready, self.manager.get_provider)
+        self._embedding_place = self.embedding.place()
+        self._embedding_keeper = EmbeddingKeeper(self.knowledge.resume, self.setup.notices)
+        self.knowledge.keeping.stopped = self._embedding_keeper.stopped
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
@@ -139,7 +157,7 @@ class System:
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        return await open_embedder(self._settings.rag.embedding_model)
+        return await self.embedding.open(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.
@@ -158,6 +176,7 @@ class System:
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
+                asyncio.create_task(self._embedding_keeper.run(), name="make the vectors that are wanting"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
                 asyncio.create_task(self._update_notice().run(), name="look for a newer release"),
             ]
@@ -184,10 +203,7 @@ class System:
 
     async def _keep_documents(self) -> None:
         """Make the vectors that a kill left undone, then follow the folders; words can be searched meanwhile."""
-        try:
-            await self.knowledge.resume()
-        except (KnowledgeError, StorageError) as exc:
-            self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
+        await self._embedding_keeper.once()
         await self.folder_watch().run()
 
     def folder_watch(self) -> FolderWatch:
@@ -425,6 +441,9 @@ class System:
         await self.setup.refresh()
         if self.policy.book != before:
             self.setup.rebuild()
+        place, self._embedding_place = self._embedding_place, self.embedding.place()
+        await self.knowledge.use(self._settings.rag, anew=place != self._embedding_place)
+        self._embedding_keeper.wake()
 
     async def aclose(self) -> None:
         """Close providers, index and database; safe to call twice."""

@@ -59,6 +59,8 @@ class Shelf(KnowledgeBase):
         top_k: int | None = None,
         collections: Sequence[str] = (),
         scope: SearchScope | None = None,
+        *,
+        stays_here: bool = False,
     ) -> Context:
         self.searched = [*getattr(self, "searched", []), query]
         if self.word not in query:

@@ -192,7 +192,7 @@ class EnhancedLLMIntegration:
             masks=settings.privacy.redact_outgoing,
             user_id=request.user_id,
         )
-        grounds = await self._grounds(request, turn, warnings, rewrite)
+        grounds = await self._grounds(request, turn, warnings, rewrite, stays_here=local_only)
         citations = grounds.context.citations
         is_vain = grounds.none_found and is_question(turn.question)
         fence = new_fence()
@@ -292,13 +292,15 @@ class EnhancedLLMIntegration:
         return None, None
 
     async def _grounds(
-        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter
+        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter, *, stays_here: bool
     ) -> Grounds:
         if self._knowledge is None or request.use_rag is False or not turn.question.strip():
             return Grounds()
         before = [record.content for record in turn.history if record.role == "user"]
         rag = self._settings().rag
-        return await find_grounds(self._knowledge, request, turn.question, before, rag, warnings, rewrite)
+        return await find_grounds(
+            self._knowledge, request, turn.question, before, rag, warnings, rewrite, stays_here=stays_here
+        )
 
     async def _must_stay(self, request: EnhancedLLMRequest, settings: Settings) -> bool:
         """True where the question reaches into a collection that may not leave this machine."""
