@@ -40,7 +40,7 @@ from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.messages import EnhancedLLMRequest, ImageData, LLMRequest, TurnEvent
 from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -260,6 +260,10 @@ class System:
     async def messages(self, conversation_id: str) -> list[MessageRecord]:
         """Return a conversation's messages in order."""
         return await self.conversations.messages(conversation_id)
+
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """Return the pictures that a message was sent with."""
+        return await self.conversations.pictures(message_id)
 
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title."""

@@ -28,6 +28,7 @@ from vpa_desktop.messages import (
     ContextFound,
     EnhancedLLMRequest,
     EnhancedLLMResponse,
+    ImageData,
     RouteStarted,
     TextDelta,
     TurnDone,
@@ -168,6 +169,7 @@ class FakeBackend:
         self.viewer = FakeViewer()
         self.golden = FakeGolden()
         self.feedback: dict[str, Feedback] = {}
+        self.pictures_stored: dict[str, tuple[ImageData, ...]] = {}
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -283,6 +285,9 @@ class FakeBackend:
 
     async def messages(self, conversation_id: str) -> list[MessageRecord]:
         return list(self.stored[conversation_id])
+
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        return self.pictures_stored.get(message_id, ())
 
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         self.conversations[conversation_id] = replace(self.conversations[conversation_id], title=title)

@@ -26,6 +26,7 @@ from vpa_desktop.ui.chat.attach_desk import AttachDesk
 from vpa_desktop.ui.chat.composer import shows_picture
 from vpa_desktop.ui.chat.limit_desk import LimitDesk
 from vpa_desktop.ui.chat.model_desk import ModelDesk
+from vpa_desktop.ui.chat.picture_desk import PictureDesk
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
 from vpa_desktop.ui.chat.view import ChatView
@@ -90,6 +91,7 @@ class MainWindow(QMainWindow):
         self.limits = LimitDesk(self)
         self.models = ModelDesk(self.chat.composer.picker, self.tasks)
         self.side_panels = SidePanels(self.chat, self.tasks)
+        self.pictures = PictureDesk(self.chat, self.presenter, self.tasks)
         self.files = AttachDesk(
             self.chat.composer, self.ingestion, self.tasks, lambda: self.documents.collection() or ""
         )
@@ -177,7 +179,7 @@ class MainWindow(QMainWindow):
         self._backend = backend
         self.notice.hide()
         self._on_settings()
-        desks = (self.presenter, self.desk, self.imports, self.limits, self.models, self.side_panels)
+        desks = (self.presenter, self.desk, self.imports, self.limits, self.models, self.side_panels, self.pictures)
         for part in (*desks, self.ingestion, self.pages):
             part.attach(backend)
         self._refresh_choices()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
     from vpa_desktop.evidence import Feedback
     from vpa_desktop.golden import GoldenQuestion, GoldenRun
-    from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
+    from vpa_desktop.messages import EnhancedLLMRequest, ImageData, TurnEvent
     from vpa_desktop.page_views import DocumentView, Place
     from vpa_desktop.records import (
         ConversationRecord,
@@ -143,6 +143,10 @@ class Backend(Protocol):
 
     async def list_conversations(self, words: str = "") -> list[ConversationRecord]: ...
     async def messages(self, conversation_id: str) -> list[MessageRecord]: ...
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """The pictures that a message was sent with."""
+        ...
+
     async def rename_conversation(self, conversation_id: str, title: str) -> None: ...
     async def delete_conversation(self, conversation_id: str) -> None: ...
     async def give_feedback(self, message_id: str, feedback: Feedback) -> None:

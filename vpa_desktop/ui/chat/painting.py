@@ -152,6 +152,8 @@ class RowPainter:
             self._code_button(row, zone, is_hot, is_done)
         elif zone.action == "reasoning":
             self._reasoning(row, zone, is_hot)
+        elif zone.action == "picture":
+            self._picture(row, zone, is_hot)
         else:
             self._button(row, zone, is_hot, is_done)
         if zone == state.focused:
@@ -184,6 +186,19 @@ class RowPainter:
         corner = QPointF(zone.rect.left(), round(zone.rect.center().y() - 7))
         self._p.drawPixmap(corner, icon_pixmap(name, colour, 14))
         self._write(zone.rect.adjusted(20, 0, 0, 0), zone.label, row.font(12), colour, LEFT)
+
+    def _picture(self, row: Row, zone: Zone, is_hot: bool) -> None:
+        path = QPainterPath()
+        path.addRoundedRect(zone.rect, 10, 10)
+        self._p.fillPath(path, QColor(self._t.soft))
+        if zone.number < len(row.thumbs) and not row.thumbs[zone.number].isNull():
+            self._p.save()
+            self._p.setClipPath(path)
+            self._p.drawImage(zone.rect, row.thumbs[zone.number])
+            self._p.restore()
+        else:
+            self._p.drawPixmap(zone.rect.center() - QPointF(10, 10), icon_pixmap("paperclip", self._t.faint, 20))
+        self._outline(zone.rect.adjusted(0.5, 0.5, -0.5, -0.5), self._t.accent if is_hot else self._t.line, 10)
 
     def _chip(self, row: Row, zone: Zone, is_hot: bool) -> None:
         rect = zone.rect.adjusted(0.5, 0.5, -0.5, -0.5)

@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -59,6 +60,8 @@ class Transcript(QAbstractScrollArea):
     receipt_requested = Signal(str)
     citation_clicked = Signal(str, int)
     code_copied = Signal(str)
+    thumbs_wanted = Signal(str)
+    picture_clicked = Signal(str, int)
 
     def __init__(self, parent: QWidget | None = None, theme: Theme = LIGHT) -> None:
         super().__init__(parent)
@@ -156,6 +159,11 @@ class Transcript(QAbstractScrollArea):
         self.flow.live.pop(record.id, None)
         self.append(record)
         announce(self, wording.spoken(record)[:400])
+
+    def show_thumbs(self, message_id: str, thumbs: Sequence[QImage]) -> None:
+        """Shows a message's pictures in their places."""
+        self.flow.show_thumbs(message_id, thumbs)
+        self.viewport().update()
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours."""
@@ -328,6 +336,9 @@ class Transcript(QAbstractScrollArea):
             paint_empty(painter, self.flow.style.theme, self.flow.style.scale, area, self._empty_text)
         brush = RowPainter(painter, self.flow.style.theme)
         for number, row in rows:
+            if row.record.pictures and row.record.id not in self.flow.thumbs:
+                self.flow.thumbs[row.record.id] = ()  # asked for once
+                self.thumbs_wanted.emit(row.record.id)
             top = self.row_top(number)
             painter.save()
             painter.translate(0, top)

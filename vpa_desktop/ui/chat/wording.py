@@ -66,10 +66,9 @@ def pictures_of(record: MessageRecord) -> str:
     return f"{count}: {', '.join(names)}" if names else ""
 
 
-def said(record: MessageRecord) -> str:
-    """Returns what the person's bubble shows."""
-    pictures = pictures_of(record)
-    return f"{pictures}\n{record.content}" if pictures else record.content
+def picture_label(name: str) -> str:
+    """Returns what a picture in the person's bubble is called."""
+    return f"Picture {visible(name)}" if name else "Picture"
 
 
 ENDS = {
