@@ -12,9 +12,10 @@ from vpa_desktop.assistant.conversation_file import is_ours, read_conversations,
 from vpa_desktop.errors import UsageError
 from vpa_desktop.importing.exports import Export, read_export
 from vpa_desktop.messages import ImageData
+from vpa_desktop.providers.pictures import for_keeping
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
-from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
+from vpa_desktop.storage.conversation_archive import PICTURES, Arrived, ConversationArchive, picture_from, plain_picture
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
@@ -97,6 +98,8 @@ class ArchiveDesk:
             export = Export(OURS, await asyncio.to_thread(read_conversations, path))
         else:
             export = await asyncio.to_thread(read_export, path)
+            for conversation in export.conversations:
+                await _keep_as_ours(conversation)
         arrived: list[Arrived] = []
         for some in portions(export.conversations):  # what waits together is one commit
             arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
@@ -142,6 +145,13 @@ class ArchiveDesk:
     async def _note(self, action: str, target: str, **facts: object) -> None:
         if not self._db.read_only:
             await AuditLog(self._db).append(action, target, "done", **facts)
+
+
+async def _keep_as_ours(conversation: dict[str, Any]) -> None:
+    """Make the pictures of another program's conversation what ours are: small, and without place and device."""
+    for message in conversation["messages"]:
+        if given := message.get(PICTURES):
+            message[PICTURES] = list(map(plain_picture, await for_keeping(list(map(picture_from, given)))))
 
 
 def _rendered(pairs: Pairs, kind: ExportFormat, pictures: Mapping[str, tuple[ImageData, ...]]) -> str:

@@ -173,11 +173,12 @@ def _taken_out(db: sqlite_utils.Database, conversation_id: str) -> Plain | None:
     messages = [_plain(row) for row in db.query(query, [conversation_id])]
     for message in messages:
         if message["id"] in illustrated:
-            message[PICTURES] = [_plain_picture(each) for each in pictures_of(db, message["id"])]
+            message[PICTURES] = [plain_picture(each) for each in pictures_of(db, message["id"])]
     return {**found[0], "messages": messages}
 
 
-def _plain_picture(picture: ImageData) -> Plain:
+def plain_picture(picture: ImageData) -> Plain:
+    """A picture as JSON can hold it."""
     data = base64.b64encode(picture.data).decode("ascii")
     return {"name": picture.name, "media_type": picture.media_type, "data": data}
 
@@ -205,7 +206,7 @@ def _put_in(db: sqlite_utils.Database, conversation: Plain) -> Arrived:
         row["place"] += shift
         here.fit(row)
         db.table("messages").insert(row)
-        insert_pictures(db, row["id"], [_picture(each) for each in message.get(PICTURES, ())])
+        insert_pictures(db, row["id"], [picture_from(each) for each in message.get(PICTURES, ())])
         if row.get("supersedes") is not None:
             db.execute("UPDATE messages SET is_superseded = 1 WHERE id = ?", [row["supersedes"]])
     if missing and not is_new:
@@ -270,7 +271,8 @@ def _row(message: Plain, conversation_id: str, known: set[str]) -> Plain:
     return {**row, "conversation_id": conversation_id, "created_at": _time(message["created_at"])}
 
 
-def _picture(plain: Plain) -> ImageData:
+def picture_from(plain: Plain) -> ImageData:
+    """The picture that ``plain_picture`` wrote."""
     return ImageData(plain["media_type"], base64.b64decode(plain["data"]), _text(plain["name"]))
 
 
