@@ -117,7 +117,7 @@ async def test_a_question_that_was_only_a_picture_is_one_in_jans_threads(tmp_pat
 
 
 async def test_cherry_studios_pictures_come_along(tmp_path: Path) -> None:
-    blocks = [
+    blocks: list[dict[str, Any]] = [
         {"id": "b1", "type": "main_text", "content": "Which colour?"},
         {"id": "b2", "type": "image", "url": url("red")},
         {"id": "b3", "type": "image", "file": {"id": "elsewhere"}},
