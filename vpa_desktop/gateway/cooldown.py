@@ -29,6 +29,11 @@ REASONS: Final[dict[ErrorClass, str]] = {
 }
 
 
+def pause_id(provider_id: str, key_id: str) -> str:
+    """Under which name the pauses of one of several keys are kept; no provider's id has a "#"."""
+    return f"{provider_id}#{key_id}"
+
+
 @dataclass(slots=True)
 class _Pause:
     until: float = 0.0
@@ -96,4 +101,9 @@ class Cooldowns:
     def forget(self, provider_id: str) -> None:
         """Its key or address is another one: whatever was held against it is void."""
         for key in [key for key in self.pauses if key[0] == provider_id]:
+            del self.pauses[key]
+
+    def forget_keys(self, provider_id: str) -> None:
+        """The same for each of its keys, where it has several."""
+        for key in [key for key in self.pauses if key[0].startswith(pause_id(provider_id, ""))]:
             del self.pauses[key]
