@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from vpa_desktop.gateway.verdict import LONGEST_WAIT_S
 from vpa_desktop.messages import Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
 
@@ -74,6 +76,16 @@ def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
         stop.passed_over(reason) for stop, (_, reason) in zip(route, waits, strict=True) if stop not in open_ones
     )
     return Admission(tuple(open_ones), skipped, is_forced or len(route) == 1)
+
+
+async def may_be_asked_again(manager: LLMProviderManager, stop: Stop, pause_s: float) -> bool:
+    """Wait before a stop is asked again, longer where others were told so meanwhile; False where that is too long."""
+    await asyncio.sleep(pause_s)
+    left_s = manager.cooldowns.asked_to_wait_s(stop.provider_id, stop.model)
+    if left_s > LONGEST_WAIT_S:
+        return False
+    await asyncio.sleep(left_s)
+    return True
 
 
 def _wait(manager: LLMProviderManager, stop: Stop) -> tuple[float, str]:

@@ -29,6 +29,11 @@ REASONS: Final[dict[ErrorClass, str]] = {
 }
 
 
+def pause_id(provider_id: str, key_id: str) -> str:
+    """Under which name the pauses of one of several keys are kept; no provider's id has a "#"."""
+    return f"{provider_id}#{key_id}"
+
+
 @dataclass(slots=True)
 class _Pause:
     until: float = 0.0
@@ -47,20 +52,23 @@ class Cooldowns:
         self.pauses: dict[tuple[str, str], _Pause] = {}
 
     def note(self, provider_id: str, model: str, error: ProviderError) -> bool:
-        """Take a refusal in; True where it asks for a pause. The later of two deadlines counts."""
+        """Take a refusal in; True where it asks for a pause. The later of two deadlines counts.
+
+        Requests that were out at the same time meet the same refusal: it makes the next wait longer once.
+        """
         if error.error_class not in FIRST_WAIT_S:
             return False
+        now = self._clock()
         if len(self.pauses) >= PAUSES_KEPT:
-            now = self._clock()
             self.pauses = {place: each for place, each in self.pauses.items() if each.until > now}
         pause = self.pauses.setdefault((provider_id, model), _Pause())
-        wait_s = error.retry_after_s
+        is_known, wait_s = now < pause.until, error.retry_after_s
         if wait_s is None:
-            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S[error.error_class] * 2.0**pause.in_a_row)
-        pause.in_a_row = min(pause.in_a_row + 1, 20)
-        until = self._clock() + wait_s
-        if until > pause.until:
-            pause.until, pause.reason = until, REASONS[error.error_class]
+            wait_s = 0.0 if is_known else min(LONGEST_WAIT_S, FIRST_WAIT_S[error.error_class] * 2.0**pause.in_a_row)
+        if not is_known:
+            pause.in_a_row = min(pause.in_a_row + 1, 20)
+        if now + wait_s > pause.until:
+            pause.until, pause.reason = now + wait_s, REASONS[error.error_class]
         return True
 
     def left_s(self, provider_id: str, model: str) -> float:
@@ -93,4 +101,9 @@ class Cooldowns:
     def forget(self, provider_id: str) -> None:
         """Its key or address is another one: whatever was held against it is void."""
         for key in [key for key in self.pauses if key[0] == provider_id]:
+            del self.pauses[key]
+
+    def forget_keys(self, provider_id: str) -> None:
+        """The same for each of its keys, where it has several."""
+        for key in [key for key in self.pauses if key[0].startswith(pause_id(provider_id, ""))]:
             del self.pauses[key]

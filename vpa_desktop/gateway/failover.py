@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import BadReply, BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
-from vpa_desktop.gateway.admission import Admission, Stop, admit, stops_for
+from vpa_desktop.gateway.admission import Admission, Stop, admit, may_be_asked_again, stops_for
 from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import SLOWER, Lane, LaneEvent
@@ -201,6 +201,9 @@ class Failover:
         stop = tries.stop
         if not tries.made:
             tries.made = 1
+            if not tries.force and self._is_passed_over(stop, self._match.rests(stop)):
+                self._turned_away += (stop,)
+                return None
             if not self._kept and self._match.goes_as_it_is(stop):
                 return self._lane_with(self._request, tries)
             later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
@@ -214,7 +217,9 @@ class Failover:
                 return await self._lane(tries)
             self._stop_if_final()
             return None
-        await asyncio.sleep(pause_s(self._error, tries.made))
+        if not await may_be_asked_again(self._manager, stop, pause_s(self._error, tries.made)):
+            self._stop_if_final()
+            return None
         tries.made += 1
         return await self._lane(tries)
 

@@ -101,8 +101,7 @@ class Lane:
     async def __aenter__(self) -> AsyncGenerator[StreamEvent, None] | None:
         """Take a place and set money aside; return the provider's stream, None where it is not asked."""
         request = self.run.request
-        if not self._line.enter_now(request.priority) and not await self._place(request):
-            self._pass_over("it is busy, and there was no place in time")
+        if not self._line.enter_now(request.priority) and not await self._stood_in_line(request):
             return None
         try:
             is_limited = is_due(self._manager.budget, self.stop.provider, request)
@@ -185,10 +184,20 @@ class Lane:
             self.error = gave_up(self.run)
         return "interrupted" if self.run.text else "failed"
 
-    async def _place(self, request: LLMRequest) -> bool:
+    async def _stood_in_line(self, request: LLMRequest) -> bool:
+        """True with a place; False, and the reason, where none came in time, or where it asked for patience since."""
         flow = request.conversation_id or request.user_id
         patience_s = None if self._is_last or request.priority == "background" else PATIENCE_S
-        return await self._line.enter(request.priority, flow, patience_s)
+        if not await self._line.enter(request.priority, flow, patience_s):
+            self._pass_over("it is busy, and there was no place in time")
+            return False
+        rests = self._manager.cooldowns.reason(self.stop.provider_id, self.stop.model)
+        if not rests or self._force:
+            return True
+        self._line.leave(request.priority)
+        self.was_turned_away = True
+        self._pass_over(rests)
+        return False
 
     async def _set_aside(self) -> Reservation | None:
         """Set money aside; None, and the reason, where a limit could be passed."""

@@ -96,6 +96,7 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
+        self.cooldowns.forget_keys(provider_id)
         self.standings.replaced(provider)
         self._chained = self._steady = None
 

@@ -57,6 +57,11 @@ class Match:
         refusal = refusal_at(self._manager.policy, stop, self._request)
         return None if refusal is None else Objection(refusal.why, refusal)
 
+    def rests(self, stop: Stop) -> Objection | None:
+        """Return why a stop is to be left alone now, though it was not when the route was set out."""
+        reason = self._manager.cooldowns.reason(stop.provider_id, stop.model)
+        return Objection(reason) if reason else None
+
     async def objection(self, stop: Stop, later: Sequence[Stop]) -> Objection | None:
         """Return why this stop is not asked: it cannot do it, or one of the ``later`` ones can do it better."""
         if self._is_too_small(stop):
@@ -67,8 +72,8 @@ class Match:
         return await self._leaves_it_to_a_larger(stop, later) if later else None
 
     def lacks(self, stop: Stop) -> bool:
-        """True where a stop cannot be asked beside another: a rule, its abilities or the length are against it."""
-        if self._too_small_tokens is not None or self.forbidden(stop) is not None:
+        """True where a stop cannot be asked beside another: a rule, a pause, its abilities or the length."""
+        if self._too_small_tokens is not None or self.forbidden(stop) is not None or self.rests(stop) is not None:
             return True
         return unfit(self._request, stop.provider, self.info(stop)) is not None
 
