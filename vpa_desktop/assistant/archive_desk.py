@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
+from vpa_desktop.assistant.conversation_file import write_conversations
+from vpa_desktop.assistant.import_child import OURS as OURS
+from vpa_desktop.assistant.import_child import ExportReader
 from vpa_desktop.errors import UsageError
-from vpa_desktop.importing.exports import Export, read_export
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
 from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
-from vpa_desktop.storage.rows import portions
 
 ExportFormat = Literal["md", "json", "html"]
 FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
@@ -28,8 +28,6 @@ ENDINGS: Final[dict[str, ExportFormat]] = {
     ".html": "html",
     ".htm": "html",
 }
-
-OURS: Final = "VPA Desktop"
 
 Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
 
@@ -92,15 +90,15 @@ class ArchiveDesk:
         ``tell`` hears how many of how many are done. Raises UsageError, StorageError; then nothing was added. Where
         it is cancelled, what was added stays, and taking it in again adds the rest.
         """
-        if is_ours(path):
-            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
-        else:
-            export = await asyncio.to_thread(read_export, path)
-        arrived: list[Arrived] = []
-        for some in portions(export.conversations):  # what waits together is one commit
-            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
-            if tell is not None:
-                tell(len(arrived), len(export.conversations))
+        export, arrived = ExportReader(path), list[Arrived]()
+        try:
+            await asyncio.to_thread(export.look)
+            while some := await asyncio.to_thread(export.some):  # what waits together is one commit
+                arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+                if tell is not None:
+                    tell(len(arrived), export.count)
+        finally:
+            export.close()
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),
