@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
+from vpa_desktop.assistant.conversation_file import write_conversations
+from vpa_desktop.assistant.import_child import OURS as OURS
+from vpa_desktop.assistant.import_child import ExportReader
 from vpa_desktop.errors import UsageError
-from vpa_desktop.importing.exports import Export, read_export
 from vpa_desktop.messages import ImageData
 from vpa_desktop.providers.pictures import for_keeping
 from vpa_desktop.records import ConversationRecord, MessageRecord
@@ -19,7 +20,6 @@ from vpa_desktop.storage.conversation_archive import PICTURES, Arrived, Conversa
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
-from vpa_desktop.storage.rows import portions
 
 ExportFormat = Literal["md", "json", "html"]
 FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
@@ -30,8 +30,6 @@ ENDINGS: Final[dict[str, ExportFormat]] = {
     ".html": "html",
     ".htm": "html",
 }
-
-OURS: Final = "VPA Desktop"
 
 Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
 
@@ -94,17 +92,17 @@ class ArchiveDesk:
         ``tell`` hears how many of how many are done. Raises UsageError, StorageError; then nothing was added. Where
         it is cancelled, what was added stays, and taking it in again adds the rest.
         """
-        if is_ours(path):
-            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
-        else:
-            export = await asyncio.to_thread(read_export, path)
-            for conversation in export.conversations:
-                await _keep_as_ours(conversation)
-        arrived: list[Arrived] = []
-        for some in portions(export.conversations):  # what waits together is one commit
-            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
-            if tell is not None:
-                tell(len(arrived), len(export.conversations))
+        export, arrived = ExportReader(path), list[Arrived]()
+        try:
+            await asyncio.to_thread(export.look)
+            while some := await asyncio.to_thread(export.some):  # what waits together is one commit
+                for conversation in () if export.program == OURS else some:
+                    await _keep_as_ours(conversation)
+                arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+                if tell is not None:
+                    tell(len(arrived), export.count)
+        finally:
+            export.close()
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),

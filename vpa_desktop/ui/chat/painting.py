@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+CHIP_GAP = 8
 CENTRE = Qt.AlignmentFlag.AlignCenter
 _ICONS = {"copy": "copy", "regenerate": "refresh-cw", "sources": "quote", "receipt": "route"}
 
@@ -212,9 +213,10 @@ class RowPainter:
             return
         name, where = wording.chip(citation)
         font = row.font(12, QFont.Weight.Medium)
-        place = rect.adjusted(32.5, 0, -10, 0)
+        place, metrics = rect.adjusted(32.5, 0, -10, 0), QFontMetricsF(font)
+        name, where = within(name, where, metrics, place.width())
         self._write(place, name, font, self._t.text, LEFT)
-        after = QFontMetricsF(font).horizontalAdvance(name) + 8
+        after = metrics.horizontalAdvance(name) + CHIP_GAP
         self._write(place.adjusted(after, 0, 0, 0), where, font, self._t.faint, LEFT)
 
     def _caret(self, segment: Segment) -> None:
@@ -286,3 +288,15 @@ def _selected(cursor: QTextCursor, palette: QPalette) -> QAbstractTextDocumentLa
     marked.cursor = cursor
     marked.format = look
     return marked
+
+
+def within(name: str, where: str, metrics: QFontMetricsF, room: float) -> tuple[str, str]:
+    """Returns a source's name and place in so much room: a short place stays whole, and the name keeps its ending."""
+    if not where:
+        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room), where
+    if metrics.horizontalAdvance(name) + CHIP_GAP + metrics.horizontalAdvance(where) <= room:
+        return name, where
+    least = min(metrics.horizontalAdvance(where), room / 3)
+    name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room - least - CHIP_GAP)
+    rest = room - metrics.horizontalAdvance(name) - CHIP_GAP
+    return name, metrics.elidedText(where, Qt.TextElideMode.ElideRight, rest)

@@ -41,11 +41,11 @@ class ViewerPanel(SidePanel):
         super().__init__(heading, None, theme_now())
         self._name, self._where = ElidedLabel("", "strong"), PlainLabel("", "dim", wraps=True)
         self._note = PlainLabel("", "warn", wraps=True)
-        self._back = IconButton("chevron-left", self.tr("All sources"), self.tr("All sources"), size=16)
-        self._back.setVisible(from_sources)
-        self._back.clicked.connect(self.sources_wanted)
         self.stepper = Stepper()
         self.stepper.stepped.connect(self.step_wanted)
+        self.head.insertWidget(1, self.stepper)
+        if from_sources:
+            self._add_way_back()
         self.canvas, self.text = PageCanvas(), TextPane()
         self.text.setPlaceholderText(self.tr("Opening…"))
         self._stack = QStackedWidget()
@@ -64,6 +64,12 @@ class ViewerPanel(SidePanel):
         """A page wants more room than a list of sources."""
         return max(super().wanted_px(room), round(room * WIDE_SHARE))
 
+    def _add_way_back(self) -> None:
+        back = IconButton("chevron-left", self.tr("All sources"), size=18)
+        back.clicked.connect(self.sources_wanted)
+        self.head.setContentsMargins(8, 10, 12, 6)
+        self.head.insertWidget(0, back)
+
     def _body(self) -> QWidget:
         body = QWidget()
         column = QVBoxLayout(body)
@@ -72,11 +78,6 @@ class ViewerPanel(SidePanel):
         head = QVBoxLayout()
         head.setContentsMargins(8, 0, 8, 0)
         head.setSpacing(2)
-        row = QHBoxLayout()
-        row.addWidget(self._back)
-        row.addStretch(1)
-        row.addWidget(self.stepper)
-        head.addLayout(row)
         for widget in (self._name, self._where, self._note):
             head.addWidget(widget)
         column.addLayout(head)
@@ -125,8 +126,7 @@ class ViewerPanel(SidePanel):
     def move_to(self, place: Place, heading: str) -> None:
         """Is about to show another place, whose view comes later; the size and the focus stay."""
         self.place, self._is_moving = place, True
-        self.heading.setText(heading)
-        self.setAccessibleName(heading)
+        self.rename(heading)
         self.canvas.forget()
 
     def show_view(self, view: DocumentView) -> None:
@@ -164,9 +164,8 @@ class ViewerPanel(SidePanel):
     def _say(self, part: QWidget, view: DocumentView) -> None:
         """Names what is shown for a screen reader, with the passage or, without one, the text of the page."""
         name = visible(view.document)
-        part.setAccessibleName(
-            self.tr("Page {0} of {1}, {2}").format(view.number, view.count, name) if view.count > 1 else name
-        )
+        piece = self.tr("Page {0} of {1}, {2}") if isinstance(view, PageView) else self.tr("Part {0} of {1}, {2}")
+        part.setAccessibleName(piece.format(view.number, view.count, name) if view.count > 1 else name)
         whole = view.text if isinstance(view, PageView) else ""  # the text of the other pane is read as text
         said = self.tr("Marked: {0}").format(self.place.passage) if _is_marked(view) else whole
         part.setAccessibleDescription(visible(said[:LONGEST_SPOKEN]))
