@@ -230,7 +230,7 @@ def _stores(python: str, folder: Path, texts: Sequence[str], real: Vectors, coun
     _write_vectors(folder, real, count)
     (folder / "texts.json").write_text(json.dumps(list(texts)), "utf-8")
     print(
-        f"\nStores, {count:,} passages, the same vectors, nearest {NEAREST} with their texts (load {os.getloadavg()[0]:.1f})"
+        f"\nStores, {count:,} passages, the same vectors, nearest {NEAREST} with texts (load {os.getloadavg()[0]:.1f})"
     )
     print(f"  {'':18}{'build s':>9}{'open ms':>9}{'p50 ms':>9}{'p95 ms':>9}{'recall':>9}{'memory MB':>11}")
     for name in STORES:
