@@ -74,7 +74,7 @@ async def vector_server() -> AsyncIterator[VectorServer]:
             sizes = (line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-len"))
             body = await reader.readexactly(int(next(sizes, "0")))
             status, more, document = made.answer(json.loads(body)) if body else (404, "", {})
-            if made.is_silent:
+            if made.is_silent and status == 200:
                 await over.wait()
             data = json.dumps(document).encode()
             lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(data)}"]
