@@ -121,6 +121,7 @@ class IndexKeeper:
             index = self._index
             if index is not None and self._kept_generation != self._generation and len(index) <= _WRITTEN_AT_CLOSE:
                 await self._build()
+            self._index = None
 
     async def state(self) -> str:
         """Says what was found on loading: "ok", or "rebuilt" with a new one kept."""

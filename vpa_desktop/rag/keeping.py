@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.embedder import Embedder
+from vpa_desktop.rag.embedder import Embedder, RemoteEmbedder, leaves_for
 from vpa_desktop.rag.file_reading import embedded_text
 from vpa_desktop.rag.finding import Finder, Task, Tasks
 from vpa_desktop.rag.ignore import RULES_FILE
@@ -27,6 +27,7 @@ from vpa_desktop.rag.readings import is_text
 from vpa_desktop.rag.tally import Tally
 from vpa_desktop.rag.together import FILES_AT_MOST, Together
 from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.storage.kept_here import KeptHere
 from vpa_desktop.storage.known_files import KnownFile
 from vpa_desktop.storage.vectors import VectorStore
 
@@ -47,13 +48,29 @@ class Workers:
     embedder: Embedder
 
 
+@dataclass(frozen=True, slots=True)
+class VectorStores:
+    """Where vectors are kept, and what is noted of passages that get none. ``private`` are collections that stay here.
+
+    They are asked for each time: the settings may change.
+    """
+
+    vectors: VectorStore
+    kept_here: KeptHere
+    private: Callable[[], Sequence[str]] = tuple
+
+    def never_for(self, embedder: Embedder) -> Sequence[str]:
+        """Returns the collections whose text this embedder must not see."""
+        return self.private() if leaves_for(embedder) else ()
+
+
 class Keeping:
     """Adds, checks and follows. ``changing`` is held for each change; ``own`` are paths that are never documents."""
 
     def __init__(
         self,
         stores: Stores,
-        vectors: VectorStore,
+        vectors: VectorStores,
         workers: Callable[[], Awaitable[Workers]],
         changing: asyncio.Lock,
         pace: Pace,
@@ -63,12 +80,15 @@ class Keeping:
         self.pace = pace
         self.changed: Callable[[], Awaitable[None]] | None = None
         """Waited for after documents have changed, before the report."""
+        self.stopped: Callable[[KnowledgeError], None] | None = None
+        """Called where vectors could not be made: they are still wanted."""
         self.woken = asyncio.Event()
         """Set when folders are added or forgotten, and when one of them has changed."""
         self._files = stores.files
         self._store = stores.documents
         self._finder = Finder(stores, now, own)
-        self._vectors = vectors
+        self._vectors, self._stores = vectors.vectors, vectors
+        self._embedding = asyncio.Lock()
         self._workers = workers
         self._changing = changing
         self._reading = asyncio.Lock()
@@ -110,28 +130,38 @@ class Keeping:
 
     async def embed(self, tally: Tally, workers: Workers, *, background: bool) -> AsyncGenerator[IngestProgress, None]:
         """Makes the vectors that are wanting, a write at a time. Raises KnowledgeError where the model cannot."""
-        tally.begin_embedding(await self._vectors.count_waiting())
         model = workers.embedder.model_id
+        await self.settle_kept(workers)
+        tally.begin_embedding(await self._vectors.count_waiting())
         await workers.keeper.current()
         yield tally.progress()
         while True:
             async with aclosing(self._held(tally, "", background)) as waits:
                 async for step in waits:
                     yield step
-            async with self._changing:
-                done = await self._embed_some(workers, model)
+            done = await self._embed_some(workers, model)
             if not done:
                 break
             tally.embedded(tally.chunks_done + done)
             yield tally.progress()
+        await self.settle_kept(workers)
         await self._vectors.settle(model)
 
+    async def settle_kept(self, workers: Workers) -> None:
+        """Lets no passage wait for this embedder that it must not see."""
+        await self._stores.kept_here.settle(workers.embedder.model_id, self._stores.never_for(workers.embedder))
+
     async def _embed_some(self, workers: Workers, model: str) -> int:
-        waiting = await self._vectors.waiting(model, PASSAGES_PER_WRITE)
-        if waiting:
-            vectors = await workers.embedder.embed_passages([embedded_text(head, text) for _, head, text in waiting])
-            rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
-            await workers.keeper.change(self._vectors.put(model, rows))
+        """Embeds a batch. Nobody else embeds meanwhile, and pays twice; files are read and taken out all the same."""
+        embedder = workers.embedder
+        most = embedder.batch if isinstance(embedder, RemoteEmbedder) else PASSAGES_PER_WRITE
+        async with self._embedding:
+            waiting = await self._vectors.waiting(model, most, self._stores.never_for(embedder))
+            if waiting:
+                vectors = await embedder.embed_passages([embedded_text(head, text) for _, head, text in waiting])
+                rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
+                async with self._changing:
+                    await workers.keeper.change(self._vectors.put(model, rows))
         return len(waiting)
 
     # One ingestion
@@ -150,6 +180,8 @@ class Keeping:
                         yield progress
             except KnowledgeError as stopped:
                 tally.fail(workers.embedder.name, str(stopped))
+                if self.stopped is not None:
+                    self.stopped(stopped)
             async with self._changing:
                 await workers.keeper.save()
         report = tally.report()

@@ -126,9 +126,15 @@ class DocumentStore:
 
         return await self._db.read(work)
 
-    async def count_passages(self) -> int:
-        """Returns how many different passages can be found."""
-        return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
+    async def count_passages(self, collection: str | None = None) -> int:
+        """Returns how many different passages can be found, in one collection or in all."""
+        if collection is None:
+            return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
+        query = (
+            "SELECT count(DISTINCT c.passage_id) FROM chunks c JOIN documents d ON d.id = c.document_id "
+            "WHERE d.collection = ?"
+        )
+        return await self._db.read(lambda db: int(db.execute(query, [collection]).fetchone()[0]))
 
     async def some_texts(self, count: int) -> list[str]:
         """Texts of passages taken by chance."""
