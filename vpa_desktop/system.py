@@ -40,7 +40,7 @@ from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.messages import EnhancedLLMRequest, ImageData, LLMRequest, TurnEvent
 from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -272,6 +272,10 @@ class System:
         """Return a conversation's messages in order."""
         return await self.conversations.messages(conversation_id)
 
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """Return the pictures that a message was sent with."""
+        return await self.conversations.pictures(message_id)
+
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title."""
         await self.conversations.rename(conversation_id, title)
@@ -378,6 +382,10 @@ class System:
         """Return the documents, of one collection or all."""
         return await self.knowledge.list_documents(collection)
 
+    async def count_passages(self, collection: str | None = None) -> int:
+        """Return how many different passages a collection has, or all documents together: each text counts once."""
+        return await (self.knowledge.count() if collection is None else self.knowledge.count_in(collection))
+
     async def list_collections(self) -> list[str]:
         """Return the collections' names."""
         return await self.knowledge.collections()
@@ -396,7 +404,7 @@ class System:
 
     async def dashboard(self) -> Dashboard:
         """Return what the dashboard draws."""
-        return await build_dashboard(self.manager, local_now)
+        return await build_dashboard(self.manager, self.conversations, local_now)
 
     async def status(self) -> SystemStatus:
         """Return what the status line says; whether there is a keyring is waited for a second at most."""

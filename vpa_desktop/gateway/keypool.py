@@ -18,7 +18,7 @@ from typing import TypeVar
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.embedding import EmbeddingRequest, Embeddings
 from vpa_desktop.errors import ProviderError
-from vpa_desktop.gateway.cooldown import FIRST_WAIT_S, Cooldowns
+from vpa_desktop.gateway.cooldown import FIRST_WAIT_S, Cooldowns, pause_id
 from vpa_desktop.gateway.keystate import KeyState, from_kept, nobody_left, refusal_in_words, state_of, to_keep
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers.base import BaseLLMProvider, PassedOver
@@ -39,11 +39,6 @@ class PoolKey:
     secret: str = field(repr=False)
     label: str
     retires_at: datetime | None = None
-
-
-def pause_id(provider_id: str, key_id: str) -> str:
-    """Under which name ``Cooldowns`` keeps the pauses of one key; no provider's id has a "#"."""
-    return f"{provider_id}#{key_id}"
 
 
 @dataclass(slots=True, eq=False)

@@ -28,7 +28,7 @@ from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
 from vpa_desktop.providers._refusals import without_quotations
-from vpa_desktop.providers._retry_after import DURATION
+from vpa_desktop.providers._retry_after import duration_s
 from vpa_desktop.providers._values import count, dict_of, dicts_of, text_of
 from vpa_desktop.tokens import TokenCount
 
@@ -307,8 +307,4 @@ def _violation(detail: Mapping[str, Any]) -> str | None:
 
 def _delay_s(value: Any) -> float | None:
     """A google.protobuf.Duration: "37.4s"."""
-    found = DURATION.fullmatch(value) if isinstance(value, str) and value else None
-    if found is None:
-        return None
-    hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds + ms / 1000
+    return duration_s(value) if isinstance(value, str) else None

@@ -1,7 +1,7 @@
 """Documents kept as the disk is: files added, folders followed, changes, moves and deletions taken over.
 
-Each piece of work is small (a file, a batch of passages), so that questions and other additions come in between, and a
-kill at any moment leaves nothing that the next check does not find.
+Each piece of work is small (a few files, a batch of passages), so that questions and other additions come in between,
+and a kill at any moment leaves nothing that the next check does not find.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from pathlib import Path
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag.embedder import Embedder, RemoteEmbedder, leaves_for
+from vpa_desktop.rag.file_reading import embedded_text
 from vpa_desktop.rag.finding import Finder, Task, Tasks
 from vpa_desktop.rag.ignore import RULES_FILE
+from vpa_desktop.rag.index import portions_of
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
-from vpa_desktop.rag.ingest import Ingest, Stores, embedded_text
+from vpa_desktop.rag.ingest import Ingest, Stores
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.readings import is_text
 from vpa_desktop.rag.tally import Tally
+from vpa_desktop.rag.together import FILES_AT_MOST, Together
 from vpa_desktop.records import IngestProgress, IngestReport
 from vpa_desktop.storage.kept_here import KeptHere
+from vpa_desktop.storage.known_files import KnownFile
 from vpa_desktop.storage.vectors import VectorStore
 
 PASSAGES_PER_WRITE = 64
@@ -86,6 +91,7 @@ class Keeping:
         self._embedding = asyncio.Lock()
         self._workers = workers
         self._changing = changing
+        self._reading = asyncio.Lock()
 
     async def add(self, paths: Sequence[Path], collection: str) -> Steps:
         """Adds files, and folders with what is in them; those are followed from now on."""
@@ -202,16 +208,29 @@ class Keeping:
     async def _read(
         self, tasks: Sequence[Task], tally: Tally, background: bool
     ) -> AsyncGenerator[IngestProgress, None]:
-        for path, collection, folder in tasks:
-            name = os.path.basename(path)  # noqa: PTH119
-            async with aclosing(self._held(tally, name, background)) as waits:
-                async for step in waits:
-                    yield step
-            yield tally.progress(name)
+        together = Together(tally, self._reading, self._changing)
+        for some in portions_of(tasks, FILES_AT_MOST):
             ingest = (await self._workers()).ingest
-            async with self._changing:
-                outcome = await ingest.file(Path(path), collection, folder)
-            tally.count(path, outcome)
+            known = await self._known(some)
+            for task in some:
+                name = os.path.basename(task.path)  # noqa: PTH119
+                if self.pace.held(background=background):
+                    await together.store(ingest)
+                async with aclosing(self._held(tally, name, background)) as waits:
+                    async for step in waits:
+                        yield step
+                yield tally.progress(name)
+                await together.read(ingest, task, known.get((task.path, task.collection)))
+        if tasks:
+            await together.store(ingest)
+
+    async def _known(self, tasks: Sequence[Task]) -> dict[tuple[str, str], KnownFile]:
+        """Returns as what these files are known now, by path and collection; what changes until then is seen later."""
+        found: dict[tuple[str, str], KnownFile] = {}
+        for collection in {task.collection for task in tasks}:
+            paths = [task.path for task in tasks if task.collection == collection and is_text(task.path)]
+            found |= {(path, collection): file for path, file in (await self._files.known(paths, collection)).items()}
+        return found
 
     async def _held(self, tally: Tally, current: str, background: bool) -> AsyncGenerator[IngestProgress, None]:
         """Says once what the work waits for, and waits."""
