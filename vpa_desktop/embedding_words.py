@@ -16,7 +16,7 @@ Translate = Callable[[str], str]
 FREE: Final = "It costs nothing."
 PRICE: Final = "${0} per million tokens."
 NO_PRICE: Final = "Its price is not known: set input_cost_per_million of {0} in Settings, Providers."
-COST: Final = "The {0} passages there are now have about {1} tokens: about {2}. What you add later comes on top."
+COST: Final = "The {0} passages there are now have about {1} tokens. They cost {2}; what you add later comes on top."
 UNKNOWN_COST: Final = "The {0} passages there are now have about {1} tokens. What they cost is not known."
 KEPT: Final = "{0} passages of collections that never leave stay here; they are found by their words."
 STAYS: Final = "No text leaves this computer."
@@ -57,4 +57,4 @@ def privacy_in_words(quote: EmbeddingQuote, tr: Translate = same) -> str:
 
 def amount(usd: Decimal) -> str:
     """Return an amount as a person reads it: to the cent, or that it is less than one."""
-    return f"${usd:.2f}" if usd == 0 or usd >= Decimal("0.01") else "less than $0.01"
+    return f"about ${usd:,.2f}" if usd == 0 or usd >= Decimal("0.01") else "less than $0.01"

@@ -142,7 +142,7 @@ class System:
         self.health = HealthDesk(self.manager, HealthStore(db))
         self.drills = DrillDesk(self.setup, lambda: self._settings, self.keys_ready, self.manager.get_provider)
         self._embedding_place = self.embedding.place()
-        self._embedding_keeper = EmbeddingKeeper(self.knowledge.resume, self.setup.notices)
+        self._embedding_keeper = EmbeddingKeeper(self._make_up_vectors, self.setup.notices)
         self.knowledge.keeping.stopped = self._embedding_keeper.stopped
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
@@ -205,6 +205,17 @@ class System:
         """Make the vectors that a kill left undone, then follow the folders; words can be searched meanwhile."""
         await self._embedding_keeper.once()
         await self.folder_watch().run()
+
+    async def _make_up_vectors(self) -> int:
+        """``KnowledgeBase.resume``, told to whoever hears of documents."""
+        done, last = 0, None
+        async with aclosing(self.knowledge.make_up(background=True)) as steps:
+            async for last in steps:
+                done = last.chunks_done
+                self._tell_of_documents(last)
+        if last is not None:
+            self._tell_of_documents(IngestReport(0, 0, 0, (), done, last.elapsed_s))
+        return done
 
     def folder_watch(self) -> FolderWatch:
         """Return what keeps followed folders up to date while it runs."""

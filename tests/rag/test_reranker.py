@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.reranker import PASSAGES, Reranker, SecondLook, blended, find_reranker
+from vpa_desktop.rag.reranker import FEWEST, PASSAGES, Reranker, SecondLook, blended, find_reranker
 from vpa_desktop.rag.reranker_process import has_time
 from vpa_desktop.rag.retrieval import Found
 
@@ -24,13 +24,14 @@ class Scripted(Reranker):
         self._score = score
         self.let = asyncio.Event()
         self.asked: list[int] = []
+        self.read_at_most = PASSAGES
         if is_let:
             self.let.set()
 
     async def scores(self, query: str, texts: Sequence[str], within_s: float) -> list[float]:
         self.asked.append(len(texts))
         await self.let.wait()
-        return [self._score(text) for text in texts]
+        return [self._score(text) for text in texts[: self.read_at_most]]
 
     async def aclose(self) -> None:
         self.let.set()
@@ -67,6 +68,17 @@ async def test_the_best_few_are_read_again() -> None:
     assert reranker.asked == [PASSAGES]
     assert order(found) == AGAIN
     await look.aclose()
+
+
+async def test_too_few_that_were_read_change_nothing() -> None:
+    reranker = Scripted(lambda text: -abs(int(text) - 4))
+    look = SecondLook(reranker)
+    reranker.read_at_most = FEWEST - 1
+    assert order(await look.reordered("question", FOUND, TEXTS)) == order(FOUND)
+    reranker.read_at_most = FEWEST
+    assert order(await look.reordered("question", FOUND, TEXTS)) != order(FOUND)
+    assert order(await SecondLook(reranker).reordered("question", FOUND[3:5], TEXTS[3:5])) == [4, 5]
+    assert reranker.asked[-1] == 2
 
 
 async def test_a_model_of_latin_letters_is_not_shown_others() -> None:

@@ -19,7 +19,8 @@ from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
-from vpa_desktop.errors import VPAError
+from vpa_desktop.embedding import EmbeddingOffer, EmbeddingQuote
+from vpa_desktop.errors import KnowledgeError, VPAError
 from vpa_desktop.evidence import AnswerFigures, AnswerTrend, Feedback
 from vpa_desktop.golden import GoldenQuestion, GoldenRank, GoldenRun
 from vpa_desktop.messages import (
@@ -70,6 +71,48 @@ class FakeKeptAnswers:
     async def forget(self) -> int:
         forgotten, self.number = self.number, 0
         return forgotten
+
+
+class FakeEmbedding:
+    """Two models: the one that came along, and one at OpenAI. ``chosen`` is what was agreed to."""
+
+    def __init__(self) -> None:
+        self.chosen: list[str] = []
+        self.asked: list[str] = []
+        self.fails: VPAError | None = None
+        self.current = "default"
+        self.on_chosen: Callable[[str, str], None] = lambda choice, host: None
+
+    async def offers(self) -> list[EmbeddingOffer]:
+        names = (
+            ("default", "all-MiniLM-L6-v2 (comes with the program)", "", ""),
+            ("openai_main/text-embedding-3-small", "text-embedding-3-small (openai_main)", "api.openai.com", ""),
+            ("azure/embed", "embed (azure)", "mine.openai.azure.com", "There is no key for azure that can be read."),
+        )
+        return [EmbeddingOffer(*each, is_current=each[0] == self.current) for each in names]
+
+    async def quote(self, choice: str) -> EmbeddingQuote:
+        self.asked.append(choice)
+        if choice.startswith("openai_main/"):
+            model, price = choice.partition("/")[2], Decimal("0.02")
+            tokens, kept = 256_800, 96
+            return EmbeddingQuote(
+                choice, model, "api.openai.com", "openai_main", 1_284, tokens, kept, price, Decimal("0.0051"), 1536
+            )
+        if choice == "nobody/model":
+            raise KnowledgeError("There is no provider nobody", "It was removed", "Choose another")
+        zero = Decimal(0)
+        return EmbeddingQuote(choice, choice, passages=1_284, price_per_million=zero, cost_usd=zero)
+
+    async def choose(self, choice: str, *, agreed: bool = False) -> EmbeddingQuote:
+        quote = await self.quote(choice)
+        if self.fails is not None:
+            raise self.fails
+        assert agreed or not quote.needs_consent
+        self.chosen.append(choice)
+        self.current = choice
+        self.on_chosen(choice, quote.host)
+        return quote
 
 
 class FakeArchive:
@@ -168,6 +211,8 @@ class FakeBackend:
         self.health = FakeHealth()
         self.viewer = FakeViewer()
         self.golden = FakeGolden()
+        self.embedding = FakeEmbedding()
+        self.embedding.on_chosen = self._embedding_chosen
         self.feedback: dict[str, Feedback] = {}
         self.pictures_stored: dict[str, tuple[ImageData, ...]] = {}
         self._numbers = count(1)
@@ -437,6 +482,10 @@ class FakeBackend:
     async def remove_documents(self, document_ids: Sequence[str]) -> None:
         for document_id in document_ids:
             del self.documents[document_id]
+
+    def _embedding_chosen(self, choice: str, host: str) -> None:
+        rag = replace(self._settings.rag, embedding_model=choice, embedding_host=host)
+        self._settings = replace(self._settings, rag=rag)
 
     async def search_documents(
         self, query: str, top_k: int | None = None, collections: Sequence[str] = ()

@@ -18,7 +18,7 @@ from typing import Final
 from vpa_desktop.assistant.outgoing import OutgoingGuard
 from vpa_desktop.catalog import LLMProviderConfig, split_address
 from vpa_desktop.config import Settings
-from vpa_desktop.embedding import EmbeddingRequest, Embeddings, ProviderChoice, Purpose
+from vpa_desktop.embedding import SUGGESTED, EmbeddingRequest, Embeddings, ProviderChoice, Purpose
 from vpa_desktop.errors import KeyMissing, KnowledgeError, PolicyRefused, ProviderError, StorageError, VPAError
 from vpa_desktop.gateway.budget import Reservation
 from vpa_desktop.gateway.manager import LLMProviderManager
@@ -86,6 +86,10 @@ class EmbeddingCalls:
             said = "There is no provider" if config is None else "You have switched off"
             raise KnowledgeError(
                 f"{said} {choice.provider_id}", f"The embedding model {choice} needs it", f"Bring it back. {ELSEWHERE}"
+            )
+        if config.kind not in SUGGESTED:
+            raise KnowledgeError(
+                f"{choice.provider_id} makes no vectors of texts", f"Its kind, {config.kind}, cannot", ELSEWHERE
             )
         provider = self._manager.get_provider(choice.provider_id)
         if provider is None:

@@ -86,7 +86,9 @@ class EmbeddingDesk:
         """Return what tells the provider's model in the settings apart, with its address; empty where it is none."""
         wanted = self._provider_choice(self._settings().rag.embedding_model)
         config = self._calls.configs().get(wanted.provider_id) if wanted is not None else None
-        return model_id_of(config, wanted) if wanted is not None and config is not None else ""
+        if wanted is None or config is None:
+            return ""
+        return f"{model_id_of(config, wanted)}:{self._seen.get(str(wanted), '')}"
 
     async def reopen(self, choice: str) -> Embedder:
         """``open`` for the model before: nothing is sent where the person has not agreed any more."""
@@ -114,7 +116,13 @@ class EmbeddingDesk:
             if (length := dimensions_in(stored, config, choice)) is not None:
                 return length
         facts = facts_of(choice.model)
-        return facts.dimensions if facts is not None else await self._try(choice)
+        if facts is not None:
+            return facts.dimensions
+        try:
+            self._calls.must_be_agreed(choice, host_for(config, choice.model))
+        except PolicyRefused as refusal:
+            raise as_knowledge_error(refusal) from refusal
+        return await self._try(choice)
 
     async def _try(self, choice: ProviderChoice) -> int:
         """Ask for one vector; return how long it is."""

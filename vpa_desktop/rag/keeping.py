@@ -16,11 +16,12 @@ from pathlib import Path
 
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag.embedder import Embedder, RemoteEmbedder, leaves_for
+from vpa_desktop.rag.file_reading import embedded_text
 from vpa_desktop.rag.finding import Finder, Task, Tasks
 from vpa_desktop.rag.ignore import RULES_FILE
 from vpa_desktop.rag.index import portions_of
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
-from vpa_desktop.rag.ingest import Ingest, Stores, embedded_text
+from vpa_desktop.rag.ingest import Ingest, Stores
 from vpa_desktop.rag.pace import Pace
 from vpa_desktop.rag.readings import is_text
 from vpa_desktop.rag.tally import Tally

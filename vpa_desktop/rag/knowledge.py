@@ -25,10 +25,11 @@ from vpa_desktop.messages import Citation
 from vpa_desktop.rag.context import fill, surroundings
 from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.faiss_file import FaissFile
+from vpa_desktop.rag.file_reading import document_id_of
 from vpa_desktop.rag.folders import Disk
 from vpa_desktop.rag.index import IndexHome, VectorIndex
 from vpa_desktop.rag.index_keeper import IndexKeeper
-from vpa_desktop.rag.ingest import Ingest, Stores, document_id_of
+from vpa_desktop.rag.ingest import Ingest, Stores
 from vpa_desktop.rag.keeping import Keeping, Steps, VectorStores, Workers
 from vpa_desktop.rag.left_out import Context, context_of, with_reasons
 from vpa_desktop.rag.model_change import Engine, ModelChange, Reopen

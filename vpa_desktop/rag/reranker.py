@@ -25,6 +25,9 @@ from vpa_desktop.rag.worker import Worker, WorkerDied
 log = logging.getLogger(__name__)
 BUDGET_S = 0.8
 PASSAGES = 8
+FEWEST = 4
+"""Fewer say too little: between three passages the two orders weigh the same however close the passages are."""
+
 _WEIGHT = 0.5
 _ANSWERING = 0.9
 """The share of the budget in which the model reads; the rest is the way there and back."""
@@ -81,7 +84,7 @@ class OnnxReranker:
 
 
 class SecondLook:
-    """Reranks within its time budget: as many of the best as it can. It is passed over where even one takes longer."""
+    """Reranks within its time budget: as many of the best as it can. It is passed over where that are too few."""
 
     def __init__(self, reranker: Reranker, budget_s: float = BUDGET_S) -> None:
         self._reranker = reranker
@@ -98,7 +101,8 @@ class SecondLook:
         self._late = asyncio.create_task(asked, name="rerank")
         self._late.add_done_callback(_note)
         done, _ = await asyncio.wait({self._late}, timeout=self._budget_s)
-        return blended(found, self._late.result()) if done and not self._late.exception() else list(found)
+        scores = self._late.result() if done and not self._late.exception() else []
+        return blended(found, scores) if len(scores) >= min(FEWEST, len(texts)) else list(found)
 
     async def aclose(self) -> None:
         """Ends the reranker, and what it is at."""

@@ -22,8 +22,9 @@ from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Bar, Found, Ranking
 from vpa_desktop.records import OtherPlace, SearchResult, SearchScope, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
-from vpa_desktop.storage.fulltext import query_grams
+from vpa_desktop.storage.fulltext import composed, query_grams
 from vpa_desktop.storage.passage_search import PassageSearch
+from vpa_desktop.storage.spelling import respelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,14 +83,16 @@ class Searcher:
     async def search(
         self, query: str, top_k: int, scope: SearchScope | None = None, *, stays_here: bool = False
     ) -> Hits:
-        """Returns up to ``top_k`` passages; ``left_out`` says of each whether it is off the topic.
+        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic.
 
         With ``stays_here`` a model elsewhere is not asked about the question.
         """
-        question = replace(await self._read(query.strip(), scope or SearchScope()), stays_here=stays_here)
+        question = replace(await self._read(composed(query.strip()), scope or SearchScope()), stays_here=stays_here)
         if not question.text or top_k < 1 or question.documents == frozenset():
             return Hits()
         engine = await self._engine()
+        if spelled := await self._words.spelled(retrieval.query_words(question.text)):
+            question = replace(question, text=respelled(question.text, spelled))
         words = retrieval.query_words(question.text)
         (frequencies, keyword), (near, notice), passages = await asyncio.gather(
             self._by_words(question, words), _nearest(engine, question), self._words.about_how_many()

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from vpa_desktop.rag.file_reading import Outcome, Read
 from vpa_desktop.rag.finding import Task
-from vpa_desktop.rag.ingest import Ingest, Outcome, Read
+from vpa_desktop.rag.ingest import Ingest
 from vpa_desktop.rag.tally import Tally
 from vpa_desktop.storage.known_files import KnownFile
 
@@ -40,7 +41,7 @@ class Together:
         self._reading = reading
         self._changing = changing
         self._clock = clock
-        self._waiting: list[tuple[Task, Read]] = []
+        self._waiting: list[tuple[Task, Read | Outcome]] = []
         self._ids: set[str] = set()
         self._passages = 0
         self._since = 0.0
@@ -60,8 +61,8 @@ class Together:
             # Of two that change one document the second must know what the first has done.
             await self.store(ingest)
             await self._read_anew(ingest, task)
-        elif isinstance(read, Read):
-            self._add(task, read)
+        elif isinstance(read, Read) or self._waiting:
+            self._add(task, read)  # also what need not be stored: files are told of in their order
         else:
             self._tally.count(task.path, read)
         if self._is_enough():
@@ -75,9 +76,11 @@ class Together:
         if not waiting:
             return
         async with self._changing:
-            made = await ingest.store([read for _, read in waiting])
-        for (task, read), is_made in zip(waiting, made, strict=True):
-            if is_made:
+            made = iter(await ingest.store([read for _, read in waiting if isinstance(read, Read)]))
+        for task, read in waiting:
+            if isinstance(read, Outcome):
+                self._tally.count(task.path, read)
+            elif next(made):
                 self._tally.count(task.path, read.outcome)
             else:
                 await self._read_anew(ingest, task)
@@ -101,12 +104,13 @@ class Together:
                 break
         self._tally.count(task.path, outcome)
 
-    def _add(self, task: Task, read: Read) -> None:
+    def _add(self, task: Task, read: Read | Outcome) -> None:
         if not self._waiting:
             self._since = self._clock()
         self._waiting.append((task, read))
-        self._ids.add(read.change.document_id)
-        self._passages += read.outcome.chunks
+        if isinstance(read, Read):
+            self._ids.add(read.change.document_id)
+            self._passages += read.outcome.chunks
 
     def _is_enough(self) -> bool:
         return (

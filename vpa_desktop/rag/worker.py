@@ -13,6 +13,7 @@ import os
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
@@ -60,6 +61,7 @@ class Worker:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._idle_timer: threading.Timer | None = None
+        self._used_at = 0.0
         self._closed = False
 
     @property
@@ -74,7 +76,7 @@ class Worker:
             try:
                 if not self._closed and self._process is None:
                     self._running()
-                    self._start_idle_timer()
+                    self._used()
             finally:
                 self._lock.release()
 
@@ -86,7 +88,6 @@ class Worker:
         with self._lock:
             if self._closed:
                 raise WorkerDied("it was closed")
-            self._cancel_idle_timer()
             process = self._running()
             try:
                 status, reply = self._exchange(process, payload, timeout_s)
@@ -96,7 +97,7 @@ class Worker:
             if status == _CRASHED:
                 self._end()
                 raise WorkerDied(reply.decode("utf-8", "replace"))
-            self._start_idle_timer()
+            self._used()
         if status == _REFUSED:
             raise _error_from(reply)
         return reply
@@ -163,8 +164,14 @@ class Worker:
                 except OSError:  # what was not flushed to a dead child
                     continue
 
-    def _start_idle_timer(self) -> None:
-        self._idle_timer = threading.Timer(self._idle_s, self._give_back)
+    def _used(self) -> None:
+        """Starts the time anew after which the child is given back. One timer looks: one a request costs a thread."""
+        self._used_at = time.monotonic()
+        if self._idle_timer is None:
+            self._look_in(self._idle_s)
+
+    def _look_in(self, seconds: float) -> None:
+        self._idle_timer = threading.Timer(seconds, self._give_back)
         self._idle_timer.daemon = True
         self._idle_timer.start()
 
@@ -174,14 +181,15 @@ class Worker:
             timer.cancel()
 
     def _give_back(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # a request came in between; it starts the clock again
-        try:
-            if threading.current_thread() is self._idle_timer:
-                self._idle_timer = None
+        with self._lock:  # a request that is under way is waited for: it starts the time anew
+            if threading.current_thread() is not self._idle_timer:
+                return
+            self._idle_timer = None
+            left = self._used_at + self._idle_s - time.monotonic()
+            if left > 0:
+                self._look_in(left)
+            else:
                 self._end()
-        finally:
-            self._lock.release()
 
 
 def serve(handle: Handler) -> None:

@@ -36,13 +36,11 @@ class FileStore:
         rows = await self._rows(sql, json.dumps(list(paths)), collection)
         return {row.path: row for row in rows}
 
-    async def twins(self, content_hash: str, collection: str) -> list[KnownFile]:
-        """Returns the documents of files with this content."""
-        return await self._rows(
-            f"SELECT {COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''",
-            content_hash,
-            collection,
-        )
+    def twins_now(self, content_hash: str, collection: str) -> list[KnownFile]:
+        """Returns the documents of files with this content. For worker threads."""
+        sql = f"SELECT {COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''"
+        values = [content_hash, collection]
+        return self._db.read_now(lambda db: [KnownFile(*row) for row in db.execute(sql, values)])
 
     async def after(self, last_id: str, limit: int, under: str | None = None) -> list[KnownFile]:
         """Returns documents of files in the order of their ids, from the one after ``last_id``.
@@ -52,11 +50,6 @@ class FileStore:
         where, values = ("path <> ''", []) if under is None else _under(under)
         sql = f"SELECT {COLUMNS} FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?"
         return await self._rows(sql, *values, last_id, limit)
-
-    async def is_free(self, document_id: str) -> bool:
-        """True where no document has this id."""
-        sql = "SELECT 1 FROM documents WHERE id = ?"
-        return await self._db.read(lambda db: db.execute(sql, [document_id]).fetchone() is None)
 
     async def touch(self, rows: Sequence[tuple[str, FileFacts]]) -> None:
         """Notes what the file system says now of files whose content is as it was."""

@@ -8,7 +8,7 @@ where that is no longer so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vpa_desktop.records import DocumentRecord
@@ -46,9 +46,13 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class FileRead(FileChange):
-    """A file's text, or why there is none, in place of what was there."""
+    """A file's text, or why there is none, in place of what was there.
+
+    ``other_id`` is for a new document whose id another one has kept that moved away from here.
+    """
 
     record: DocumentRecord
+    other_id: str
     facts: FileFacts
     chunks: Sequence[NewChunk]
 
@@ -59,13 +63,9 @@ class FileRead(FileChange):
 
     def make(self, db: sqlite_utils.Database) -> list[int]:
         """Stores the document and its passages."""
-        return put_document(db, self.record, self.facts, self.chunks)
-
-    def is_possible(self, db: sqlite_utils.Database) -> bool:
-        """True where all is still known as it was."""
-        if self.known is None and _by_id(db, self.record.id) is not None:
-            return False
-        return FileChange.is_possible(self, db)
+        is_taken = self.known is None and _by_id(db, self.record.id) is not None
+        record = replace(self.record, id=self.other_id) if is_taken else self.record
+        return put_document(db, record, self.facts, self.chunks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vpa_desktop.assistant.archive_desk import Imported
     from vpa_desktop.config import Settings
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
+    from vpa_desktop.embedding import EmbeddingOffer, EmbeddingQuote
     from vpa_desktop.evidence import Feedback
     from vpa_desktop.golden import GoldenQuestion, GoldenRun
     from vpa_desktop.messages import EnhancedLLMRequest, ImageData, TurnEvent
@@ -100,6 +101,16 @@ class Golden(Protocol):
     async def remove(self, question_ids: Sequence[str]) -> int: ...
 
 
+class EmbeddingBackend(Protocol):
+    """What finds passages by meaning, and the choice of another model. Raises VPAError."""
+
+    async def offers(self) -> list[EmbeddingOffer]: ...
+    async def quote(self, choice: str) -> EmbeddingQuote: ...
+    async def choose(self, choice: str, *, agreed: bool = False) -> EmbeddingQuote:
+        """Use this model from now on; ``agreed`` says that the person has read the quote."""
+        ...
+
+
 class Archive(Protocol):
     """Conversations as files. Raises UsageError, StorageError."""
 
@@ -129,6 +140,9 @@ class Backend(Protocol):
 
     @property
     def golden(self) -> Golden: ...
+
+    @property
+    def embedding(self) -> EmbeddingBackend: ...
 
     @property
     def settings(self) -> Settings: ...

@@ -220,6 +220,8 @@ class DocumentsPage(QWidget):
             if report.results
             else self.tr("Nothing in your documents fits these words. Try other ones, or add the file that has them.")
         )
+        if report.notice:
+            self._note.setText(f"{self._note.text()}. {report.notice}")
 
     # Opening
 
