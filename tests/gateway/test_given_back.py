@@ -193,7 +193,7 @@ async def test_a_pause_that_is_over_is_forgotten_before_one_that_is_not() -> Non
         pauses.note("a", f"m{number}", RateLimited("wait", retry_after_s=1))
         clock.advance(0.1)
     assert pauses.left_s("a", "m1495") > 0
-    assert len(pauses._pauses) <= 1_001
+    assert len(pauses.pauses) <= 1_001
 
 
 async def test_a_refusal_that_is_kept_with_its_key_keeps_no_question() -> None:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -328,6 +328,16 @@ async def test_a_replaced_key_is_asked_at_once_though_the_old_one_was_refused() 
         await it.ask()
         await it.ask()
         assert "0009" in it.calls
+
+
+async def test_a_provider_that_was_changed_asks_its_keys_anew_and_says_how_they_stand() -> None:
+    busy = {"0001": [BUSY, GOOD], "0002": [BUSY, GOOD]}
+    async with pooled([pool_key(1), pool_key(2)], busy, has_backup=False, retries=0) as pool, session() as build:
+        assert (await pool.ask()).error is not None
+        config = replace(pool.pool.config, temperature=0.3)
+        anew = KeyPool(config, pool.pool.keys, build, cooldowns=pool.it.manager.cooldowns, now=pool.clock.now)
+        pool.it.manager.register_provider("a", anew)
+        assert (await pool.ask()).text == WHOLE
 
 
 async def test_a_key_that_was_tested_is_asked_at_once() -> None:

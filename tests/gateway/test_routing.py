@@ -66,16 +66,16 @@ def test_a_slowdown_counts_at_once_and_is_forgiven_with_time() -> None:
     clock = FakeClock()
     book = HealthBook(clock=clock)
     for _ in range(20):
-        book["a"].worked(book.now, 300, 100, 201)
+        book["a"].worked(book.clock(), 300, 100, 201)
     assert book["a"].expected_ms == pytest.approx(300)
-    book["a"].worked(book.now, 5_100, 5_000, 201)
+    book["a"].worked(book.clock(), 5_100, 5_000, 201)
     slow = book["a"].expected_ms
     assert slow is not None
     assert slow > 5_000
-    book["a"].worked(book.now, 300, 100, 201)
+    book["a"].worked(book.clock(), 300, 100, 201)
     assert book["a"].expected_ms == pytest.approx(slow)
     clock.advance(120)
-    book["a"].worked(book.now, 300, 100, 201)
+    book["a"].worked(book.clock(), 300, 100, 201)
     faded = book["a"].expected_ms
     assert faded is not None
     assert faded < 500

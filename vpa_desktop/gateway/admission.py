@@ -1,11 +1,13 @@
-"""Who of a route may be asked now, and with which model: breakers and pauses, apart for each model. Asks nobody."""
+"""Who of a route may be asked, with which model, and who may be asked now: breakers and pauses. Asks nobody."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vpa_desktop.messages import Attempt
+from vpa_desktop.gateway.verdict import LONGEST_WAIT_S
+from vpa_desktop.messages import Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
 
 if TYPE_CHECKING:
@@ -42,9 +44,27 @@ class Admission(NamedTuple):
     is_forced: bool = False
 
 
+def stops_for(
+    manager: LLMProviderManager,
+    request: LLMRequest,
+    named: str | None = None,
+    route: Sequence[BaseLLMProvider] | None = None,
+    model_for: str | None = None,
+) -> tuple[Stop, ...]:
+    """Return the stops of a request; ``route`` None is the one that the provider the person ``named`` gives.
+
+    ``model_for`` is the provider that the request's model is meant for; every other answers with its own.
+    """
+    stops = manager.stops(request, named) if route is None else tuple(map(Stop, route))
+    if request.model is None:
+        return stops
+    owner = model_for or manager.model_owner(named, [stop.provider for stop in stops])
+    return tuple(Stop(stop.provider, request.model if stop.provider_id == owner else None) for stop in stops)
+
+
 def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
     """Sort out those that are left alone for now; the route has at least one."""
-    if manager.cooldowns.is_empty and manager.standings.are_well(route):
+    if not manager.cooldowns.pauses and manager.standings.are_well(route):
         return Admission(tuple(route), (), len(route) == 1)
     waits = [_wait(manager, stop) for stop in route]
     open_ones = [stop for stop, (seconds, _) in zip(route, waits, strict=True) if not seconds]
@@ -56,6 +76,16 @@ def admit(manager: LLMProviderManager, route: Sequence[Stop]) -> Admission:
         stop.passed_over(reason) for stop, (_, reason) in zip(route, waits, strict=True) if stop not in open_ones
     )
     return Admission(tuple(open_ones), skipped, is_forced or len(route) == 1)
+
+
+async def may_be_asked_again(manager: LLMProviderManager, stop: Stop, pause_s: float) -> bool:
+    """Wait before a stop is asked again, longer where others were told so meanwhile; False where that is too long."""
+    await asyncio.sleep(pause_s)
+    left_s = manager.cooldowns.asked_to_wait_s(stop.provider_id, stop.model)
+    if left_s > LONGEST_WAIT_S:
+        return False
+    await asyncio.sleep(left_s)
+    return True
 
 
 def _wait(manager: LLMProviderManager, stop: Stop) -> tuple[float, str]:

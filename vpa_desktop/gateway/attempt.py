@@ -36,6 +36,9 @@ Of invalid_request only what is proved to be the caller's: ``verdict.stops_the_r
 SILENT_ABOUT_HEALTH: Final[frozenset[ErrorClass]] = CALLERS_FAULT | {"not_found"}
 """Failures that say nothing about whether the provider works: they never open a breaker."""
 
+UNFINISHED: Final = ("pause", "continue")
+"""Reasons to stop in good order that are not an answer's end."""
+
 CONTINUE: Final = (
     "Your last answer was cut off. Go on exactly where it stopped, without repeating anything and without a preface."
 )
@@ -44,14 +47,14 @@ CONTINUE: Final = (
 class AttemptRun:
     """Collects one attempt as it goes. Times in milliseconds since it started; ``took_ms`` is there at its end.
 
-    ``model`` is the one that answers, as far as known.
+    ``model`` is the one that answers, as far as known; ``counted`` is the usage of a whole answer.
     """
 
     ttft_ms: float | None = None
     done: StreamDone | None = None
     took_ms: float = 0.0
     cost_usd: Decimal | None = None
-    _usage: Usage | None = None
+    counted: Usage | None = None
 
     def __init__(self, provider: BaseLLMProvider, request: LLMRequest, *, force: bool = False) -> None:
         self.provider = provider.for_attempt(force=force)
@@ -86,13 +89,13 @@ class AttemptRun:
             self.model = done.model
         counted = done.usage
         if counted is not None and counted.input_tokens is not None and counted.output_tokens is not None:
-            self._usage = counted
+            self.counted = counted
 
     def end(self) -> None:
         """It is over: from now on its time, and the usage of a whole answer, stand still."""
-        self.took_ms = self.ms
-        if self.done is not None and self._usage is None:
-            self._usage = self.usage()
+        self.took_ms = (time.perf_counter() - self.started) * 1000
+        if self.done is not None and self.counted is None:
+            self.counted = self.usage()
 
     def receipt(self, outcome: AttemptOutcome, reason: str = "") -> Attempt:
         """The attempt as a line of the route receipt."""
@@ -106,8 +109,8 @@ class AttemptRun:
         Of an answer that broke off (``is_whole`` False) a count may stand for its beginning only (Anthropic's first
         event says one token): the estimate counts where it is more.
         """
-        if self._usage is not None and counted is None:
-            return self._usage
+        if self.counted is not None and counted is None:
+            return self.counted
         counted = counted or (self.done and self.done.usage) or Usage()
         tokens_in, tokens_out = counted.input_tokens, counted.output_tokens
         if tokens_in is None:
@@ -129,7 +132,7 @@ class AttemptRun:
         A refusal before any text costs nothing, unless the provider counted something; a stop costs the question.
         """
         if outcome == "ok":
-            return self.usage()
+            return self.counted or self.usage()
         counted = (error.usage if error else None) or (self.done.usage if self.done else None)
         if outcome != "cancelled" and not (self.text or self.reasoning) and not _is_something(counted):
             return None
@@ -141,21 +144,21 @@ class AttemptRun:
         """The attempt as booked: ``usage`` is what was ``billed``, and ``cost`` what that costs."""
         usage, self.cost_usd = usage or Usage(), cost
         provider, request, model = self.provider, self.request, self.model
-        return UsageRow(
-            at=datetime.now(UTC),
-            provider=provider.provider_id,
-            model=model,
-            outcome=outcome,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            cost_usd=cost,
-            ttft_ms=self.ttft_ms,
-            latency_ms=self.took_ms,
-            error_class=error.error_class if error else "",
-            conversation_id=request.conversation_id,
-            message_id=request.metadata.get("message_id"),
-            estimated=usage.estimated,
+        return UsageRow(  # so many fields by name would be gathered in a dictionary first, for every request
+            datetime.now(UTC),
+            provider.provider_id,
+            model,
+            outcome,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            cost,
+            self.ttft_ms,
+            self.took_ms,
+            error.error_class if error else "",
+            request.conversation_id,
+            request.metadata.get("message_id"),
+            usage.estimated,
             user_id=request.user_id,
             key_label=provider.key_label,
             cache_write_tokens=usage.cache_write_tokens,
@@ -166,28 +169,27 @@ class AttemptRun:
         self, attempts: tuple[Attempt, ...], cost: Decimal | None, before: str, warnings: tuple[str, ...] = ()
     ) -> LLMResponse:
         """The whole answer; ``before`` is what earlier providers had given of it."""
+        done = self.done
         return LLMResponse(
             content=before + "".join(self.text),
             provider=self.provider.provider_id,
             model=self.model,
-            finish_reason=self.done.finish_reason if self.done else None,
-            usage=self.usage(),
+            finish_reason=done.finish_reason if done else None,
+            usage=self.counted or self.usage(),
             reasoning="".join(self.reasoning) if self.reasoning else "",
-            tool_calls=self.done.tool_calls if self.done else (),
+            tool_calls=done.tool_calls if done else (),
             cost_usd=cost,
             ttft_ms=self.ttft_ms,
             latency_ms=self.took_ms,
             attempts=attempts,
-            request_id=self.done.request_id if self.done else None,
-            carry=self.done.carry if self.done and not before else None,
-            warnings=(*self._unfinished(), *warnings),
+            request_id=done.request_id if done else None,
+            carry=done.carry if done and not before else None,
+            warnings=(self._unfinished(), *warnings) if done and done.finish_reason in UNFINISHED else warnings,
         )
 
-    def _unfinished(self) -> tuple[str, ...]:
-        """A sentence where the provider stopped in good order before the answer's end."""
-        if self.done is None or self.done.finish_reason not in ("pause", "continue"):
-            return ()
-        return (f"The answer may not be whole. {self.provider.provider_id} stopped before its end. Ask it to go on.",)
+    def _unfinished(self) -> str:
+        """The sentence for a provider that stopped in good order before the answer's end."""
+        return f"The answer may not be whole. {self.provider.provider_id} stopped before its end. Ask it to go on."
 
 
 def _is_something(counted: Usage | None) -> bool:

@@ -57,7 +57,8 @@ class Line:
 
     def enter_now(self, priority: Priority) -> bool:
         """Take a place if one is free and nobody of the same kind waits for it."""
-        if self._waiting[priority] or not self._has_room(priority):
+        is_full = self.in_flight + 1 > self.limit
+        if is_full or self._waiting[priority] or (priority == "background" and not self._has_room(priority)):
             return False
         self.in_flight += 1
         if priority == "background":
@@ -86,12 +87,16 @@ class Line:
         return True
 
     def leave(self, priority: Priority, error_class: ErrorClass | None = None, *, answered: bool = False) -> None:
-        """Give the place back, and say how it went."""
-        if error_class in CONGESTED:
+        """Give the place back, and say how it went where something was sent."""
+        if error_class is not None and error_class in CONGESTED:
             self._cut()
         elif answered and self.limit < self._ceiling and self.in_flight + 1 > self.limit * DECREASE:
             self.limit = min(float(self._ceiling), self.limit + 1 / self.limit)
-        self._give_back(priority)
+        self.in_flight -= 1
+        if priority == "background":
+            self._background -= 1
+        if self._waiting["chat"] or self._waiting["background"]:
+            self._wake()
 
     def _cut(self) -> None:
         now = self._clock()
@@ -101,16 +106,9 @@ class Line:
 
     def _has_room(self, priority: Priority) -> bool:
         places = int(self.limit)
-        if priority == "background" and self._background >= max(1, places - max(1, places // KEPT_FOR_CHATS)):
+        if self.in_flight >= places:
             return False
-        return self.in_flight < places
-
-    def _give_back(self, priority: Priority) -> None:
-        self.in_flight -= 1
-        if priority == "background":
-            self._background -= 1
-        if self._waiting["chat"] or self._waiting["background"]:
-            self._wake()
+        return priority == "chat" or self._background < max(1, places - max(1, places // KEPT_FOR_CHATS))
 
     def _wake(self) -> None:
         while (priority := self._next()) is not None:
@@ -135,7 +133,7 @@ class Line:
         """Leave the line; a place that was given in the same moment is kept, or goes to the next one."""
         if place.done() and not place.cancelled():
             if not keep:
-                self._give_back(priority)
+                self.leave(priority)
             return keep
         line = self._waiting[priority].get(flow)
         if line is not None and place in line:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from vpa_desktop.errors import BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
-from vpa_desktop.gateway.admission import Stop, admit
+from vpa_desktop.errors import BadReply, BudgetExceeded, PolicyRefused, ProviderError, StreamInterrupted, VPAError
+from vpa_desktop.gateway.admission import Admission, Stop, admit, may_be_asked_again, stops_for
 from vpa_desktop.gateway.comparison import compared
 from vpa_desktop.gateway.hedge import late_after_s, race
 from vpa_desktop.gateway.lane import SLOWER, Lane, LaneEvent
@@ -53,11 +53,11 @@ class _Tries:
 
     __slots__ = ("force", "is_anew", "is_last", "made", "stop")
 
-    def __init__(self, stop: Stop, *, force: bool, is_last: bool) -> None:
+    def __init__(self, stop: Stop, *, force: bool, is_last: bool, made: int = 0) -> None:
         self.stop = stop
         self.force = force
         self.is_last = is_last
-        self.made = 0
+        self.made = made
         self.is_anew = False
 
     @property
@@ -68,8 +68,8 @@ class _Tries:
 class Failover:
     """The walk of one request along its route. ``run`` once.
 
-    ``route`` None is the one that the provider the person ``named`` gives. ``model_for`` is the provider that the
-    request's model is meant for; every other answers with its own.
+    ``named``, ``route`` and ``model_for`` are those of ``stops_for``; ``stops`` is what it gave where that is known.
+    ``begun`` is the first stop's first try, already over: the walk goes on behind it.
     """
 
     _kept = ""
@@ -92,6 +92,9 @@ class Failover:
         named: str | None = None,
         route: Sequence[BaseLLMProvider] | None = None,
         model_for: str | None = None,
+        *,
+        stops: tuple[Stop, ...] = (),
+        begun: Lane | None = None,
     ) -> None:
         self._manager = manager
         self._request = request
@@ -99,7 +102,8 @@ class Failover:
         self._named = named
         self._given_route = route
         self._model_for = model_for
-        self._route: tuple[Stop, ...] = ()
+        self._route = stops
+        self._begun = begun
         self._has_rules = has_rules = request.local_only or bool(manager.policy.policies)
         self._match = Match(manager, request, has_rules=has_rules)
         self._attempts: list[Attempt] = []
@@ -109,8 +113,7 @@ class Failover:
         try:
             if self._manager.routing.strategy == "cheapest" and self._given_route is None:
                 await self._manager.learn_prices(self._request)
-            self._set_out()
-            admission = admit(self._manager, self._route)
+            admission = self._set_out()
             self._attempts += admission.skipped
             stops, force = list(admission.stops), admission.is_forced
             while stops:
@@ -121,7 +124,8 @@ class Failover:
                     async for given in self._give(stop.provider, ready):
                         yield given
                     return
-                tries = _Tries(stop, force=force, is_last=not stops)
+                tries = _Tries(stop, force=force, is_last=not stops, made=0 if self._begun is None else 1)
+                self._begun = None
                 while (lane := await self._next_lane(tries)) is not None:
                     if stops and self._may_hedge(force=force):
                         async with aclosing(self._hedged(lane, stops)) as events:
@@ -162,19 +166,19 @@ class Failover:
             if self._bookings:
                 await self._booked()
 
-    def _set_out(self) -> None:
-        """Find the stops of the route; raises VPAError where there is none."""
+    def _set_out(self) -> Admission:
+        """Find the stops of the route, and who of them may be asked now; raises VPAError where there is none."""
         manager, request = self._manager, self._request
-        given = self._given_route
-        stops = manager.stops(request, self._named) if given is None else tuple(map(Stop, given))
-        if request.model is not None:
-            owner = self._model_for or manager.model_owner(self._named, [stop.provider for stop in stops])
-            stops = tuple(Stop(s.provider, request.model if s.provider_id == owner else None) for s in stops)
-        self._route = stops
-        if not stops:
+        if not self._route:
+            self._route = stops_for(manager, request, self._named, self._given_route, self._model_for)
+        if not self._route:
             raise none_permitted(manager, request) or nobody_to_ask(local_only=request.local_only)
         if self._has_rules:
             self._attempts += left_out(manager, self._route, request)
+        if self._begun is None:
+            return admit(manager, self._route)
+        self._ended(self._begun)  # all could be asked when it was
+        return Admission(self._route, (), len(self._route) == 1)
 
     async def _done(self, response: LLMResponse) -> RouteDone:
         """The last event; where another than the first choice answered it says what that one would have cost."""
@@ -197,6 +201,9 @@ class Failover:
         stop = tries.stop
         if not tries.made:
             tries.made = 1
+            if not tries.force and self._is_passed_over(stop, self._match.rests(stop)):
+                self._turned_away += (stop,)
+                return None
             if not self._kept and self._match.goes_as_it_is(stop):
                 return self._lane_with(self._request, tries)
             later = self._route[self._route.index(stop) + 1 :] if stop in self._route else []
@@ -210,7 +217,9 @@ class Failover:
                 return await self._lane(tries)
             self._stop_if_final()
             return None
-        await asyncio.sleep(pause_s(self._error, tries.made))
+        if not await may_be_asked_again(self._manager, stop, pause_s(self._error, tries.made)):
+            self._stop_if_final()
+            return None
         tries.made += 1
         return await self._lane(tries)
 
@@ -369,3 +378,14 @@ class Failover:
             partial=self._kept,
             midstream=True,
         )
+
+
+async def whole_answer(events: AsyncGenerator[GatewayEvent, None]) -> LLMResponse:
+    """Read a route to its end, where it closes itself: whatever ends it sooner comes out of it."""
+    answer: LLMResponse | None = None
+    async for event in events:
+        if isinstance(event, RouteDone):
+            answer = event.response
+    if answer is None:
+        raise BadReply("The route ended without an answer")
+    return answer

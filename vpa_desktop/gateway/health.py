@@ -99,23 +99,16 @@ class ProviderHealth:
         return self.first_token.value + ANSWER_TOKENS * (self.token.value or 0.0)
 
 
-class HealthBook:
+class HealthBook(dict[str, ProviderHealth]):
     """One record per provider id, made on first sight. ``clock`` returns monotonic seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._records: dict[str, ProviderHealth] = {}
+        super().__init__()
+        self.clock = clock
 
-    def __getitem__(self, provider_id: str) -> ProviderHealth:
-        record = self._records.get(provider_id)
-        if record is None:
-            record = self._records[provider_id] = ProviderHealth()
+    def __missing__(self, provider_id: str) -> ProviderHealth:
+        record = self[provider_id] = ProviderHealth()
         return record
-
-    @property
-    def now(self) -> float:
-        """The time by this book's clock."""
-        return self._clock()
 
     def usual_answer(self, provider_id: str) -> int:
         """Return how many tokens an answer of this provider has as a rule: some think at length before they speak.
@@ -124,18 +117,18 @@ class HealthBook:
         """
         seen = self[provider_id].answer_tokens
         if not seen:
-            seen = deque(tokens for record in self._records.values() for tokens in record.answer_tokens)
+            seen = deque(tokens for record in self.values() for tokens in record.answer_tokens)
         return int(median(seen)) if seen else ANSWER_TOKENS
 
     def was_slow(self, provider_id: str, waited_ms: float) -> None:
         """Its first word had not come after so long, and it was not waited for."""
-        self[provider_id].first_token.add(waited_ms, self._clock())
+        self[provider_id].first_token.add(waited_ms, self.clock())
 
     def resume(
         self, provider_id: str, first_token_ms: float | None, token_ms: float | None, answer_tokens: Iterable[int] = ()
     ) -> None:
         """Begin with the speed an earlier run had seen; what is measured from now on takes its place soon."""
-        record, now = self[provider_id], self._clock()
+        record, now = self[provider_id], self.clock()
         if not record.answer_tokens:
             record.answer_tokens.extend(answer_tokens)
         if first_token_ms is not None:

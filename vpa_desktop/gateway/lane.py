@@ -1,13 +1,13 @@
 """One request at one stop of a route: wait for a place, set money aside, ask, count, book. Chooses nobody.
 
-What its end means for the route is ``failover``'s; it is told through ``ended`` before the last event is read.
+What its end means for the route is ``failover``'s; ``ended`` tells it there before the last event is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeGuard
@@ -18,6 +18,7 @@ from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import SILENT_ABOUT_HEALTH, AttemptRun, cost_usd
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import NOTHING, Reservation, to_its_end
+from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.reserving import is_due, set_aside
 from vpa_desktop.gateway.verdict import gave_up, in_receipt
 from vpa_desktop.messages import (
@@ -29,6 +30,7 @@ from vpa_desktop.messages import (
     StreamDone,
     StreamEvent,
     TextDelta,
+    Usage,
 )
 from vpa_desktop.records import UsageRow
 
@@ -59,6 +61,7 @@ class Lane:
     notes: tuple[str, ...] = ()
     booking: asyncio.Future[tuple[str, ...]] | None = None
     _breaker: CircuitBreaker | None = None
+    _guard: PaceGuard | None = None
     _probe: float | None = None
     _reservation: Reservation | None = None
     _stream: AsyncGenerator[StreamEvent, None] | None = None
@@ -68,7 +71,7 @@ class Lane:
         manager: LLMProviderManager,
         stop: Stop,
         request: LLMRequest,
-        ended: Callable[[Lane], None],
+        ended: Callable[[Lane], None] | None = None,
         *,
         force: bool = False,
         is_last: bool = True,
@@ -79,7 +82,7 @@ class Lane:
         self.anew = anew
         self._manager = manager
         self._line = manager.standings.line(stop.provider)
-        self._guard = manager.pace_guard(stop.provider)
+        self._watches_pace = manager.routing.slow_stream_s > 0 and not stop.provider.is_local
         self._health = manager.health[stop.provider_id]
         self._ended = ended
         self._force = force
@@ -98,8 +101,7 @@ class Lane:
     async def __aenter__(self) -> AsyncGenerator[StreamEvent, None] | None:
         """Take a place and set money aside; return the provider's stream, None where it is not asked."""
         request = self.run.request
-        if not self._line.enter_now(request.priority) and not await self._place(request):
-            self._pass_over("it is busy, and there was no place in time")
+        if not self._line.enter_now(request.priority) and not await self._stood_in_line(request):
             return None
         try:
             is_limited = is_due(self._manager.budget, self.stop.provider, request)
@@ -119,12 +121,13 @@ class Lane:
         if isinstance(event, StreamDone):
             self.run.finish(event)
             return False
-        now = time.perf_counter()
-        self.run.take(event, now)
+        run, now = self.run, time.perf_counter()
+        is_first = run.ttft_ms is None
+        run.take(event, now)
         if self._probe is not None and self._breaker is not None:
             self._probe = self._breaker.speaks(self._probe)
-        if self._guard is not None:
-            self._guard.take(len(event.text), now)
+        if self._watches_pace and not is_first:
+            self._watch_pace(len(event.text), now)
         return True
 
     async def __aexit__(
@@ -141,11 +144,14 @@ class Lane:
             try:
                 await self._settled(outcome, self._reservation)
             finally:
-                error_class = self.error.error_class if isinstance(self.error, ProviderError) else None
+                error = self.error
+                error_class = error.error_class if isinstance(error, ProviderError) else None
                 self._line.leave(self.run.request.priority, error_class, answered=outcome == "ok")
         if outcome == "cancelled":
             return False
-        self._conclude(outcome)
+        self.receipt = self.run.receipt(outcome, "" if error is None else in_receipt(error))
+        if self._ended is not None:
+            self._ended(self)
         return True
 
     async def events(self) -> AsyncGenerator[LaneEvent, None]:
@@ -158,22 +164,40 @@ class Lane:
                 if self.take(event):
                     yield event
 
+    def _watch_pace(self, characters: int, now: float) -> None:
+        """Let the guard note a piece; its time began with the first one."""
+        run, guard = self.run, self._guard
+        if guard is None:
+            first_at = run.started + (run.ttft_ms or 0.0) / 1000
+            guard = self._guard = PaceGuard(run.provider, self._manager.routing.slow_stream_s, since=first_at)
+        guard.take(characters, now)
+
     def _outcome(self, exc: BaseException | None) -> AttemptOutcome:
         """How it ended, by what ended it: the provider's own failure, somebody who left, or the end of the stream."""
         if isinstance(exc, ProviderError | PolicyRefused):
             self.error = exc
         elif exc is not None:
             return "cancelled"
-        elif self.run.done is None or self.run.done.finish_reason == "error":
-            self.error = gave_up(self.run)
-        else:
+        elif (done := self.run.done) is not None and done.finish_reason != "error":
             return "ok"
+        else:
+            self.error = gave_up(self.run)
         return "interrupted" if self.run.text else "failed"
 
-    async def _place(self, request: LLMRequest) -> bool:
+    async def _stood_in_line(self, request: LLMRequest) -> bool:
+        """True with a place; False, and the reason, where none came in time, or where it asked for patience since."""
         flow = request.conversation_id or request.user_id
         patience_s = None if self._is_last or request.priority == "background" else PATIENCE_S
-        return await self._line.enter(request.priority, flow, patience_s)
+        if not await self._line.enter(request.priority, flow, patience_s):
+            self._pass_over("it is busy, and there was no place in time")
+            return False
+        rests = self._manager.cooldowns.reason(self.stop.provider_id, self.stop.model)
+        if not rests or self._force:
+            return True
+        self._line.leave(request.priority)
+        self.was_turned_away = True
+        self._pass_over(rests)
+        return False
 
     async def _set_aside(self) -> Reservation | None:
         """Set money aside; None, and the reason, where a limit could be passed."""
@@ -206,27 +230,33 @@ class Lane:
         self._probe = breaker.probe if breaker.probe != other_probe else None
         return True
 
-    def _settled(self, outcome: AttemptOutcome, reservation: Reservation) -> Awaitable[None]:
-        """Tell how it went, and return what books it: whatever happened, and whoever leaves meanwhile."""
-        self.run.end()
-        self._tell(outcome)
-        booked = self._booked(outcome, reservation)
-        # A price that has to be looked up is waited for, and a caller that is cancelled then still owes the answer.
-        return booked if prices.is_at_hand(self.stop.provider.config) else to_its_end(booked)
-
-    async def _booked(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
-        """Book it; one that failed and cost nothing beside the next one's attempt: nobody waits for the disk."""
+    async def _settled(self, outcome: AttemptOutcome, reservation: Reservation) -> None:
+        """Tell how it went, and book it: whatever happened, and whoever leaves meanwhile."""
         run, error = self.run, self.error if isinstance(self.error, ProviderError) else None
+        run.end()
+        self._tell(outcome)
         usage = run.billed(outcome, error)
-        self.cost = Decimal() if usage is None else await cost_usd(run.provider.config, run.model, usage)
-        row = run.row(outcome, usage, self.cost, error)
+        config = run.provider.config
+        if usage is not None and not prices.is_at_hand(config):
+            # It is waited for, and a caller that is cancelled meanwhile still owes the answer.
+            await to_its_end(self._priced_and_booked(outcome, reservation, usage, error))
+            return
+        self.cost = cost = Decimal() if usage is None else prices.cost_usd(config, run.model, usage)
+        row = run.row(outcome, usage, cost, error)
         self.was_sent = True
-        if outcome == "failed" and not self.cost and not reservation.id:
-            self.booking = asyncio.ensure_future(self._book(reservation, row))
+        if outcome == "failed" and not cost and not reservation.id:  # nobody waits for the disk
+            self.booking = asyncio.ensure_future(self._booked(reservation, row))
         else:
-            self.notes = await self._book(reservation, row)
+            self.notes = await self._booked(reservation, row)
 
-    async def _book(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
+    async def _priced_and_booked(
+        self, outcome: AttemptOutcome, reservation: Reservation, usage: Usage, error: ProviderError | None
+    ) -> None:
+        self.cost = await cost_usd(self.run.provider.config, self.run.model, usage)
+        self.was_sent = True
+        self.notes = await self._booked(reservation, self.run.row(outcome, usage, self.cost, error))
+
+    async def _booked(self, reservation: Reservation, row: UsageRow) -> tuple[str, ...]:
         """Book an attempt; return what the answer is to say about it.
 
         A disk that refuses is a warning: what was answered, and paid for, is not lost by it.
@@ -238,13 +268,16 @@ class Lane:
 
     def _tell(self, outcome: AttemptOutcome) -> None:
         """Tell breaker, pauses and health how it went; first of all, since nothing is waited for here."""
-        manager, stop, run, breaker, error = self._manager, self.stop, self.run, self._breaker, self.error
+        manager, stop, breaker, error = self._manager, self.stop, self._breaker, self.error
         assert breaker is not None
         self._health.ended()
         if outcome == "ok":
+            run = self.run
             breaker.success()
-            manager.cooldowns.worked(stop.provider_id, stop.model)
-            self._health.worked(manager.health.now, run.took_ms, run.ttft_ms, run.usage().output_tokens)
+            if manager.cooldowns.pauses:
+                manager.cooldowns.worked(stop.provider_id, stop.model)
+            tokens = run.counted.output_tokens if run.counted is not None else None
+            self._health.worked(manager.health.clock(), run.took_ms, run.ttft_ms, tokens)
         elif not isinstance(error, ProviderError):  # stopped by the reader, or by a rule
             self._give_back_probe(breaker)
         elif manager.cooldowns.note(stop.provider_id, stop.model, error):
@@ -261,17 +294,15 @@ class Lane:
         if self._probe is not None and self._probe == breaker.probe:
             breaker.release()
 
-    def _conclude(self, outcome: AttemptOutcome) -> None:
-        """Tell the route that it is over."""
-        self.receipt = self.run.receipt(outcome, in_receipt(self.error))
-        self._ended(self)
-
     def was_slower(self) -> None:
         """It was cut off because another one spoke first: that is on the receipt, and in what is expected of it."""
         self._manager.health.was_slow(self.stop.provider_id, self.run.ms)
-        self.receipt = self.run.receipt("cancelled", SLOWER)
-        self._ended(self)
+        self._end(self.run.receipt("cancelled", SLOWER))
 
     def _pass_over(self, reason: str) -> None:
-        self.receipt = self.run.receipt("skipped", reason)
-        self._ended(self)
+        self._end(self.run.receipt("skipped", reason))
+
+    def _end(self, receipt: Attempt) -> None:
+        self.receipt = receipt
+        if self._ended is not None:
+            self._ended(self)

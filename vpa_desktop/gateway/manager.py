@@ -15,17 +15,17 @@ from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings, Strategy
-from vpa_desktop.errors import BadReply, ConfigError, PolicyRefused, VPAError
+from vpa_desktop.errors import ConfigError, PolicyRefused, VPAError
+from vpa_desktop.gateway import straight
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.breaker import CircuitBreaker
 from vpa_desktop.gateway.budget import Budget, Ledger, MemoryLedger
 from vpa_desktop.gateway.concurrency import Line
 from vpa_desktop.gateway.cooldown import Cooldowns
-from vpa_desktop.gateway.failover import Failover, ReadyAnswer
+from vpa_desktop.gateway.failover import Failover, ReadyAnswer, whole_answer
 from vpa_desktop.gateway.health import HealthBook
 from vpa_desktop.gateway.hedge import HedgeBudget
 from vpa_desktop.gateway.limits import usable_amount
-from vpa_desktop.gateway.pace import PaceGuard
 from vpa_desktop.gateway.permission import identified, permitted, policy_limits
 from vpa_desktop.gateway.plain_answer import plain_answer
 from vpa_desktop.gateway.pricelist import PriceList
@@ -38,7 +38,6 @@ from vpa_desktop.messages import (
     GatewayEvent,
     LLMRequest,
     LLMResponse,
-    RouteDone,
 )
 from vpa_desktop.model_facts import facts_for
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -72,7 +71,7 @@ class LLMProviderManager:
         self.standings = Standings(lambda: self.routing, clock=clock)
         self.cooldowns = Cooldowns(clock=clock)
         self.policy = PolicyBook()
-        self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id)
+        self.budget.more_limits = lambda user_id: policy_limits(self.policy, user_id) if self.policy.policies else ()
         self.on_refusal: Callable[[PolicyRefused, LLMRequest], Awaitable[None]] | None = None
         self._prices = PriceList()
         self._clock = clock
@@ -97,6 +96,7 @@ class LLMProviderManager:
             old.retire()
         self._providers[provider_id] = provider
         self.cooldowns.forget(provider_id)
+        self.cooldowns.forget_keys(provider_id)
         self.standings.replaced(provider)
         self._chained = self._steady = None
 
@@ -199,11 +199,6 @@ class LLMProviderManager:
         """Return the places at one provider."""
         return self.standings.line(provider)
 
-    def pace_guard(self, provider: BaseLLMProvider) -> PaceGuard | None:
-        """Return the guard against an answer that drips; None where it is off, and on this machine."""
-        window_s = self.routing.slow_stream_s
-        return PaceGuard(provider, window_s) if window_s and not provider.is_local else None
-
     # Answers
 
     def route(self, request: LLMRequest, provider_id: str | None = None) -> list[BaseLLMProvider]:
@@ -215,12 +210,15 @@ class LLMProviderManager:
 
     def stops(self, request: LLMRequest, provider_id: str | None = None) -> tuple[Stop, ...]:
         """Return the route of a request that names no model."""
-        routing = self.routing
-        if provider_id is not None or request.local_only or self.policy.policies or routing.strategy not in STEADY:
+        routing, steady = self.routing, self._steady
+        if provider_id is not None or request.local_only or self.policy.policies:
             return tuple(map(Stop, self._planned(request, provider_id)))
-        if self._steady is None or self._steady[0] is not routing:
-            self._steady = (routing, tuple(map(Stop, self._planned(request, None))))
-        return self._steady[1]
+        if steady is not None and steady[0] is routing:
+            return steady[1]
+        stops = tuple(map(Stop, self._planned(request, None)))
+        if routing.strategy in STEADY:
+            self._steady = (routing, stops)
+        return stops
 
     def _planned(self, request: LLMRequest, provider_id: str | None) -> list[BaseLLMProvider]:
         wanted = provider_id or self._default_id()
@@ -329,6 +327,8 @@ class LLMProviderManager:
         """
         if self.policy.policies:
             request = identified(self.policy, request)
+        elif not ready_answers:
+            return straight.events(self, request, provider, route, model_for)
         return Failover(self, request, ready_answers or {}, provider, route, model_for).run()
 
     def answered(self, conversation_id: str, provider_id: str) -> None:
@@ -337,14 +337,9 @@ class LLMProviderManager:
 
     async def generate(self, request: LLMRequest, *, provider: str | None = None) -> LLMResponse:
         """Return the whole answer; raises what ``stream`` raises."""
-        answer: LLMResponse | None = None
-        # Read to its end, where it closes itself: whatever ends it sooner comes out of it.
-        async for event in self.stream(request, provider=provider):
-            if isinstance(event, RouteDone):
-                answer = event.response
-        if answer is None:
-            raise BadReply("The route ended without an answer")
-        return answer
+        if self.policy.policies:
+            return await whole_answer(self.stream(request, provider=provider))
+        return await straight.answer(self, request, provider)
 
     async def generate_enhanced_response(self, request: EnhancedLLMRequest) -> EnhancedLLMResponse:
         """Answer one question without documents and without storing it; a warning says so where they were asked for."""

@@ -10,7 +10,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import ProviderError, VPAError
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import fitted, is_far_below, least_tokens, unfit, window_of
+from vpa_desktop.gateway.fitting import fitted, is_far_below, least_tokens, unfit, window_of, without_unseen
 from vpa_desktop.gateway.permission import bounded, must_be_permitted, refusal_at
 from vpa_desktop.messages import LLMRequest
 
@@ -23,6 +23,14 @@ class Objection(NamedTuple):
 
     reason: str
     error: VPAError | None = None
+
+
+def goes_as_it_is(manager: LLMProviderManager, request: LLMRequest, stop: Stop) -> bool:
+    """True in the usual case: nothing to change for this stop, and so short a text that nothing has to be counted."""
+    provider = stop.provider
+    if request.model != stop.named_model or (request.max_tokens or provider.config.max_tokens) is not None:
+        return False
+    return is_far_below(request, window_of(provider, manager.model_info(provider.config, stop.model)))
 
 
 class Match:
@@ -39,18 +47,20 @@ class Match:
         return self._manager.model_info(stop.provider.config, stop.model)
 
     def goes_as_it_is(self, stop: Stop) -> bool:
-        """True in the usual case: no rules, nothing to change, and so short a text that nothing has to be counted."""
-        request = self._request
+        """True where no rule and no refusal so far is against it, and it ``goes_as_it_is`` by itself."""
         if self._has_rules or self._too_small_tokens is not None:
             return False
-        if request.model != stop.named_model or (request.max_tokens or stop.provider.config.max_tokens) is not None:
-            return False
-        return is_far_below(request, window_of(stop.provider, self.info(stop)))
+        return goes_as_it_is(self._manager, self._request, stop)
 
     def forbidden(self, stop: Stop) -> Objection | None:
         """Return what a rule has against a stop, whoever made the route."""
         refusal = refusal_at(self._manager.policy, stop, self._request)
         return None if refusal is None else Objection(refusal.why, refusal)
+
+    def rests(self, stop: Stop) -> Objection | None:
+        """Return why a stop is to be left alone now, though it was not when the route was set out."""
+        reason = self._manager.cooldowns.reason(stop.provider_id, stop.model)
+        return Objection(reason) if reason else None
 
     async def objection(self, stop: Stop, later: Sequence[Stop]) -> Objection | None:
         """Return why this stop is not asked: it cannot do it, or one of the ``later`` ones can do it better."""
@@ -62,8 +72,8 @@ class Match:
         return await self._leaves_it_to_a_larger(stop, later) if later else None
 
     def lacks(self, stop: Stop) -> bool:
-        """True where a stop cannot be asked beside another: a rule, its abilities or the length are against it."""
-        if self._too_small_tokens is not None or self.forbidden(stop) is not None:
+        """True where a stop cannot be asked beside another: a rule, a pause, its abilities or the length."""
+        if self._too_small_tokens is not None or self.forbidden(stop) is not None or self.rests(stop) is not None:
             return True
         return unfit(self._request, stop.provider, self.info(stop)) is not None
 
@@ -84,7 +94,8 @@ class Match:
             request = replace(request, model=stop.named_model)
         if kept:
             request = continuation(request, kept)
-        return await fitted(request, stop.provider, self.info(stop))
+        info = self.info(stop)
+        return await fitted(without_unseen(request, stop.provider, info), stop.provider, info)
 
     def _is_too_small(self, stop: Stop) -> bool:
         if self._too_small_tokens is None:

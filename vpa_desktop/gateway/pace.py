@@ -19,21 +19,18 @@ FEWEST_PIECES: Final = 5
 
 
 class PaceGuard:
-    """Watches one answer; ``window_s`` seconds at a time. Times are monotonic seconds."""
+    """Watches one answer from its first piece, ``since`` then; ``window_s`` seconds at a time. Monotonic seconds."""
 
     __slots__ = ("_characters", "_pieces", "_provider", "_since", "_window_s")
 
-    def __init__(self, provider: BaseLLMProvider, window_s: float = WINDOW_S) -> None:
+    def __init__(self, provider: BaseLLMProvider, window_s: float = WINDOW_S, *, since: float) -> None:
         self._provider = provider
         self._window_s = window_s
-        self._since = 0.0
+        self._since = since
         self._characters = self._pieces = 0
 
     def take(self, characters: int, now: float) -> None:
-        """Note a piece; raises ProviderTimeout where a whole window brought next to nothing."""
-        if not self._since:
-            self._since = now
-            return
+        """Note a piece after the first; raises ProviderTimeout where a whole window brought next to nothing."""
         self._characters += characters
         self._pieces += 1
         gone_s = now - self._since

@@ -9,12 +9,33 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+LONGEST_S: Final = 31 * 86_400.0
+"""As long as a monthly quota lasts: a server that names more has lost its way."""
+
+SINCE_1970_S: Final = 1e9
+"""A bare number from here on is a moment, in seconds; from a hundred times that on in milliseconds."""
+
 DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d+)?")
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Read how long to wait: retry-after-ms, retry-after in seconds or as a date, or an exhausted limit's reset."""
-    now = now or datetime.now(UTC)
+    found = _named_s(headers, now or datetime.now(UTC))
+    return None if found is None else min(found, LONGEST_S)
+
+
+def duration_s(text: str) -> float | None:
+    """Read a duration such as 6m0s, 37.4s or 12ms; None for anything else."""
+    found = DURATION.fullmatch(text) if text else None
+    if found is None:
+        return None
+    hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
+    return min(hours * 3600 + minutes * 60 + seconds + ms / 1000, LONGEST_S)
+
+
+def _named_s(headers: Mapping[str, str], now: datetime) -> float | None:
     try:
         if "retry-after-ms" in headers:
             return _finite(float(headers["retry-after-ms"]) / 1000)
@@ -40,10 +61,15 @@ def _exhausted(headers: Mapping[str, str]) -> list[str]:
 
 
 def _reset_s(value: str, now: datetime) -> float | None:
-    found = DURATION.fullmatch(value.strip())
-    if value and found:
-        hours, minutes, seconds, ms = (float(part or 0) for part in found.groups())
-        return hours * 3600 + minutes * 60 + seconds + ms / 1000
+    """Seconds until a reset: a duration such as 6m0s, plain seconds, a moment as a date or as a number."""
+    value = value.strip()
+    if NUMBER.fullmatch(value):
+        number = float(value)
+        if number < SINCE_1970_S:
+            return number
+        return max(0.0, (number / 1000 if number >= 100 * SINCE_1970_S else number) - now.timestamp())
+    if (seconds := duration_s(value)) is not None:
+        return seconds
     try:
         return max(0.0, _until(datetime.fromisoformat(value), now))
     except ValueError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder
+from vpa_desktop.rag.embedder import Embedder, OnnxEmbedder, RemoteEmbedder, leaves_for
 
 QUESTIONS = (
     "When will the new bus line to the university open?",
@@ -84,8 +84,11 @@ class Scales:
         self._known: dict[str, Scale] = {}
 
     async def of(self, embedder: Embedder) -> Scale:
-        """Returns a model's scale; the usual one where the model cannot be had."""
-        if embedder.choice == OnnxEmbedder.choice:
+        """Returns a model's scale; the usual one where the model cannot be had, or gets its texts elsewhere.
+
+        What is sent is paid for, and the person asked for answers only.
+        """
+        if embedder.choice == OnnxEmbedder.choice or leaves_for(embedder):
             return USUAL
         if embedder.model_id not in self._known:
             try:
@@ -100,7 +103,11 @@ async def measured(embedder: Embedder) -> Scale:
     import numpy as np
 
     texts = await embedder.embed_passages(TEXTS)
-    cosines = np.stack([await embedder.embed_query(question) for question in QUESTIONS]) @ texts.T
+    if isinstance(embedder, RemoteEmbedder):
+        questions = await embedder.embed_passages(QUESTIONS)  # in one request
+    else:
+        questions = np.stack([await embedder.embed_query(question) for question in QUESTIONS])
+    cosines = questions @ texts.T
     right = np.eye(len(QUESTIONS), len(TEXTS), dtype=bool)
     nearest_wrong = np.where(right, -1.0, cosines).max(axis=1)
     return Scale(float(nearest_wrong.mean()), float(cosines[right].mean()))

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -70,6 +71,28 @@ class Embedder(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+class RemoteEmbedder(ABC):
+    """Beside Embedder, what an embedder says whose texts may leave this computer, or that is paid for by the request.
+
+    One without this base works here and costs nothing.
+    """
+
+    @property
+    @abstractmethod
+    def sends_to(self) -> str:
+        """The host that gets the texts; empty where they stay on this computer."""
+
+    @property
+    @abstractmethod
+    def batch(self) -> int:
+        """How many passages are worth one request: so many vectors are stored at a time."""
+
+
+def leaves_for(embedder: Embedder) -> str:
+    """Returns the host that gets the texts; empty where they stay on this computer."""
+    return embedder.sends_to if isinstance(embedder, RemoteEmbedder) else ""
 
 
 class OnnxEmbedder:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_unsegmented
-from vpa_desktop.rag.closeness import Scales
+from vpa_desktop.rag.closeness import USUAL, Scales
 from vpa_desktop.rag.context import without_repeats
+from vpa_desktop.rag.embedder import RemoteEmbedder, leaves_for
 from vpa_desktop.rag.filters import filters_in, within, without
 from vpa_desktop.rag.languages import is_foreign, is_latin
 from vpa_desktop.rag.left_out import OFF_TOPIC
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHOWN_AT_MOST = 30
+BY_WORDS = "Your documents were searched by words only. {reason}"
+STAYED_HERE = (
+    "Your documents were searched by words only. This question may not leave the computer, "
+    "and the embedding model is at {host}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ class Question:
     passages: array[int] | None = None
     is_about_named: bool = False
     """True where the person named the documents, so that their passages need not prove that they belong."""
+
+    stays_here: bool = False
+    """True where the question must not leave this computer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The passages found, best first. ``notice`` says why only words were looked for, where that was not meant."""
+
+    results: tuple[SearchResult, ...] = ()
+    notice: str = ""
 
 
 class Searcher:
@@ -65,16 +82,21 @@ class Searcher:
         self._second_look = second_look
         self._scales = Scales()
 
-    async def search(self, query: str, top_k: int, scope: SearchScope | None = None) -> list[SearchResult]:
-        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic."""
-        question = await self._read(composed(query.strip()), scope or SearchScope())
+    async def search(
+        self, query: str, top_k: int, scope: SearchScope | None = None, *, stays_here: bool = False
+    ) -> Hits:
+        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic.
+
+        With ``stays_here`` a model elsewhere is not asked about the question.
+        """
+        question = replace(await self._read(composed(query.strip()), scope or SearchScope()), stays_here=stays_here)
         if not question.text or top_k < 1 or question.documents == frozenset():
-            return []
+            return Hits()
         engine = await self._engine()
         if spelled := await self._words.spelled(retrieval.query_words(question.text)):
             question = replace(question, text=respelled(question.text, spelled))
         words = retrieval.query_words(question.text)
-        (frequencies, keyword), near, passages = await asyncio.gather(
+        (frequencies, keyword), (near, notice), passages = await asyncio.gather(
             self._by_words(question, words), _nearest(engine, question), self._words.about_how_many()
         )
         found = await _fused(engine, question, near, keyword)
@@ -84,8 +106,9 @@ class Searcher:
         first = {passage_id: held[0] for passage_id, held in places.items()}
         # The others were removed meanwhile, or are not where the search was limited to.
         there = [item for item in found if item.passage_id in first]
-        scale = await self._scales.of(engine.embedder)
-        close = {i.passage_id: scale.closeness(i.similarity) for i in there if i.similarity is not None}
+        cosines = {item.passage_id: item.similarity for item in there if item.similarity is not None}
+        scale = await self._scales.of(engine.embedder) if cosines else USUAL
+        close = {passage_id: scale.closeness(cosine) for passage_id, cosine in cosines.items()}
         fitting = {item.passage_id for item in there}
         if not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, passages)
@@ -98,7 +121,7 @@ class Searcher:
             _result(item, places[item.passage_id], item.passage_id in fitting, close.get(item.passage_id))
             for item in there
         ]
-        return without_repeats(results, top_k)
+        return Hits(tuple(without_repeats(results, top_k)), notice)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
         """Takes the filters out of a question; those that fit no document are left in it as words."""
@@ -145,16 +168,26 @@ class _Near:
     found: Ranking
 
 
-async def _nearest(engine: Engine, question: Question) -> _Near | None:
-    """Asks the model's index; None where the model cannot be had."""
+async def _nearest(engine: Engine, question: Question) -> tuple[_Near | None, str]:
+    """Asks the model's index; None where the model cannot be had, with the reason where somebody has to know it."""
+    host = leaves_for(engine.embedder)
+    if host and question.stays_here:
+        return None, STAYED_HERE.format(host=host)
+    # Each takes its time at a first question: a process to start, and a library to load.
+    (query, why), index = await asyncio.gather(_vector_of(engine, question.text), engine.keeper.current())
+    if query is None:
+        return None, why
+    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
+    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages))), ""
+
+
+async def _vector_of(engine: Engine, text: str) -> tuple[Vector | None, str]:
+    """A question's vector; None with the reason, where somebody has to know it."""
     try:
-        query = await engine.embedder.embed_query(question.text)
+        return await engine.embedder.embed_query(text), ""
     except KnowledgeError as failed:
         log.info("searching by words only: %s", failed)
-        return None
-    index = await engine.keeper.current()
-    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
-    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages)))
+        return None, BY_WORDS.format(reason=failed) if isinstance(engine.embedder, RemoteEmbedder) else ""
 
 
 def _is_slow_to_ask(index: VectorIndex) -> bool:
