@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from vpa_desktop.evidence import NO_ANSWERS, AnswerTrend
 from vpa_desktop.local_time import start_of_month, start_of_next_month
 from vpa_desktop.records import UsageRow
 
@@ -83,6 +84,7 @@ class Dashboard:
     unpriced: int
     estimated: int = 0
     savings: Savings = Savings()
+    answers: AnswerTrend = NO_ANSWERS
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 CHILD_FLAG: Final = "--vpa-child"
 CHILDREN: Final = {
+    "importer": "vpa_desktop.assistant.import_child",
     "worker": "vpa_desktop.rag.worker",
     "llama-server": "vpa_desktop.providers._llama_server",
     "transformers": "vpa_desktop.providers._transformers_worker",

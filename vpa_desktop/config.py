@@ -83,6 +83,7 @@ class CacheSettings:
 class RagSettings:
     """How documents are cut and how much of them goes into a prompt (sizes in tokens of the embedder).
 
+    ``embedding_host`` is where the person has agreed to send text for its vectors; nothing goes to another one.
     ``follow_up`` says who makes a follow-up question whole for the search: a rule here, or the model, which costs.
     """
 
@@ -91,6 +92,7 @@ class RagSettings:
     chunk_tokens: int = 200
     chunk_overlap_tokens: int = 40
     embedding_model: str = "default"
+    embedding_host: str = ""
     rerank: str = "auto"
     mind_battery: bool = True
     follow_up: FollowUp = "rule"

@@ -6,7 +6,11 @@ Pure values, made while a turn is answered, stored with the answer and shown bes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Final, Literal
+
+EXTRACT_MODEL: Final = "extracts"
+"""What is stored as the model of an answer that is made of the documents' own sentences."""
 
 Feedback = Literal["good", "bad", ""]
 
@@ -51,3 +55,36 @@ class Evidence:
     searched_for: str = ""
     left_out: tuple[LeftOut, ...] = ()
     quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFigures:
+    """How well several answers stand on the documents: means of their shares, None where none could be judged.
+
+    ``answers`` are those for whose question the documents were searched; feedback is what the person said of them.
+    """
+
+    answers: int = 0
+    not_in_documents: int = 0
+    groundedness: float | None = None
+    citation_coverage: float | None = None
+    retrieval_confidence: float | None = None
+    feedback_good: int = 0
+    feedback_bad: int = 0
+
+    @property
+    def said_right(self) -> float | None:
+        """The share said to be right among the answers that the person judged; None where there are none."""
+        judged = self.feedback_good + self.feedback_bad
+        return self.feedback_good / judged if judged else None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTrend:
+    """The figures of all answers of a time, and of each of its local days, oldest first, with the empty ones."""
+
+    total: AnswerFigures
+    days: tuple[tuple[date, AnswerFigures], ...] = ()
+
+
+NO_ANSWERS: Final = AnswerTrend(AnswerFigures())

@@ -87,6 +87,23 @@ def price_per_million(
     return tokens_in * _MILLION / small, tokens_out * _MILLION / small
 
 
+def embedding_cost_usd(config: LLMProviderConfig, model: str, tokens: int) -> Decimal | None:
+    """Return what the vectors of so many tokens cost there, None where the price is unknown.
+
+    The person's own prices are those of the provider's answers: they count where the catalogue does not know the
+    model. May import the price catalogue: call it off the event loop.
+    """
+    if is_free(config):
+        return Decimal(0)
+    found = _catalogue_cost(config, model, Usage(input_tokens=tokens, output_tokens=0), None)
+    if found is not None:
+        return found
+    own = config.input_cost_per_million
+    if own is None and config.cost_per_token is not None:
+        own = Decimal(str(config.cost_per_token)) * _MILLION
+    return None if own is None else own * tokens / _MILLION
+
+
 @dataclass(frozen=True, slots=True)
 class _OwnPrice:
     """Dollars per million tokens, as the person set them; ``cached_per_million`` for the part read from a cache."""

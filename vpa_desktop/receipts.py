@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from vpa_desktop.evidence import EXTRACT_MODEL
 from vpa_desktop.messages import Attempt
 
 OUTCOMES: Final = {
@@ -16,6 +17,11 @@ OUTCOMES: Final = {
     "cached": "Not asked again",
 }
 """What is said of each outcome of an attempt."""
+
+
+def model_words(model: str) -> str:
+    """Return a model's name as it is shown; what stands in its place where no model wrote the answer is said."""
+    return "sentences from your documents" if model == EXTRACT_MODEL else model
 
 
 def outcome(attempt: Attempt) -> str:

@@ -37,7 +37,7 @@ class ConversationRecord:
 class MessageRecord:
     """One stored message. ``error`` is the sentence shown when ``state`` is failed.
 
-    ``pictures`` are the names of what was sent along; the window knows them, the store does not keep them.
+    ``pictures`` are the names of what was sent along.
     ``first_choice`` would have answered for ``first_choice_usd``; ``saved_usd`` is what the cache has spared.
     ``evidence`` is what the answer stands on, ``feedback`` what the person said of it.
     """
@@ -158,11 +158,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
-    """The answer of ``search_knowledge``."""
+    """The answer of ``search_knowledge``. ``notice`` says why only words were looked for, where that was not meant."""
 
     query: str
     ms: float
     results: tuple[SearchResult, ...]
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +313,8 @@ class Hold:
 class RouteChoice:
     """One line of the provider-and-model picker. An empty ``provider`` is "choose for me" by the routing settings.
 
-    ``info`` is what is known of the model; ``is_configured`` False for the other models a provider offers.
+    ``info`` is what is known of the model; ``is_configured`` False for the other models a provider offers;
+    ``is_free`` True where it is certain that asking costs nothing.
     """
 
     provider: str
@@ -323,6 +325,7 @@ class RouteChoice:
     note: str = ""
     info: ModelInfo | None = None
     is_configured: bool = True
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ SECTIONS: Final[dict[str, tuple[str, type[Any], dict[str, Rule]]]] = {
             "chunk_tokens": _number(32, 8_192, whole=True),
             "chunk_overlap_tokens": _number(0, 1_024, whole=True),
             "embedding_model": TEXT,
+            "embedding_host": TEXT,
             "rerank": TEXT,
             "mind_battery": SWITCH,
             "follow_up": _one_of("rule", "model"),

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 from vpa_desktop.analytics import Dashboard
 from vpa_desktop.assistant.choices import route_choices_of
 from vpa_desktop.assistant.drill_desk import DrillDesk
+from vpa_desktop.assistant.embedding_calls import EmbeddingCalls
+from vpa_desktop.assistant.embedding_desk import EmbeddingDesk
+from vpa_desktop.assistant.embedding_keeper import EmbeddingKeeper
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
 from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
@@ -31,13 +34,13 @@ from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.assistant.update_notice import UpdateNotice
 from vpa_desktop.catalog import KINDS, ModelInfo
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
-from vpa_desktop.errors import KnowledgeError, SecretError, StorageError
+from vpa_desktop.errors import SecretError
 from vpa_desktop.evidence import Feedback
 from vpa_desktop.gateway.admission import admit
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.budget import local_now
 from vpa_desktop.gateway.manager import LLMProviderManager
-from vpa_desktop.messages import EnhancedLLMRequest, LLMRequest, TurnEvent
+from vpa_desktop.messages import EnhancedLLMRequest, ImageData, LLMRequest, TurnEvent
 from vpa_desktop.old_config import heed_old_variables
 from vpa_desktop.providers import CLASSES
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -45,7 +48,6 @@ from vpa_desktop.rag.embedder import Embedder
 from vpa_desktop.rag.golden import GoldenDesk
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.pace import Pace
-from vpa_desktop.rag.sentence_embedder import open_embedder
 from vpa_desktop.rag.viewer import DocumentViewer
 from vpa_desktop.rag.watch import FolderWatch, Tell
 from vpa_desktop.records import (
@@ -108,7 +110,20 @@ class System:
         self.catalogue = ModelCatalogue(paths.model_lists, self.setup.configs, self.manager.get_provider)
         self.manager.model_info = self.catalogue.info
         pace = Pace(mind_battery=lambda: self._settings.rag.mind_battery)
-        self.knowledge = KnowledgeBase(db, paths.index, embedder=self._embedder, settings=self._settings.rag, pace=pace)
+        self._audit = None if db.read_only else AuditLog(db).append_anyway
+        calls = EmbeddingCalls(self.manager, self.setup.configs, lambda: self._settings, self.keys_ready, self._audit)
+        self.embedding = EmbeddingDesk(
+            calls, self.catalogue, db, lambda: self._settings, self.save_settings, self._audit
+        )
+        self.knowledge = KnowledgeBase(
+            db,
+            paths.index,
+            embedder=self._embedder,
+            settings=self._settings.rag,
+            pace=pace,
+            reopen=self.embedding.reopen,
+            private=lambda: self._settings.privacy.local_only_collections,
+        )
         self._document_listeners: list[Tell] = []
         self.viewer = DocumentViewer(db)
         self.golden = GoldenDesk(self.knowledge, GoldenStore(db))
@@ -126,6 +141,9 @@ class System:
         self._keeper = HealthKeeper(self.manager, None if db.read_only else HealthStore(db))
         self.health = HealthDesk(self.manager, HealthStore(db))
         self.drills = DrillDesk(self.setup, lambda: self._settings, self.keys_ready, self.manager.get_provider)
+        self._embedding_place = self.embedding.place()
+        self._embedding_keeper = EmbeddingKeeper(self._make_up_vectors, self.setup.notices)
+        self.knowledge.keeping.stopped = self._embedding_keeper.stopped
         self._keys: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._vault_look: asyncio.Task[None] | None = None
@@ -139,7 +157,7 @@ class System:
 
     async def _embedder(self) -> Embedder:
         """The embedder the settings name, made at the first document or question."""
-        return await open_embedder(self._settings.rag.embedding_model)
+        return await self.embedding.open(self._settings.rag.embedding_model)
 
     async def start(self, *, background: bool) -> None:
         """Register the providers; keys of the vault follow in the background.
@@ -158,6 +176,7 @@ class System:
                 asyncio.create_task(self._keeper.run(), name="providers' health"),
                 asyncio.create_task(keep_backed_up(self.db, self.paths.backups, self.setup.notices), name="backup"),
                 asyncio.create_task(self._keep_documents(), name="keep documents up to date"),
+                asyncio.create_task(self._embedding_keeper.run(), name="make the vectors that are wanting"),
                 asyncio.create_task(self.kept_answers.sweep(), name="sweep kept answers"),
                 asyncio.create_task(self._update_notice().run(), name="look for a newer release"),
             ]
@@ -184,11 +203,19 @@ class System:
 
     async def _keep_documents(self) -> None:
         """Make the vectors that a kill left undone, then follow the folders; words can be searched meanwhile."""
-        try:
-            await self.knowledge.resume()
-        except (KnowledgeError, StorageError) as exc:
-            self.setup.notices["documents"] = f"Some documents can only be searched by their words. {exc}"
+        await self._embedding_keeper.once()
         await self.folder_watch().run()
+
+    async def _make_up_vectors(self) -> int:
+        """``KnowledgeBase.resume``, told to whoever hears of documents."""
+        done, last = 0, None
+        async with aclosing(self.knowledge.make_up(background=True)) as steps:
+            async for last in steps:
+                done = last.chunks_done
+                self._tell_of_documents(last)
+        if last is not None:
+            self._tell_of_documents(IngestReport(0, 0, 0, (), done, last.elapsed_s))
+        return done
 
     def folder_watch(self) -> FolderWatch:
         """Return what keeps followed folders up to date while it runs."""
@@ -244,6 +271,10 @@ class System:
     async def messages(self, conversation_id: str) -> list[MessageRecord]:
         """Return a conversation's messages in order."""
         return await self.conversations.messages(conversation_id)
+
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """Return the pictures that a message was sent with."""
+        return await self.conversations.pictures(message_id)
 
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title."""
@@ -351,6 +382,10 @@ class System:
         """Return the documents, of one collection or all."""
         return await self.knowledge.list_documents(collection)
 
+    async def count_passages(self, collection: str | None = None) -> int:
+        """Return how many different passages a collection has, or all documents together: each text counts once."""
+        return await (self.knowledge.count() if collection is None else self.knowledge.count_in(collection))
+
     async def list_collections(self) -> list[str]:
         """Return the collections' names."""
         return await self.knowledge.collections()
@@ -369,7 +404,7 @@ class System:
 
     async def dashboard(self) -> Dashboard:
         """Return what the dashboard draws."""
-        return await build_dashboard(self.manager, local_now)
+        return await build_dashboard(self.manager, self.conversations, local_now)
 
     async def status(self) -> SystemStatus:
         """Return what the status line says; whether there is a keyring is waited for a second at most."""
@@ -421,6 +456,9 @@ class System:
         await self.setup.refresh()
         if self.policy.book != before:
             self.setup.rebuild()
+        place, self._embedding_place = self._embedding_place, self.embedding.place()
+        await self.knowledge.use(self._settings.rag, anew=place != self._embedding_place)
+        self._embedding_keeper.wake()
 
     async def aclose(self) -> None:
         """Close providers, index and database; safe to call twice."""

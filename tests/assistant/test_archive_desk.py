@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -70,7 +71,9 @@ async def test_an_export_comes_back_into_an_empty_program(db: Database, tmp_path
     await ArchiveDesk(db).export([], tmp_path / "a.json")
     other = await Database.open(tmp_path / "other" / "vpa.db", backups=tmp_path / "other-backups")
     try:
-        done = await ArchiveDesk(other).take_in(tmp_path / "a.json")
+        heard: list[tuple[int, int]] = []
+        done = await ArchiveDesk(other).take_in(tmp_path / "a.json", lambda done, total: heard.append((done, total)))
+        assert heard == [(1, 1)]
         assert (done.conversations, done.new, done.messages, done.unchanged) == (1, 1, 2, 0)
         again = await ArchiveDesk(other).take_in(tmp_path / "a.json")
         assert (again.new, again.messages, again.unchanged) == (0, 0, 2)
@@ -116,6 +119,32 @@ async def test_one_bad_conversation_keeps_the_others_out(db: Database, tmp_path:
     with pytest.raises(UsageError, match="Conversation 2 cannot be read: its id is missing or no text"):
         await ArchiveDesk(db).take_in(tmp_path / "a.json")
     assert len(await ConversationStore(db).list()) == 1
+
+
+async def test_an_import_that_is_stopped_keeps_what_came_and_goes_on_later(db: Database, tmp_path: Path) -> None:
+    await ArchiveDesk(db).export([], tmp_path / "a.json")
+    document = json.loads((tmp_path / "a.json").read_bytes())
+    (one,) = document["conversations"]
+
+    def numbered(n: int) -> dict[str, object]:
+        messages = [{**message, "id": f"{message['id']}-{n}"} for message in one["messages"]]
+        return {**one, "id": f"many-{n}", "messages": messages}
+
+    document["conversations"] = [numbered(n) for n in range(120)]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    heard: list[tuple[int, int]] = []
+
+    def stop_after_the_first(done: int, total: int) -> None:
+        heard.append((done, total))
+        task.cancel()
+
+    task = asyncio.ensure_future(ArchiveDesk(db).take_in(tmp_path / "a.json", stop_after_the_first))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    ((came, total),) = heard
+    assert 0 < came < total == 120
+    rest = await ArchiveDesk(db).take_in(tmp_path / "a.json")
+    assert (rest.conversations, rest.new) == (120, 120 - came)
 
 
 async def test_what_cannot_be_exported_is_said(db: Database, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -139,6 +140,28 @@ async def test_a_cancelled_task_keeps_the_text_too(bench: Bench) -> None:
         await task
     stored = await bench.store.messages((await bench.store.list())[0].id)
     assert stored[1].state == "stopped"
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_question_cancelled_while_it_is_stored_is_a_stopped_one(
+    bench: Bench, tmp_path: Path, again: bool
+) -> None:
+    bench.use(*OK)
+    done = (await bench.ask("First", conversation_id="new"))[-1]
+    assert isinstance(done, TurnDone)
+    facts: dict[str, object]
+    facts = {"regenerates": done.response.message_id} if again else {"conversation_id": done.response.conversation_id}
+    with closing(sqlite3.connect(tmp_path / "vpa.db")) as other:
+        other.execute("BEGIN IMMEDIATE")  # whoever writes now waits in the middle of it
+        task = asyncio.create_task(bench.ask("Second", **facts))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        other.rollback()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    stored = await bench.store.messages((await bench.store.list())[0].id)
+    assert [m.content for m in stored] == (["First", ""] if again else ["First", "Hello there", "Second", ""])
+    assert stored[-1].state == "stopped"
 
 
 async def test_streamed_text_is_on_disk_within_half_a_second(bench: Bench) -> None:

@@ -46,6 +46,7 @@ _REAL_VECTORS = 3_000
 _PASSAGE_CHARS = 900
 _RECALL_DEPTH = 10
 _TIMES = 3
+_RESTARTS = 7
 
 
 def sentences_of(sets: Path) -> list[str]:
@@ -108,11 +109,9 @@ async def ask(home: Path, questions: Sequence[str]) -> dict[str, Any]:
     embedder = OnnxEmbedder()
     await embedder.embed_query("ready")
     knowledge = KnowledgeBase(database, home / "index", embedder=embedder)
-    began = time.perf_counter()
     cpu_began = time.process_time()
-    index: Any = await knowledge.vector_index()
+    index, opened_s = await _opened(knowledge)
     opened_cpu_s = time.process_time() - cpu_began
-    opened_s = time.perf_counter() - began
     for question in questions[:20]:
         await knowledge.search_knowledge(question, 10)
     times, quickest, contexts = [], [], []
@@ -154,6 +153,11 @@ async def ask(home: Path, questions: Sequence[str]) -> dict[str, Any]:
     }
 
 
+async def _opened(knowledge: KnowledgeBase) -> tuple[Any, float]:
+    began = time.perf_counter()
+    return await knowledge.vector_index(), time.perf_counter() - began
+
+
 async def _timed(knowledge: KnowledgeBase, question: str) -> float:
     began = time.perf_counter()
     await knowledge.search_knowledge(question, 10)
@@ -175,6 +179,30 @@ def _ready_s() -> float:
     began = time.time()
     out = subprocess.run([sys.executable, "-c", _READY], check=True, capture_output=True, text=True).stdout
     return float(out) - began
+
+
+async def restart(home: Path) -> tuple[float, float]:
+    """Seconds until the index of a library is there in a fresh process, and again once FAISS is loaded."""
+    import numpy  # noqa: F401 - the process that embeds the question has it loaded by then
+
+    took = []
+    for _ in range(2):
+        database = await Database.open(home / "vpa.db", backups=home / "backups")
+        knowledge = KnowledgeBase(database, home / "index", embedder=OnnxEmbedder())
+        took.append((await _opened(knowledge))[1])
+        await knowledge.aclose()
+        await database.aclose()
+    return took[0], took[1]
+
+
+def _restarted(home: Path, sets: Path) -> tuple[float, float]:
+    """``restart`` in processes of their own: the quickest of each."""
+    command = [sys.executable, "-m", "tests.benchmarks.retrieval_scale", str(sets), "--home", str(home), "--restart"]
+    rounds = [
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(_RESTARTS)
+    ]
+    first, second = (min(each) for each in zip(*rounds, strict=True))
+    return first, second
 
 
 def _cpu_s() -> float:
@@ -208,6 +236,11 @@ def _report(count: int, home: Path, sets: Path, questions: int) -> None:
             f"index opened in {figures['opened_s'] * 1000:.0f} ms (processor {figures['opened_cpu_s'] * 1000:.0f} ms), "
             f"built in {built['opened_s']:.1f} s (processor {built['opened_cpu_s']:.1f} s)"
         )
+    first_s, mapped_s = _restarted(home, sets)
+    print(
+        f"  restarted: index there in {first_s * 1000:.0f} ms, in {mapped_s * 1000:.1f} ms once FAISS is loaded "
+        f"(the quickest of {_RESTARTS})"
+    )
     p50, p95 = MARKS.get(count, (0.0, 0.0))
     if p50:
         mark(
@@ -217,8 +250,10 @@ def _report(count: int, home: Path, sets: Path, questions: int) -> None:
         mark("recall 0.95", best["recall"] >= 0.95)
     if count == 100_000:
         mark("memory of both processes 240 MB", best["all_mb"] <= 240)
-        mark("index opened in 50 ms", best["opened_s"] <= 0.05)
         mark("index built in 2 s", built["opened_s"] <= 2)
+    if count >= 100_000:
+        mark("sidecar mapped in 50 ms", mapped_s <= 0.05)
+        mark("sidecar mapped in 50 ms, loading FAISS included", first_s <= 0.05)
     mark("ready in 0.4 s", best["ready_s"] <= 0.4)
 
 
@@ -240,7 +275,11 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(MARKS))
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--ask", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--restart", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.restart:
+        print(json.dumps(asyncio.run(restart(arguments.home))))
+        return
     if arguments.ask:
         figures = asyncio.run(ask(arguments.home, questions_of(arguments.sets, arguments.questions)))
         print(json.dumps(figures))

@@ -34,6 +34,14 @@ def test_a_follow_up_is_searched_for_with_its_subject(filled: Program) -> None:
     assert "950 euros in 2022" in again["content"]
     stats = filled("stats", "--json").json["quality"]
     assert (stats["answers"], stats["not_in_documents"], stats["groundedness"]) == (2, 0, 1.0)
+    (day,) = stats["days"]
+    assert {name: value for name, value in day.items() if name != "day"} == {
+        k: v for k, v in stats.items() if k != "days"
+    }
+    printed = filled("stats").out
+    assert "2 answers with documents" in printed
+    row = next(line for line in printed.splitlines() if line.startswith(day["day"]))
+    assert row.split()[1:4] == ["2", "0", "100%"]
 
 
 def test_search_says_what_would_go_into_an_answer(filled: Program) -> None:

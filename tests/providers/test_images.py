@@ -174,8 +174,8 @@ async def test_the_next_provider_gets_the_same_picture_without_making_it_again(
     http: HttpSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_anew = []
-    real = _images._made
-    monkeypatch.setattr(_images, "_made", lambda *a: made_anew.append(a) or real(*a))  # type: ignore[func-returns-value]
+    real = _images.made
+    monkeypatch.setattr(_images, "made", lambda *a: made_anew.append(a) or real(*a))  # type: ignore[func-returns-value]
     request = asking(encoded(noise(64, 65), "PNG"))
     async with serving(GOOD) as server:
         config = LLMProviderConfig("openai_compatible", "m", api_endpoint=server.url)

@@ -52,6 +52,7 @@ async def test_the_same_file_twice_is_one_row_that_names_both(tmp_path: Path) ->
     async with open_knowledge(tmp_path) as knowledge:
         assert (await add(knowledge, docs)).added == 3
         assert await knowledge.count() == 1
+        assert (await knowledge.count_in(""), await knowledge.count_in("elsewhere")) == (1, 0)
         (found,) = (await knowledge.search_knowledge("rent")).results
         assert {found.path, *(place.path for place in found.also_in)} == {str(p) for p in docs.rglob("*.txt")}
         (cited,) = await knowledge.context_for("when is the rent paid")

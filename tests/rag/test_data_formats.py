@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vpa_desktop.config import resource_path
 from vpa_desktop.rag.chunks import chunk_parts, tokenizer_from
-from vpa_desktop.rag.ingest import heading_of
+from vpa_desktop.rag.file_reading import heading_of
 from vpa_desktop.rag.loaders import LoadedDocument, Part, load
 from vpa_desktop.rag.positions import with_position, without_position
 from vpa_desktop.rag.row_lines import RowLines

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vpa_desktop.errors import IndexCorrupt
-from vpa_desktop.rag import faiss_index
+from vpa_desktop.rag import faiss_file, faiss_index
 from vpa_desktop.rag.faiss_file import FaissFile
 from vpa_desktop.rag.faiss_index import EXACT_BELOW, FaissIndex
 from vpa_desktop.rag.index import IndexIdentity
@@ -144,6 +147,7 @@ def test_any_damage_is_seen(tmp_path: Path) -> None:
         whole[:-1] + b"x",
         whole[-400:],
         whole[-14:],
+        whole[:100] + whole[101:],
     ):
         file.write_bytes(damaged)
         with pytest.raises(IndexCorrupt):
@@ -151,3 +155,55 @@ def test_any_damage_is_seen(tmp_path: Path) -> None:
     home.discard()
     with pytest.raises(IndexCorrupt):
         home.load("database", "model")
+
+
+def test_damage_that_no_look_at_the_start_can_see_is_seen_by_the_look_through(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_file, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(faiss_file, "BY_CHANCE", 0)
+    monkeypatch.setattr(faiss_index, "_SIZES_BYTES", 512)
+    index, _ = filled(count)
+    file = tmp_path / "a"
+    home = FaissFile(file, DIM)
+    home.save(index, ME)
+    home.load("database", "model")
+    home.verify()
+    whole = bytearray(file.read_bytes())
+    head, tail = index.ends
+    middle = (head + len(whole) - tail) // 2
+    whole[middle] ^= 1
+    file.write_bytes(whole)
+    home.load("database", "model")
+    with pytest.raises(IndexCorrupt, match="checksum"):
+        home.verify()
+    home.verify(lambda: False)
+    monkeypatch.setattr(faiss_file, "BY_CHANCE", 10_000)
+    with pytest.raises(IndexCorrupt, match="checksum"):
+        home.load("database", "model")
+
+
+def test_sizes_ranges_and_ids_are_always_looked_at(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss_file, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(faiss_file, "BY_CHANCE", 0)
+    index, _ = filled(count)
+    file = tmp_path / "a"
+    home = FaissFile(file, DIM)
+    home.save(index, ME)
+    whole = file.read_bytes()
+    length = len(whole) - len(whole.split(b'{"format"')[-1]) - len(b'{"format"')
+    head, tail = index.ends
+    for place in (0, min(head, length) - 1, *((length - 1, length - min(tail, length) // 2) if tail else ())):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(IndexCorrupt):
+            home.load("database", "model")
+
+
+def test_what_a_killed_process_left_of_a_file_goes_with_the_next_one(tmp_path: Path) -> None:
+    home = FaissFile(tmp_path / "passages.faiss", DIM)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    for name in ("passages.part", f"passages.{ended.pid}.part", f"passages.{os.getppid()}.part"):
+        (tmp_path / name).write_bytes(b"half of it")
+    home.save(filled(10)[0], ME)
+    assert {file.name for file in tmp_path.iterdir()} == {"passages.faiss", f"passages.{os.getppid()}.part"}

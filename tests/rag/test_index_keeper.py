@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vpa_desktop.rag import faiss_index, index_keeper
+from vpa_desktop.rag import faiss_file, faiss_index, index_keeper
 from vpa_desktop.rag.faiss_file import FaissFile
+from vpa_desktop.rag.faiss_index import FaissIndex
+from vpa_desktop.rag.index import VectorSource
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
 from vpa_desktop.records import DocumentRecord
 from vpa_desktop.storage.database import Database
@@ -23,6 +27,32 @@ if TYPE_CHECKING:
 np = pytest.importorskip("numpy")
 
 DIM = 16
+
+
+class HeldIndex(FaissIndex):
+    """Adds only when it is let: what is cancelled meanwhile is in the middle of it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.begun, self.let = threading.Event(), threading.Event()
+
+    def add(self, ids: Iterable[int], vectors: Vectors) -> None:
+        is_first = not self.begun.is_set()
+        self.begun.set()
+        if is_first:
+            assert self.let.wait(30)
+        super().add(ids, vectors)
+
+
+class Held(FaissFile):
+    """Is always missing, and builds an index that can be held, of nothing: all is caught up with."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, DIM)
+        self.index = HeldIndex(DIM)
+
+    def build(self, source: VectorSource) -> HeldIndex:
+        return self.index
 
 
 class Library:
@@ -117,6 +147,32 @@ async def test_an_index_follows_its_own_writes_and_those_of_others(library: Libr
         await keeper.aclose()
 
 
+@pytest.mark.parametrize("work", ["a change", "catching up"])
+async def test_work_that_is_cancelled_in_the_middle_puts_nothing_in_twice(
+    library: Library, tmp_path: Path, work: str
+) -> None:
+    home = Held(tmp_path / "held")
+    keeper = IndexKeeper(library.vectors, home, library._db.uuid, "m", DIM)
+    await keeper.current()
+    await library.put("a", ["apple", "pear"])
+    first: asyncio.Task[object]
+    if work == "a change":
+        first = asyncio.create_task(keeper.change(library.embed()))
+    else:
+        await library.embed()
+        first = asyncio.create_task(keeper.current())
+    await asyncio.to_thread(home.index.begun.wait)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(keeper.current())
+    await asyncio.wait({second}, timeout=0.3)  # as far as it comes while the first is still in the middle
+    home.index.let.set()
+    ids = sorted(int(i) for i in (await second).ids())
+    await keeper.aclose()
+    assert sorted(int(i) for i in home.index.ids()) == ids == [1, 2]
+
+
 async def test_an_index_that_was_left_behind_catches_up_without_being_built(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +204,29 @@ async def test_one_too_far_behind_or_of_a_future_taken_back_is_built(
     await library._db.write(lambda db: db.execute("UPDATE meta SET value = '1' WHERE key = 'index_generation'"))
     assert generation > 1
     assert len(await library.keeper().current()) == 60
+
+
+async def test_damage_found_while_it_answers_already_has_it_built_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_file, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(faiss_file, "BY_CHANCE", 0)
+    monkeypatch.setattr(faiss_index, "_SIZES_BYTES", 128)
+    await library.put("a", [f"word{n}" for n in range(60)])
+    await library.embed()
+    keeper = library.keeper()
+    await keeper.current()
+    await keeper.aclose()
+    file = library._folder / "m.faiss"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:2000] + bytes(8) + whole[2008:])
+    again = library.keeper()
+    damaged = await again.current()
+    await again._unbroken.ended()
+    assert await again.current() is not damaged
+    assert file.read_bytes() == whole
+    assert await library.finds(again, "word31")
+    await again.aclose()
 
 
 async def test_an_outgrown_index_is_renewed_behind(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

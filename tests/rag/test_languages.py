@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vpa_desktop.rag.languages import is_foreign, is_latin
-from vpa_desktop.storage.fulltext import grams_of, query_grams
+from vpa_desktop.storage.fulltext import composed, folded, grams_of, query_grams
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,7 @@ def test_languages(question: str, expected: bool) -> None:
         ("كَتَبَ", "كتب"),
         ("हिन्दी", "हिन िन् न्द ्दी"),
         ("한국어", "한국 국어"),
+        ("שָׁלוֹם", "שלו לום"),
     ],
 )
 def test_grams(text: str, grams: str) -> None:
@@ -63,3 +64,27 @@ def test_grams(text: str, grams: str) -> None:
 def test_a_question_has_grams_where_any_of_it_is_not_latin() -> None:
     assert query_grams("plain") == []
     assert query_grams("中国 中国 GPT") == ["中国", "gpt"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "usual"),
+    [("fu\u0308r", "für"), ("ＡＢＣ　１２", "ABC 12"), ("ｶﾞｲﾄﾞ", "ガイド"), ("10 m²", "10 m²"), ("plain", "plain")],
+)
+def test_letters_are_composed_and_of_one_width(typed: str, usual: str) -> None:
+    assert composed(typed) == usual
+
+
+def test_what_is_compared_has_no_optional_marks() -> None:
+    assert [folded(text) for text in ("Ünïcode", "كِتَـــاب", "STRASSE", "Straße")] == [
+        "unicode",
+        "كتاب",
+        "strasse",
+        "strasse",
+    ]
+
+
+def test_blanks_beside_one_character_alone_part_nothing() -> None:
+    assert query_grams("北京 的 首 都") == query_grams("北京的首都")
+    assert query_grams("北 京") == query_grams("北京")
+    assert query_grams("北京 首都") == ["北京", "首都"]
+    assert query_grams("서울 대학") != query_grams("서울대학")

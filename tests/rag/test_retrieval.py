@@ -9,6 +9,7 @@ import pytest
 from vpa_desktop.rag.retrieval import (
     Bar,
     Found,
+    character_coverage,
     coverage,
     fuse,
     merged,
@@ -107,3 +108,9 @@ def test_coverage_weighs_rare_words_and_forgives_endings() -> None:
     assert coverage(weights, "Replacing the battery of the lamp") > 0.99
     assert 0.5 < coverage(weights, "the batteries") < 1.0
     assert coverage(weights, "nothing of it") == 0.0
+
+
+def test_coverage_does_not_compare_accents() -> None:
+    assert coverage({"müller": 1.0}, "Herr Muller") == 1.0
+    assert coverage({"muller": 1.0}, "Herr Mu\u0308ller") == 1.0
+    assert character_coverage("كتاب", "كِتَـــاب") == 1.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from vpa_desktop.errors import DocumentUnreadable
 from vpa_desktop.rag.parser_process import ChunkSizes, Parser
 from vpa_desktop.rag.worker import Worker, WorkerDied
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = ChunkSizes(resource_path("models", "tokenizer.json"))
 
 
@@ -122,3 +125,19 @@ def test_a_child_that_was_started_early_answers_the_first_request() -> None:
         worker.close()
     worker.start()
     assert worker.pid is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_memory_that_was_freed_below_what_is_still_used_goes_back_to_the_system() -> None:
+    script = """
+import psutil
+from vpa_desktop.rag.process_limits import give_back_memory
+blocks = [bytes(100_000) + b"x" for _ in range(500)]
+last = blocks[-1]
+blocks.clear()
+before = psutil.Process().memory_info().rss
+give_back_memory()
+print(before - psutil.Process().memory_info().rss)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 25_000_000

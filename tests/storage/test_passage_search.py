@@ -119,3 +119,19 @@ def test_the_rarest_are_always_affordable() -> None:
     assert affordable(frequencies, budget=100) == ["rare", "middling"]
     assert affordable({"common": 900}, budget=100) == ["common"]
     assert affordable({"everywhere": COMMON + 1, "rare": 3}) == ["rare"]
+
+
+async def test_a_word_that_is_nowhere_is_taken_for_the_one_it_is_a_letter_off(passages: Passages) -> None:
+    await passages.add("Two interceptions were made", "An interception", "Die Bruecke und die Tür", "Muellers Haus")
+    spelled = await passages.search.spelled(["intreceptions", "brücke", "made", "müllers", "tuer", "Pinguin", "N1458U"])
+    assert spelled == {"intreceptions": "interceptions", "müllers": "muellers"}
+    assert await passages.search.spelled(["interceptionsx", "hauss"]) == {
+        "interceptionsx": "interceptions",
+        "hauss": "haus",
+    }
+    assert await passages.search.spelled(["brücke"]) == {"brücke": "bruecke"}
+
+
+async def test_of_several_spellings_the_most_frequent_is_taken(passages: Passages) -> None:
+    await passages.add("colour", "a colour", "color")
+    assert await passages.search.spelled(["colur"]) == {"colur": "colour"}

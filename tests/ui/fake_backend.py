@@ -14,12 +14,14 @@ from typing import Any
 from tests.ui.fake_drill import FakeDrills, FakeHealth
 from tests.ui.fake_keys import FakeKeyDesk
 from vpa_desktop.analytics import Dashboard, DayCost, ProviderFigures, Savings
+from vpa_desktop.assistant.archive_desk import Imported
 from vpa_desktop.assistant.provider_order import asked_in_order
 from vpa_desktop.assistant.provider_setup import with_options
 from vpa_desktop.catalog import KINDS, LLMProviderConfig, ModelInfo
 from vpa_desktop.config import Settings
-from vpa_desktop.errors import VPAError
-from vpa_desktop.evidence import Feedback
+from vpa_desktop.embedding import EmbeddingOffer, EmbeddingQuote
+from vpa_desktop.errors import KnowledgeError, VPAError
+from vpa_desktop.evidence import AnswerFigures, AnswerTrend, Feedback
 from vpa_desktop.golden import GoldenQuestion, GoldenRank, GoldenRun
 from vpa_desktop.messages import (
     Attempt,
@@ -27,6 +29,7 @@ from vpa_desktop.messages import (
     ContextFound,
     EnhancedLLMRequest,
     EnhancedLLMResponse,
+    ImageData,
     RouteStarted,
     TextDelta,
     TurnDone,
@@ -35,6 +38,7 @@ from vpa_desktop.messages import (
     Usage,
 )
 from vpa_desktop.page_views import DocumentView, Mark, PageView, Place, TextView
+from vpa_desktop.prices import is_free
 from vpa_desktop.records import (
     ConversationRecord,
     DocumentRecord,
@@ -69,10 +73,56 @@ class FakeKeptAnswers:
         return forgotten
 
 
+class FakeEmbedding:
+    """Two models: the one that came along, and one at OpenAI. ``chosen`` is what was agreed to."""
+
+    def __init__(self) -> None:
+        self.chosen: list[str] = []
+        self.asked: list[str] = []
+        self.fails: VPAError | None = None
+        self.current = "default"
+        self.on_chosen: Callable[[str, str], None] = lambda choice, host: None
+
+    async def offers(self) -> list[EmbeddingOffer]:
+        names = (
+            ("default", "all-MiniLM-L6-v2 (comes with the program)", "", ""),
+            ("openai_main/text-embedding-3-small", "text-embedding-3-small (openai_main)", "api.openai.com", ""),
+            ("azure/embed", "embed (azure)", "mine.openai.azure.com", "There is no key for azure that can be read."),
+        )
+        return [EmbeddingOffer(*each, is_current=each[0] == self.current) for each in names]
+
+    async def quote(self, choice: str) -> EmbeddingQuote:
+        self.asked.append(choice)
+        if choice.startswith("openai_main/"):
+            model, price = choice.partition("/")[2], Decimal("0.02")
+            tokens, kept = 256_800, 96
+            return EmbeddingQuote(
+                choice, model, "api.openai.com", "openai_main", 1_284, tokens, kept, price, Decimal("0.0051"), 1536
+            )
+        if choice == "nobody/model":
+            raise KnowledgeError("There is no provider nobody", "It was removed", "Choose another")
+        zero = Decimal(0)
+        return EmbeddingQuote(choice, choice, passages=1_284, price_per_million=zero, cost_usd=zero)
+
+    async def choose(self, choice: str, *, agreed: bool = False) -> EmbeddingQuote:
+        quote = await self.quote(choice)
+        if self.fails is not None:
+            raise self.fails
+        assert agreed or not quote.needs_consent
+        self.chosen.append(choice)
+        self.current = choice
+        self.on_chosen(choice, quote.host)
+        return quote
+
+
 class FakeArchive:
     """Notes what was exported, and where."""
 
     def __init__(self) -> None:
+        self.taken_in: list[Path] = []
+        self.imported = Imported(3, 2, 9, 4, (), "ChatGPT", 1)
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.exported: list[tuple[tuple[str, ...], Path, bool]] = []
         self.fails: VPAError | None = None
 
@@ -81,6 +131,15 @@ class FakeArchive:
             raise self.fails
         self.exported.append((tuple(ids), path, overwrite))
         return len(ids)
+
+    async def take_in(self, path: Path, tell: Callable[[int, int], None] | None = None) -> Imported:
+        if self.fails is not None:
+            raise self.fails
+        self.taken_in.append(path)
+        if tell is not None:
+            tell(1, self.imported.conversations)
+        await self.may_go_on.wait()
+        return self.imported
 
 
 class FakeViewer:
@@ -152,7 +211,10 @@ class FakeBackend:
         self.health = FakeHealth()
         self.viewer = FakeViewer()
         self.golden = FakeGolden()
+        self.embedding = FakeEmbedding()
+        self.embedding.on_chosen = self._embedding_chosen
         self.feedback: dict[str, Feedback] = {}
+        self.pictures_stored: dict[str, tuple[ImageData, ...]] = {}
         self._numbers = count(1)
         self.reply = "Hello **there**. This is the answer."
         self.fails: VPAError | None = None
@@ -164,6 +226,8 @@ class FakeBackend:
         self.conversations: dict[str, ConversationRecord] = {}
         self.stored: dict[str, list[MessageRecord]] = {}
         self.documents: dict[str, DocumentRecord] = {}
+        self.found_times = 1
+        self.twice = 0
         self.searched: list[tuple[str, tuple[str, ...]]] = []
         self.document_listeners: list[Callable[[IngestProgress | IngestReport], None]] = []
         self.pauses: list[bool] = []
@@ -267,6 +331,9 @@ class FakeBackend:
     async def messages(self, conversation_id: str) -> list[MessageRecord]:
         return list(self.stored[conversation_id])
 
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        return self.pictures_stored.get(message_id, ())
+
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         self.conversations[conversation_id] = replace(self.conversations[conversation_id], title=title)
 
@@ -284,9 +351,12 @@ class FakeBackend:
             label, note = f"{config.model} · {provider_id}", said or ("" if ready else "no key yet")
             listed = self.model_lists.get(provider_id, ModelList(provider_id, ())).models
             own = next((m for m in listed if m.id == config.model), None)
-            choices.append(RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own))
+            free = is_free(config)
+            choices.append(
+                RouteChoice(provider_id, str(config.model), label, config.is_local, ready, note, own, is_free=free)
+            )
             choices += [
-                RouteChoice(provider_id, m.id, f"{m.id} · {provider_id}", config.is_local, ready, "", m, False)
+                RouteChoice(provider_id, m.id, f"{m.id} · {provider_id}", config.is_local, ready, "", m, False, free)
                 for m in listed
                 if m is not own
             ]
@@ -405,9 +475,17 @@ class FakeBackend:
     async def list_collections(self) -> list[str]:
         return sorted({d.collection for d in self.documents.values() if d.collection})
 
+    async def count_passages(self, collection: str | None = None) -> int:
+        found = await self.list_documents(collection)
+        return sum(d.chunks for d in found) - self.twice
+
     async def remove_documents(self, document_ids: Sequence[str]) -> None:
         for document_id in document_ids:
             del self.documents[document_id]
+
+    def _embedding_chosen(self, choice: str, host: str) -> None:
+        rag = replace(self._settings.rag, embedding_model=choice, embedding_host=host)
+        self._settings = replace(self._settings, rag=rag)
 
     async def search_documents(
         self, query: str, top_k: int | None = None, collections: Sequence[str] = ()
@@ -418,7 +496,9 @@ class FakeBackend:
             f"The passage about {query}: the penalty is 0.5 % of the order value for each started week, "
             "at most 5 %.", SearchWhy(1, 2),
         )  # fmt: skip
-        return SearchReport(query, 4.2, (found,) if self.documents else ())
+        times = range(1, self.found_times + 1) if self.documents else ()
+        several = tuple(replace(found, chunk_id=n) for n in times)
+        return SearchReport(query, 4.2, several)
 
     async def dashboard(self) -> Dashboard:
         return self.board
@@ -445,6 +525,20 @@ class FakeBackend:
         self.closed = True
 
 
+def month_of_answers(today: date) -> AnswerTrend:
+    """A month of answers from documents, none of them on each third day."""
+    days = tuple(
+        (
+            today - timedelta(days=29 - n),
+            AnswerFigures(n, n // 9, 0.6 + n / 100, 0.95 - (n % 5) / 20, 0.5 + (n % 4) / 10, n // 10, int(n % 13 == 0))
+            if n % 3
+            else AnswerFigures(),
+        )
+        for n in range(30)
+    )
+    return AnswerTrend(AnswerFigures(300, 31, 0.81, 0.86, 0.64, 27, 2), days)
+
+
 def busy_month(today: date) -> Dashboard:
     """A dashboard with a month of figures."""
     days = tuple(
@@ -461,5 +555,5 @@ def busy_month(today: date) -> Dashboard:
     )
     return Dashboard(
         days, figures, Decimal("0.42"), Decimal("11.52"), Decimal(5), Decimal(50), Decimal("15.80"), 474, 46,
-        savings=Savings(61, 340, Decimal("1.87"), 214_000.0, Decimal("0.94")),
+        savings=Savings(61, 340, Decimal("1.87"), 214_000.0, Decimal("0.94")), answers=month_of_answers(today),
     )  # fmt: skip

@@ -231,6 +231,37 @@ async def test_sources_are_opened_by_keyboard_and_lead_back_to_the_list(
     assert isinstance(window.chat.panel(), SourcePanel)
 
 
+async def test_f3_opens_the_sources_that_the_answer_names_one_after_the_other(
+    window: MainWindow, backend: FakeBackend
+) -> None:
+    backend.citations = tuple(
+        Citation(n, f"{name}.pdf", f"/{name}.pdf", name, n, "", 0.9, f"text of {name}", f"d{n}", n)
+        for n, name in enumerate(("annex", "contract", "letter", "offer"), 1)
+    )
+    backend.reply = "The penalty is 5 % [2]. The letter repeats it [4], and the annex too [1]."
+    await answered(window, "What is the penalty?")
+    QTest.keyClick(window, Qt.Key.Key_F3)
+    panel = window.chat.panel()
+    assert isinstance(panel, ViewerPanel)
+    heard: list[tuple[str, str, str]] = []
+    for _ in range(4):
+        await until(lambda: panel.view is not None and len(backend.viewer.places) == len(heard) + 1)
+        heard.append((panel.heading.text(), panel.stepper.place(), backend.viewer.places[-1][0].document_id))
+        await until(lambda: panel.canvas.accessibleDescription() == f"Marked: {panel.place.passage}")
+        QTest.keyClick(window, Qt.Key.Key_F3)
+    assert heard == [
+        ("Source 1", "1 of 3", "d1"),
+        ("Source 2", "2 of 3", "d2"),
+        ("Source 4", "3 of 3", "d4"),
+        ("Source 1", "1 of 3", "d1"),
+    ]
+    QTest.keyClick(window, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.heading.text() == "Source 1"
+    QTest.keyClick(window, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.heading.text() == "Source 4"
+    assert window.chat.panel() is panel
+
+
 async def test_copy_puts_the_answer_on_the_clipboard(window: MainWindow, backend: FakeBackend) -> None:
     await answered(window, "Hello")
     window.chat.transcript.copy_requested.emit(shown(window)[1].id)

@@ -142,6 +142,31 @@ async def test_the_local_model_answers_instead(window: MainWindow, backend: Fake
     assert not backend.requests[1].over_limit
 
 
+async def test_a_local_model_that_has_a_price_is_passed_over(window: MainWindow, backend: FakeBackend) -> None:
+    priced = LLMProviderConfig(
+        "ollama",
+        "llama3.2",
+        provider_id="metered",
+        api_endpoint="http://127.0.0.1:11434",
+        input_cost_per_million=Decimal(3),
+        output_cost_per_million=Decimal(6),
+    )
+    assert priced.is_local
+    free = backend.settings.providers["local"]
+    backend._settings = replace(backend.settings, providers={"metered": priced, "local": free})
+    shown = await asked(window, backend)
+    button(shown, "Ask the local model").click()
+    await until(lambda: not window.presenter.chat.busy and len(backend.requests) == 2)
+    assert backend.requests[1].provider == "local"
+    backend._settings = replace(backend.settings, providers={"metered": priced})
+    window.chat.composer.set_text("Another question")
+    window.chat.composer.send.click()
+    await until(lambda: dialog(window))
+    again = dialog(window)
+    assert again is not None
+    assert "Ask the local model" not in [b.accessibleName() for b in again.findChildren(QPushButton)]
+
+
 async def test_without_a_local_model_none_is_offered(window: MainWindow, backend: FakeBackend) -> None:
     backend._settings = Settings(providers={"cloud": LLMProviderConfig("openai", "gpt-6-luna", provider_id="cloud")})
     shown = await asked(window, backend)

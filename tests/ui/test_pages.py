@@ -292,6 +292,18 @@ async def test_dark_and_text_size_are_remembered(window: MainWindow, backend: Fa
     await until(lambda: backend.settings.window.theme == "light")
 
 
+async def test_documents_and_status_count_passages_alike(window: MainWindow, backend: FakeBackend) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        backend.add_document(name)
+    window.go(DOCUMENTS)
+    window.documents.refresh()
+    await until(lambda: "2 documents, 24 passages" in words(window.documents).split("\n"))
+    backend.twice = 5  # texts that both say
+    window.documents.refresh()
+    said = "2 documents, 19 passages in 24 places: the same text counts once"
+    await until(lambda: said in words(window.documents).split("\n"))
+
+
 async def test_the_dashboard_says_there_is_nothing_then_shows_figures(window: MainWindow, backend: FakeBackend) -> None:
     window.go(DASHBOARD)
     await until(lambda: "No requests yet" in words(window.dashboard))
@@ -306,8 +318,8 @@ async def test_the_dashboard_says_there_is_nothing_then_shows_figures(window: Ma
     await until(lambda: "46 without a known price" in words(window.dashboard), 20)
     saved = "61 of 401 answers from the cache · 3 min 34 s of waiting · $0.94 by providers' own caches"
     assert {"$2.81", saved} <= set(words(window.dashboard).split("\n"))
-    table = window.dashboard.findChild(QTreeWidget)
-    assert table is not None
+    tables = window.dashboard.findChildren(QTreeWidget)
+    table = next(each for each in tables if each.accessibleName() == "Providers in figures")
     first = table.topLevelItem(0)
     assert first is not None
     assert [first.text(n) for n in range(7)] == ["anthropic_main", "120", "99.1%", "1.8 s", "4.2 s", "610 ms", "$3.10"]

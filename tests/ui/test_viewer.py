@@ -92,6 +92,32 @@ def test_larger_asks_for_a_finer_picture(panel: ViewerPanel, qtbot: QtBot) -> No
     assert panel.canvas.paper_px() == before
 
 
+def test_the_sources_are_stepped_through_by_buttons_and_the_place_is_said(panel: ViewerPanel, qtbot: QtBot) -> None:
+    panel.show_view(page(2, Mark(0.2, 0.7, 0.5, 0.02)))
+    assert not panel.stepper.isVisible()
+    panel.stepper.show_place(2, 5)
+    assert panel.stepper.isVisible()
+    assert "2 of 5" in labels(panel.stepper)
+    for named, step in ((panel.stepper.next, 1), (panel.stepper.previous, -1)):
+        assert named.accessibleName() in ("Next source", "Previous source")
+        with qtbot.waitSignal(panel.step_wanted, timeout=500) as caught:
+            named.click()
+        assert caught.args == [step]
+
+
+def test_another_passage_of_the_same_page_is_scrolled_to(panel: ViewerPanel) -> None:
+    panel.show_view(page(2, Mark(0.2, 0.1, 0.5, 0.02)))
+    QTest.qWait(1)
+    panel.move_to(Place("d", 2, 2, "another passage"), "Source 2")
+    panel.show_view(page(2, Mark(0.2, 0.9, 0.5, 0.02)))
+    QTest.qWait(1)
+    at = panel.canvas.first_mark()
+    assert at is not None
+    assert 0 <= at.y() < panel.canvas.viewport().height()
+    assert panel.accessibleName() == "Source 2"
+    assert panel.canvas.accessibleDescription() == "Marked: another passage"
+
+
 def test_a_screen_reader_hears_the_page_and_the_passage(panel: ViewerPanel) -> None:
     panel.show_view(page(2, Mark(0.2, 0.7, 0.5, 0.02)))
     assert panel.canvas.accessibleName() == "Page 2 of 3, a.pdf"
@@ -117,6 +143,7 @@ def test_text_is_shown_literally_with_the_passage_in_sight(panel: ViewerPanel) -
     assert cursor.selectedText() == "The one."
     assert 0 <= panel.text.cursorRect().top() <= panel.text.viewport().height() / 2
     assert not panel.number.isVisible()
+    assert panel.text.accessibleDescription() == "Marked: the passage"
 
 
 def test_a_document_that_is_gone_leaves_the_passage_and_the_reason(panel: ViewerPanel) -> None:
@@ -182,6 +209,24 @@ async def test_a_passage_that_was_found_opens_at_its_page(window: MainWindow, ba
     await until(lambda: len(backend.viewer.places) == 1)
     place, number = backend.viewer.places[0]
     assert (place.document_id, place.page, place.chunk_id, number) == ("d1", 4, 1, None)
+
+
+async def test_f3_leads_from_one_passage_found_to_the_next(window: MainWindow, backend: FakeBackend) -> None:
+    backend.add_document("contract.pdf")
+    backend.found_times = 3
+    window.go(DOCUMENTS)
+    QTest.keyClicks(window.documents.search, "penalty")
+    await until(lambda: window.documents.passages.count() == 3)
+    window._step_source(1)
+    panel = opened(window)
+    await until(lambda: len(backend.viewer.places) == 1)
+    for by, row in ((1, 1), (1, 2), (1, 0), (-1, 2)):
+        window._step_source(by)
+        assert window.documents.passages.currentRow() == row
+        assert panel.stepper.place() == f"{row + 1} of 3"
+    panel.stepper.previous.click()
+    await until(lambda: len(backend.viewer.places) > 1 and backend.viewer.places[-1][0].chunk_id == 2)
+    assert opened(window) is panel
 
 
 async def test_what_cannot_be_opened_says_why_and_keeps_the_passage(window: MainWindow, backend: FakeBackend) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QProcessEnvironment, Qt, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleInterface
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollBar, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollArea, QScrollBar, QWidget
 
 from tests.ui.conftest import until
 from tests.ui.fake_backend import FakeBackend
@@ -156,6 +156,26 @@ async def test_the_keys_do_what_the_list_says(window: MainWindow) -> None:
     listed = {label.text() for label in dialog.findChildren(QLabel)}
     assert {"Ctrl+N", "Ctrl+K", "Esc", "F1"} <= listed
     assert len(listed) > len(KEYS)
+    dialog.close()
+
+
+async def test_the_list_of_keys_fits_a_low_screen_and_scrolls(window: MainWindow) -> None:
+    window._show_keys()
+    dialog = window.findChild(KeysDialog)
+    assert dialog is not None
+    dialog.resize(dialog.width(), 300)
+    dialog.show()
+    area = dialog.findChild(QScrollArea)
+    close = next(b for b in dialog.findChildren(QPushButton) if b.text().replace("&", "") == "Close")
+    assert area is not None
+    assert dialog.height() == 300
+    assert dialog.rect().contains(close.geometry())
+    assert area.verticalScrollBar().maximum() > 0
+    assert area.horizontalScrollBar().maximum() == 0
+    area.setFocus()
+    QTest.keyClick(area, Qt.Key.Key_PageDown)
+    assert area.verticalScrollBar().value() > 0
+    assert dialog.screen().availableGeometry().height() > dialog.sizeHint().boundedTo(dialog.size()).height()
     dialog.close()
 
 

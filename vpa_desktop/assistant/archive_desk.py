@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from vpa_desktop.assistant.conversation_file import is_ours, read_conversations, write_conversations
+from vpa_desktop.assistant.conversation_file import write_conversations
+from vpa_desktop.assistant.import_child import OURS as OURS
+from vpa_desktop.assistant.import_child import ExportReader
 from vpa_desktop.errors import UsageError
-from vpa_desktop.importing.exports import Export, read_export
+from vpa_desktop.messages import ImageData
+from vpa_desktop.providers.pictures import for_keeping
 from vpa_desktop.records import ConversationRecord, MessageRecord
 from vpa_desktop.security.audit import AuditLog
-from vpa_desktop.storage.conversation_archive import Arrived, ConversationArchive
+from vpa_desktop.storage.conversation_archive import PICTURES, Arrived, ConversationArchive, picture_from, plain_picture
 from vpa_desktop.storage.conversations import ConversationStore
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.output_files import output_file
-from vpa_desktop.storage.rows import portions
 
 ExportFormat = Literal["md", "json", "html"]
 FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
@@ -28,8 +30,6 @@ ENDINGS: Final[dict[str, ExportFormat]] = {
     ".html": "html",
     ".htm": "html",
 }
-
-OURS: Final = "VPA Desktop"
 
 Pairs = list[tuple[ConversationRecord, list[MessageRecord]]]
 
@@ -81,23 +81,28 @@ class ArchiveDesk:
                 count = await write_conversations(file, self._whole(wanted))
             else:
                 pairs = await self._pairs(wanted)
-                file.write(_rendered(pairs, kind).encode())
+                file.write(_rendered(pairs, kind, await self._pictures(pairs) if kind == "html" else {}).encode())
                 count = len(pairs)
         await self._note("conversations exported", path.name, conversations=count, format=kind)
         return count
 
-    async def take_in(self, path: Path) -> Imported:
+    async def take_in(self, path: Path, tell: Callable[[int, int], None] | None = None) -> Imported:
         """Add the conversations of an export, ours or another program's, that are not here yet.
 
-        Raises UsageError, StorageError; then nothing was added.
+        ``tell`` hears how many of how many are done. Raises UsageError, StorageError; then nothing was added. Where
+        it is cancelled, what was added stays, and taking it in again adds the rest.
         """
-        if is_ours(path):
-            export = Export(OURS, await asyncio.to_thread(read_conversations, path))
-        else:
-            export = await asyncio.to_thread(read_export, path)
-        arrived: list[Arrived] = []
-        for some in portions(export.conversations):  # what waits together is one commit
-            arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+        export, arrived = ExportReader(path), list[Arrived]()
+        try:
+            await asyncio.to_thread(export.look)
+            while some := await asyncio.to_thread(export.some):  # what waits together is one commit
+                for conversation in () if export.program == OURS else some:
+                    await _keep_as_ours(conversation)
+                arrived += await asyncio.gather(*(self._archive.put_in(each) for each in some))
+                if tell is not None:
+                    tell(len(arrived), export.count)
+        finally:
+            export.close()
         done = Imported(
             len(arrived),
             sum(each.is_new for each in arrived),
@@ -131,16 +136,27 @@ class ArchiveDesk:
         records = [await self._store.get(each) for each in ids]
         return [(record, await self._store.messages(record.id)) for record in records if record is not None]
 
+    async def _pictures(self, pairs: Pairs) -> dict[str, tuple[ImageData, ...]]:
+        shown = (message.id for _, messages in pairs for message in messages if message.pictures)
+        return {message_id: await self._store.pictures(message_id) for message_id in shown}
+
     async def _note(self, action: str, target: str, **facts: object) -> None:
         if not self._db.read_only:
             await AuditLog(self._db).append(action, target, "done", **facts)
 
 
-def _rendered(pairs: Pairs, kind: ExportFormat) -> str:
+async def _keep_as_ours(conversation: dict[str, Any]) -> None:
+    """Make the pictures of another program's conversation what ours are: small, and without place and device."""
+    for message in conversation["messages"]:
+        if given := message.get(PICTURES):
+            message[PICTURES] = list(map(plain_picture, await for_keeping(list(map(picture_from, given)))))
+
+
+def _rendered(pairs: Pairs, kind: ExportFormat, pictures: Mapping[str, tuple[ImageData, ...]]) -> str:
     if kind == "html":
         from vpa_desktop.assistant.conversation_html import to_html
 
-        return to_html(pairs)
+        return to_html(pairs, pictures)
     from vpa_desktop.assistant.conversation_text import to_markdown
 
     return "\n---\n\n".join(to_markdown(record, messages) for record, messages in pairs)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from vpa_desktop.assistant.integration import is_demonstration
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.prices import is_free
 from vpa_desktop.records import ProviderStatus, RouteChoice
 
 
@@ -18,10 +19,11 @@ def route_choices_of(
     label = f"{status.model or status.id} · {status.id}"
     if is_demonstration(config):
         label = "Local demonstration model"
-    choices = [RouteChoice(status.id, status.model, label, status.is_local, ready, status.note, first)]
+    local, free = status.is_local, is_free(config)
+    choices = [RouteChoice(status.id, status.model, label, local, ready, status.note, first, is_free=free)]
     if not status.enabled:
         return choices
     for model in sorted((m for m in models if m.chat is not False), key=lambda m: m.id.lower()):
         label = f"{model.id} · {status.id}"
-        choices.append(RouteChoice(status.id, model.id, label, status.is_local, ready, "", model, is_configured=False))
+        choices.append(RouteChoice(status.id, model.id, label, local, ready, "", model, False, free))
     return choices

@@ -22,6 +22,7 @@ def to_markdown(conversation: ConversationRecord, messages: Sequence[MessageReco
     lines = [f"# {title_of(conversation)}", "", f"{span_of(conversation)}.", ""]
     for message in messages:
         lines += [f"## {author_of(message)}", "", message.content or message.error, ""]
+        lines += [f"*{pictures_said(message.pictures)}*", ""] if message.pictures else []
         lines += _under(message)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -48,6 +49,12 @@ def author_of(message: MessageRecord) -> str:
     by = " ".join(part for part in (message.model, f"({message.provider})" if message.provider else "") if part)
     state = f", {STATES[message.state]}" if message.state in STATES else ""
     return f"Answer{' by ' + by if by else ''}, {moment(message.created_at)}{state}"
+
+
+def pictures_said(names: Sequence[str]) -> str:
+    """Return what was sent along with a question."""
+    said = ", ".join(name or "a picture" for name in names)
+    return f"Sent with it: {said}"
 
 
 def place_of(citation: Citation) -> str:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from vpa_desktop.assistant.words import sentences, stems
+from vpa_desktop.evidence import EXTRACT_MODEL as EXTRACT_MODEL
 from vpa_desktop.messages import Citation
 from vpa_desktop.records import MessageRecord
 
-EXTRACT_MODEL: Final = "extracts"
 MOST_SENTENCES: Final = 4
 LONGEST_SENTENCE: Final = 600
 MOST_LINES: Final = 20

@@ -54,27 +54,38 @@ async def find_grounds(
     settings: RagSettings,
     warnings: list[str],
     rewrite: Rewrite,
+    *,
+    stays_here: bool = False,
 ) -> Grounds:
     """Searches the documents for a question; ``before`` are the questions before it, oldest first.
 
+    With ``stays_here`` the question goes to no embedding model elsewhere.
+
     Where the person lets the model do it, ``rewrite`` makes a follow-up question whole, else a rule does.
     """
+
+    async def find(text: str) -> Context:
+        asked = request.rag_top_k or settings.top_k, request.collections, request.scope
+        found = await knowledge.find_context(text, *asked, stays_here=stays_here)
+        if found.notice and found.notice not in warnings:
+            warnings.append(found.notice)
+        return found
+
     try:
         if request.collections:
             known = await knowledge.collections()
             warnings.extend(f"There is no collection {c}" for c in request.collections if c not in known)
         if await knowledge.count() == 0:
             return Grounds(searched=request.documents_only)
-        top_k = request.rag_top_k or settings.top_k
         resolved = resolve(question, before)
         context = Context()
         if not resolved.leans:
-            context = await knowledge.find_context(question, top_k, request.collections, request.scope)
+            context = await find(question)
             if context.citations or resolved.text == question:
                 return Grounds(True, "", context)
         by_model = await rewrite(question, before) if settings.follow_up == "model" else ""
         whole = by_model or resolved.text
-        found = await knowledge.find_context(whole, top_k, request.collections, request.scope)
+        found = await find(whole)
         if not (resolved.leans or by_model) and _is_off(question, found):
             return Grounds(True, "", context)
         return Grounds(True, whole, found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.embedding import EmbeddingRequest, Embeddings
 from vpa_desktop.errors import PolicyRefused
 from vpa_desktop.messages import LLMRequest, StreamEvent
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -35,6 +36,11 @@ class ForbiddenProvider(BaseLLMProvider):
         """Raises PolicyRefused."""
         self._refuse()
         return []
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Raises PolicyRefused."""
+        self._refuse()
+        return await super().embed(request)
 
     def _refuse(self) -> Sequence[StreamEvent]:
         raise PolicyRefused(*self._said, rule=self._rule)

@@ -32,6 +32,7 @@ from vpa_desktop.evidence import Evidence
 from vpa_desktop.gateway.answer_cache import AnswerCache
 from vpa_desktop.gateway.answer_desk import AnswerDesk
 from vpa_desktop.gateway.failover import ReadyAnswer
+from vpa_desktop.gateway.fitting import SAW_PICTURES
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.gateway.on_limit import may_answer
 from vpa_desktop.gateway.permission import default_refused, leads_away
@@ -191,7 +192,7 @@ class EnhancedLLMIntegration:
             masks=settings.privacy.redact_outgoing,
             user_id=request.user_id,
         )
-        grounds = await self._grounds(request, turn, warnings, rewrite)
+        grounds = await self._grounds(request, turn, warnings, rewrite, stays_here=local_only)
         citations = grounds.context.citations
         is_vain = grounds.none_found and is_question(turn.question)
         fence = new_fence()
@@ -199,7 +200,8 @@ class EnhancedLLMIntegration:
             turn.question,
             history=self._history(turn, provider, local_only=local_only),
             citations=citations,
-            images=request.images,
+            images=turn.pictures,
+            earlier=await turn.earlier_pictures(),
             system=request.system,
             nothing_found=is_vain,
             fence=lambda: fence,
@@ -218,7 +220,7 @@ class EnhancedLLMIntegration:
             local_only=local_only,
             over_limit=request.over_limit,
             user_id=request.user_id,
-            metadata={"message_id": turn.started.message_id},
+            metadata={"message_id": turn.started.message_id, SAW_PICTURES: turn.saw_pictures()},
         )
         await self.manager.learn_prices(asked)
         route = self.manager.route(asked, provider)
@@ -227,12 +229,12 @@ class EnhancedLLMIntegration:
             asked = replace(asked, messages=guard.mask(messages))
         if guard.kinds:
             warnings.append(f"{len(guard.kinds)} secrets were masked before sending: {', '.join(guard.kinds)}")
-        only_documents = is_vain and request.documents_only and not request.images
-        extract = await self._extract(grounds, turn.question) if citations or only_documents else ""
+        is_vain = is_vain and not turn.pictures
+        extract = await self._extract(grounds, turn.question) if citations or is_vain else ""
         may = may_answer(self.manager, route, asked.user_id) if extract else []
         ready = {p.provider_id: ReadyAnswer(EXTRACT_MODEL, extract) for p in may if is_demonstration(p.config)}
         shown = CheckedAnswer(guard, [c.n for c in citations])
-        fixed = extract if only_documents else ""
+        fixed = extract if is_vain and request.documents_only else ""
         return _Prepared(asked, provider, route, grounds, shown, guard, ready, keyed, warnings, fixed)
 
     def _history(self, turn: Turn, provider: str | None, *, local_only: bool) -> Sequence[MessageRecord]:
@@ -253,7 +255,7 @@ class EnhancedLLMIntegration:
         """True where the small model answered what the documents do not hold: larger ones are told to say so."""
         provider = self.manager.get_provider(answer.provider)
         is_small = provider is not None and is_demonstration(provider.config)
-        return is_small and grounds.none_found and is_question(question)
+        return is_small and answer.model != EXTRACT_MODEL and grounds.none_found and is_question(question)
 
     def _endings(self, route: list[BaseLLMProvider], model: str | None, provider: str | None) -> list[str]:
         """A sentence where the model to be asked first has ended or is about to; ``provider`` is the one named."""
@@ -290,13 +292,15 @@ class EnhancedLLMIntegration:
         return None, None
 
     async def _grounds(
-        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter
+        self, request: EnhancedLLMRequest, turn: Turn, warnings: list[str], rewrite: Rewriter, *, stays_here: bool
     ) -> Grounds:
         if self._knowledge is None or request.use_rag is False or not turn.question.strip():
             return Grounds()
         before = [record.content for record in turn.history if record.role == "user"]
         rag = self._settings().rag
-        return await find_grounds(self._knowledge, request, turn.question, before, rag, warnings, rewrite)
+        return await find_grounds(
+            self._knowledge, request, turn.question, before, rag, warnings, rewrite, stays_here=stays_here
+        )
 
     async def _must_stay(self, request: EnhancedLLMRequest, settings: Settings) -> bool:
         """True where the question reaches into a collection that may not leave this machine."""

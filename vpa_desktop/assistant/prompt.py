@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from vpa_desktop.messages import Citation, ImageData, Message
@@ -38,19 +39,21 @@ def build_messages(
     history: Sequence[MessageRecord] = (),
     citations: Sequence[Citation] = (),
     images: tuple[ImageData, ...] = (),
+    earlier: Mapping[str, tuple[ImageData, ...]] = MappingProxyType({}),
     system: str | None = None,
     nothing_found: bool = False,
     fence: Callable[[], str] = new_fence,
 ) -> tuple[Message, ...]:
     """Return the conversation as a provider gets it, the question last.
 
-    ``nothing_found`` tells the model that the person's documents were searched in vain.
+    ``images`` are the question's own, ``earlier`` those of turns before by their message. ``nothing_found`` tells
+    the model that the person's documents were searched in vain.
     """
     asked = _with_passages(question, citations, fence()) if citations else question
     instructions = system or INSTRUCTIONS
     return (
         Message("system", f"{instructions}\n{NOTHING_FOUND}" if nothing_found else instructions),
-        *_turns(history),
+        *_turns(history, earlier),
         Message("user", asked, images),
     )
 
@@ -74,7 +77,7 @@ def _label(citation: Citation) -> str:
     return f'"{citation.document}{place}"'.replace("\n", " ")
 
 
-def _turns(history: Sequence[MessageRecord]) -> list[Message]:
+def _turns(history: Sequence[MessageRecord], pictures: Mapping[str, tuple[ImageData, ...]]) -> list[Message]:
     """The stored turns that say something, without the oldest where they are too many.
 
     They are left out in large steps, counted from the beginning: a provider's cache knows a conversation again only
@@ -89,7 +92,7 @@ def _turns(history: Sequence[MessageRecord]) -> list[Message]:
         start += 1
     while start < len(said) and start and said[start].role == "assistant":
         start += 1  # a conversation begins with a question, some providers insist on it
-    return [Message(record.role, record.content) for record in said[start:]]
+    return [Message(record.role, record.content, pictures.get(record.id, ())) for record in said[start:]]
 
 
 def title_from(question: str, longest: int = 60) -> str:

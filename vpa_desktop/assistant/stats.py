@@ -8,13 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vpa_desktop.analytics import Dashboard, Savings, costs_by_day, figures_by_provider, month_forecast, savings_of
+from vpa_desktop.assistant.answer_figures import trend_of
 from vpa_desktop.gateway.manager import LLMProviderManager
 from vpa_desktop.local_time import start_of_day, start_of_month
+from vpa_desktop.storage.conversations import ConversationStore
 
 DAYS_SHOWN = 30
 
 
-async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetime]) -> Dashboard:
+async def build_dashboard(
+    manager: LLMProviderManager, conversations: ConversationStore, now: Callable[[], datetime]
+) -> Dashboard:
     """Return everything the dashboard draws, over the last thirty days.
 
     Where the clock was set back, today is the latest day that was reached: the one whose limit counts.
@@ -40,6 +44,7 @@ async def build_dashboard(manager: LLMProviderManager, now: Callable[[], datetim
         unpriced=sum(f.unpriced for f in figures),
         estimated=sum(f.estimated for f in figures),
         savings=savings_of(rows),
+        answers=trend_of(await conversations.judged_answers(since), today=at.date(), days=DAYS_SHOWN),
     )
 
 

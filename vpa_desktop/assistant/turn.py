@@ -6,13 +6,16 @@ A turn without a conversation is kept nowhere. A journal that cannot be written 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from vpa_desktop.assistant.prompt import title_from
-from vpa_desktop.errors import StorageError, UsageError
-from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, TurnStarted
+from vpa_desktop.errors import StorageError, UsageError, VPAError
+from vpa_desktop.messages import EnhancedLLMRequest, EnhancedLLMResponse, ImageData, TurnStarted
+from vpa_desktop.providers.pictures import for_keeping
 from vpa_desktop.records import MessageRecord, MessageState
 from vpa_desktop.storage.conversations import ConversationStore
 
@@ -21,12 +24,17 @@ log = logging.getLogger(__name__)
 JOURNAL_EVERY_S: Final = 0.25
 JOURNAL_EVERY_PIECES: Final = 64
 
+PICTURES_MOST: Final = 10
+PICTURES_BYTES: Final = 8_000_000
+"""Of earlier turns, in one request: each is paid for again."""
+
 
 class Turn:
     """The stored side of one turn. Made by ``begin``; ended by exactly one of ``done`` and ``broken``."""
 
-    def __init__(self, store: ConversationStore | None, question: str) -> None:
+    def __init__(self, store: ConversationStore | None, question: str, pictures: tuple[ImageData, ...] = ()) -> None:
         self.question = question
+        self.pictures = pictures
         self.history: list[MessageRecord] = []
         self.answer: MessageRecord | None = None
         self.started = TurnStarted(None, None, None)
@@ -40,25 +48,39 @@ class Turn:
 
     @classmethod
     async def begin(cls, store: ConversationStore | None, request: EnhancedLLMRequest) -> Turn:
-        """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id."""
+        """Store the question, before anything is sent; raises StorageError, UsageError for an unknown id.
+
+        Cancelled in the middle of it, the question is stored all the same, with an answer that was stopped.
+        """
         if store is None or request.temporary or (request.conversation_id is None and request.regenerates is None):
-            return cls(None, request.user_query)
+            return cls(None, request.user_query, request.images)
+        storing = asyncio.ensure_future(cls._stored(store, request))
+        try:
+            return await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            await asyncio.shield(_stopped(storing))
+            raise
+
+    @classmethod
+    async def _stored(cls, store: ConversationStore, request: EnhancedLLMRequest) -> Turn:
         if request.regenerates is not None:
-            return await cls._again(store, request.regenerates)
+            return await cls._again(store, request.regenerates, request.images)
+        kept = await for_keeping(request.images)
         conversation_id = request.conversation_id or "new"
         if conversation_id == "new":
             conversation_id = (await store.create(title_from(request.user_query))).id
         elif await store.get(conversation_id) is None:
             raise _unknown("conversation", conversation_id)
-        turn = cls(store, request.user_query)
+        # Sent as it is kept: a provider's cache knows it again in the next turn.
+        turn = cls(store, request.user_query, kept if len(kept) == len(request.images) else request.images)
         turn.history = await store.messages(conversation_id)
-        asked, turn.answer = await store.begin_turn(conversation_id, request.user_query)
+        asked, turn.answer = await store.begin_turn(conversation_id, request.user_query, kept)
         turn.started = TurnStarted(conversation_id, asked.id, turn.answer.id)
         turn._start_journal()
         return turn
 
     @classmethod
-    async def _again(cls, store: ConversationStore, message_id: str) -> Turn:
+    async def _again(cls, store: ConversationStore, message_id: str, given: tuple[ImageData, ...]) -> Turn:
         old = await store.message(message_id)
         if old is None:
             raise _unknown("answer", message_id)
@@ -68,12 +90,34 @@ class Turn:
                 break
             before.append(record)
         questions = [r for r in before if r.role == "user"]
-        turn = cls(store, questions[-1].content if questions else "")
-        turn.history = before[: before.index(questions[-1])] if questions else before
+        asked = questions[-1] if questions else None
+        pictures = await store.pictures(asked.id) if asked is not None and asked.pictures else given
+        turn = cls(store, asked.content if asked is not None else "", pictures)
+        turn.history = before[: before.index(asked)] if asked is not None else before
         turn.answer = await store.begin_answer(old.id)
-        turn.started = TurnStarted(old.conversation_id, questions[-1].id if questions else None, turn.answer.id)
+        turn.started = TurnStarted(old.conversation_id, asked.id if asked is not None else None, turn.answer.id)
         turn._start_journal()
         return turn
+
+    async def earlier_pictures(self) -> dict[str, tuple[ImageData, ...]]:
+        """Return the last pictures of the turns before, by their message, up to what one request should hold."""
+        found: dict[str, tuple[ImageData, ...]] = {}
+        left_bytes, left = PICTURES_BYTES, PICTURES_MOST
+        for record in reversed(self.history):
+            if self._store is None or not record.pictures:
+                continue
+            pictures = await self._store.pictures(record.id)
+            left_bytes -= sum(len(picture.data) for picture in pictures)
+            left -= len(pictures)
+            if left < 0 or left_bytes < 0:
+                break
+            found[record.id] = pictures
+        return found
+
+    def saw_pictures(self) -> frozenset[str]:
+        """Return who has answered a question with pictures in this conversation."""
+        pairs = pairwise(self.history)
+        return frozenset(answer.provider for asked, answer in pairs if asked.pictures and answer.state == "done")
 
     def add_text(self, text: str) -> None:
         """Note a piece of the answer; it is written within a quarter of a second or 64 pieces."""
@@ -175,6 +219,11 @@ class Turn:
         except StorageError as exc:
             # The reader must hear why the answer broke, not that this could not be stored as well.
             log.error("A broken answer could not be stored: %s", exc)
+
+
+async def _stopped(storing: asyncio.Future[Turn]) -> None:
+    with contextlib.suppress(VPAError):  # then nothing was stored, and who would be told has gone
+        await (await storing).broken("stopped")
 
 
 def _unknown(noun: str, wanted: str) -> UsageError:

@@ -181,7 +181,7 @@ def _receipt(response: EnhancedLLMResponse, out: Output) -> None:
         parts = [receipts.outcome(attempt).lower(), *receipts.figures(attempt).split("  ·  ")]
         told = ", ".join(part for part in parts if part)
         because = f": {attempt.reason.rstrip('.')}" if attempt.reason else ""
-        out.note(f"route: {attempt.provider} ({attempt.model}) {told}{because}.")
+        out.note(f"route: {attempt.provider} ({receipts.model_words(attempt.model)}) {told}{because}.")
     costs = receipts.comparison(response.provider, response.cost_usd, response.first_choice, response.first_choice_usd)
     out.note(f"route: {costs}")
 

@@ -8,6 +8,7 @@ from vpa_desktop.assistant.archive_desk import OURS
 from vpa_desktop.cli.output import Output, counted, to_plain
 from vpa_desktop.cli.session import opened
 from vpa_desktop.config import Paths
+from vpa_desktop.receipts import model_words
 from vpa_desktop.records import ConversationRecord
 
 
@@ -32,7 +33,7 @@ async def show(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         messages = await system.messages(record.id)
     out.line(record.title)
     for message in messages:
-        author = "You" if message.role == "user" else f"Assistant ({message.model or 'no answer'})"
+        author = "You" if message.role == "user" else f"Assistant ({model_words(message.model) or 'no answer'})"
         note = "" if message.state == "done" else f" [{message.state}]"
         out.line(f"\n{author}{note}:\n{message.content or message.error}")
     out.document({**to_plain(record), "messages": to_plain(messages)})

@@ -193,21 +193,22 @@ async def _followed_to_the_end(steps: Steps, out: Output) -> IngestReport:
         async for event in events:
             if isinstance(event, IngestReport):
                 return event
-            _progress(event, out)
+            show_progress(event, out)
     raise DocumentUnreadable("Nothing was added", "The work stopped before its end", "Try again")
 
 
 def _tell(step: IngestProgress | IngestReport, out: Output) -> None:
     if isinstance(step, IngestProgress):
-        _progress(step, out)
+        show_progress(step, out)
         return
-    _end_progress(out)
+    end_progress(out)
     out.line(_summary(step))
     for failure in step.failed:
         out.line(f"  {failure.path}: {failure.reason}")
 
 
-def _progress(event: IngestProgress, out: Output) -> None:
+def show_progress(event: IngestProgress, out: Output) -> None:
+    """Draw how it stands over the line before, where a person looks on."""
     if out.as_json or not sys.stderr.isatty():
         return
     line = f"{event.files_done}/{event.files_total} files, {event.chunks_done}/{event.chunks_total} passages"
@@ -223,7 +224,8 @@ def _progress(event: IngestProgress, out: Output) -> None:
     print(f"\r\x1b[K{line}  {current}", end="", file=sys.stderr, flush=True)
 
 
-def _end_progress(out: Output) -> None:
+def end_progress(out: Output) -> None:
+    """Clear the line of the progress."""
     if sys.stderr.isatty() and not out.as_json:
         print("\r\x1b[K", end="", file=sys.stderr)
 
@@ -240,7 +242,7 @@ def _summary(report: IngestReport) -> str:
 
 
 def _report(report: IngestReport, out: Output) -> int:
-    _end_progress(out)
+    end_progress(out)
     out.line(_summary(report))
     for failure in report.failed:
         out.line(f"  {failure.path}: {failure.reason}")

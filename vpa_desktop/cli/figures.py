@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from vpa_desktop.analytics import Savings, savings_of
+from vpa_desktop.assistant.stats import DAYS_SHOWN
 from vpa_desktop.cli.health import with_health
 from vpa_desktop.cli.output import Output
 from vpa_desktop.cli.session import opened
@@ -101,6 +102,17 @@ def _answers(quality: dict[str, Any]) -> str:
     return "; ".join([said, *shares, judged])
 
 
+_QUALITY_HEAD = ("day", "answers", "not in documents", "grounded", "cited", "passages fit", "right", "wrong")
+
+
+def _quality_row(day: dict[str, Any]) -> tuple[Any, ...]:
+    """One day of the answers from documents; a dash where nothing could be judged."""
+    shares = (day["groundedness"], day["citation_coverage"], day["retrieval_confidence"])
+    said = ("-" if share is None else f"{share:.0%}" for share in shares)
+    judged = (day["feedback_good"], day["feedback_bad"])
+    return (day["day"], day["answers"], day["not_in_documents"], *said, *judged)
+
+
 async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Print requests, times and success per provider."""
     async with opened(paths, out) as system:
@@ -112,6 +124,7 @@ async def stats(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     out.line(f"{performance['total_requests']} requests, {performance['avg_response_time']:.2f} s on average")
     out.line(f"{_saved(savings_of(rows))}; {found['caching']['entries']} are kept")
     out.line(_answers(found["quality"]))
+    out.table(_QUALITY_HEAD, [_quality_row(day) for day in found["quality"]["days"][-DAYS_SHOWN:]])
     head = ("provider", "requests", "success", "p50 ms", "p95 ms", "first token ms", "tokens/s", "cost usd", "breaker")
     out.table(
         head,

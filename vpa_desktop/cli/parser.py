@@ -128,6 +128,9 @@ def _docs(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--top-k", type=_positive, default=None, metavar="N", help="how many passages")
     p.add_argument("--collection", action="append", default=[], metavar="NAME", help="search only this collection")
     add_scope(p)
+    p = _command(group, "model", "Show what finds passages by meaning, or choose another model.", "embedding:model")
+    p.add_argument("model", nargs="?", metavar="MODEL", help="default, PROVIDER/MODEL, a folder or a hub name")
+    p.add_argument("--yes", action="store_true", help="agree to where the text goes and to what it costs")
     _command(group, "check", "Check the index against the database, and mend it.", "documents:check")
     _golden(group)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import RequestRejected
@@ -14,6 +15,9 @@ from vpa_desktop.tokens import count_prompt_tokens, estimate_prompt_tokens, has_
 
 TURN_CHARACTERS = 8
 """What a turn adds, in the characters of ``is_far_below``: more than its marks and its role have tokens."""
+
+SAW_PICTURES: Final = "saw_pictures"
+"""In a request's metadata: the providers that have answered a question with pictures in its conversation."""
 
 ANSWER_TOKENS = 1_024
 """Room kept for the answer where nobody has said how long it may be."""
@@ -49,6 +53,24 @@ async def fitted(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo
         return request
     counts = await asyncio.to_thread(_counts, request.messages, model)
     return replace(request, messages=fit_to_window(request.messages, counts, room))
+
+
+def without_unseen(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> LLMRequest:
+    """Return the request without the pictures of earlier turns where it is not known that this model can look at them.
+
+    The last message's are the question itself: who cannot see those is not asked.
+    """
+    *earlier, last = request.messages
+    saw = info.images is None and provider.provider_id in request.metadata.get(SAW_PICTURES, ())
+    if info.images or saw or not any(message.images for message in earlier):
+        return request
+    blind = (replace(m, content=_told_of(m), images=()) if m.images else m for m in earlier)
+    return replace(request, messages=(*blind, last))
+
+
+def _told_of(message: Message) -> str:
+    names = ", ".join(image.name or "a picture" for image in message.images)
+    return f"{message.content}\n[Sent with this, and not shown to you: {names}]"
 
 
 def window_of(provider: BaseLLMProvider, info: ModelInfo) -> int | None:
@@ -94,7 +116,7 @@ async def least_tokens(request: LLMRequest, provider: BaseLLMProvider, info: Mod
 
 def unfit(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> RequestRejected | None:
     """The refusal by us, before anything is sent, of what the model is known not to be able to do."""
-    if info.images is False and any(message.images for message in request.messages):
+    if info.images is False and request.messages and request.messages[-1].images:
         why, advice = f"{info.id} cannot see images", "or ask without the image"
     elif info.tools is False and request.tools:
         why, advice = f"{info.id} cannot call functions", "or ask without functions"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import TypeVar
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.embedding import EmbeddingRequest, Embeddings
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.gateway.cooldown import FIRST_WAIT_S, Cooldowns, pause_id
 from vpa_desktop.gateway.keystate import KeyState, from_kept, nobody_left, refusal_in_words, state_of, to_keep
@@ -191,16 +192,27 @@ class KeyPool(BaseLLMProvider):
         """The models this provider offers to the first key that may list them; raises ProviderError."""
         return await self._with_any(lambda provider: provider.list_models())
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """One vector a text, from the first key that is taken; the answer names the key. Raises ProviderError."""
+
+        async def ask(seat: _Seat) -> Embeddings:
+            return replace(await seat.provider.embed(request), key_label=seat.key.label)
+
+        return await self._with_any_seat(ask)
+
     async def _with_any(self, ask: Callable[[BaseLLMProvider], Awaitable[T]]) -> T:
         """Ask with one key after another. A refusal is not held against a key: it may be allowed to answer only."""
+        return await self._with_any_seat(lambda seat: ask(seat.provider))
+
+    async def _with_any_seat(self, ask: Callable[[_Seat], Awaitable[T]]) -> T:
         *others, last = self._by_rank()
         for seat in others:
             try:
-                return await ask(seat.provider)
+                return await ask(seat)
             except ProviderError as exc:
                 if exc.error_class not in FIRST_WAIT_S:
                     raise
-        return await ask(last.provider)
+        return await ask(last)
 
     async def count_tokens(self, request: LLMRequest) -> TokenCount:
         """The tokens of a prompt, by a key that works; never raises."""

@@ -10,7 +10,7 @@ from vpa_desktop.catalog import ModelInfo
 from vpa_desktop.errors import ProviderError, VPAError
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.gateway.attempt import continuation
-from vpa_desktop.gateway.fitting import fitted, is_far_below, least_tokens, unfit, window_of
+from vpa_desktop.gateway.fitting import fitted, is_far_below, least_tokens, unfit, window_of, without_unseen
 from vpa_desktop.gateway.permission import bounded, must_be_permitted, refusal_at
 from vpa_desktop.messages import LLMRequest
 
@@ -98,7 +98,8 @@ class Match:
             request = replace(request, model=stop.named_model)
         if kept:
             request = continuation(request, kept)
-        return await fitted(request, stop.provider, self.info(stop))
+        info = self.info(stop)
+        return await fitted(without_unseen(request, stop.provider, info), stop.provider, info)
 
     def _is_too_small(self, stop: Stop) -> bool:
         if self._too_small_tokens is None:

@@ -1,4 +1,7 @@
-"""ChatGPT's data export: ``conversations.json``, a list of conversations whose ``mapping`` is a tree of nodes."""
+"""ChatGPT's data export: ``conversations.json``, a list of conversations whose ``mapping`` is a tree of nodes.
+
+The pictures of questions lie beside it in the archive, in files whose names begin with the picture's own.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from vpa_desktop.importing.trees import ForeignChat, Node, Role
-from vpa_desktop.importing.values import PICTURE, Json, joined, json_object, objects, text_of, time_of
+from vpa_desktop.importing.values import (
+    PICTURE,
+    Json,
+    Picture,
+    joined,
+    json_object,
+    objects,
+    picture_of,
+    text_of,
+    time_of,
+)
 
 NAME = "ChatGPT"
+HELD, HELD_AS = "held", "held_as"
+"""Where ``exports`` puts a picture out of the archive, and the name of its file."""
+
 _MARKS = re.compile("\ue200.*?\ue201", re.DOTALL)  # where the web page showed a source
 _SHOWN = ("text", "multimodal_text", "code")
 
@@ -36,6 +52,18 @@ def read(document: Any) -> Iterator[ForeignChat]:
         )
 
 
+def pictures_in(document: Any) -> Iterator[tuple[str, Json]]:
+    """Yield the pictures that questions point to: what their file's name begins with, and where it may be put in."""
+    for each in objects(document):
+        for value in json_object(each.get("mapping")).values():
+            message = json_object(json_object(value).get("message"))
+            if json_object(message.get("author")).get("role") != "user":
+                continue
+            for part in objects(json_object(message.get("content")).get("parts")):
+                if name := text_of(part.get("asset_pointer")).rpartition("://")[2]:
+                    yield name, part
+
+
 def _node(key: str, found: Json, usual_model: str) -> Node:
     message = json_object(found.get("message"))
     content = json_object(message.get("content"))
@@ -48,6 +76,7 @@ def _node(key: str, found: Json, usual_model: str) -> Node:
         node.text = _MARKS.sub("", _text(content))
     node.model = text_of(facts.get("model_slug")) or usual_model
     node.provider = NAME
+    node.pictures = [picture for each in objects(content.get("parts")) if (picture := _picture(each)) is not None]
     return node
 
 
@@ -72,4 +101,10 @@ def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
     kind = text_of(json_object(part).get("content_type"))
-    return PICTURE if kind.startswith("image") else text_of(json_object(part).get("text"))
+    if kind.startswith("image"):
+        return "" if _picture(part) is not None else PICTURE
+    return text_of(json_object(part).get("text"))
+
+
+def _picture(part: Json) -> Picture | None:
+    return picture_of(part.get(HELD), part.get(HELD_AS))

@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from vpa_desktop.importing.trees import ForeignChat, Node, role_of
-from vpa_desktop.importing.values import PICTURE, Json, joined, json_object, objects, split_thought, text_of, time_of
+from vpa_desktop.importing.values import (
+    PICTURE,
+    Json,
+    Picture,
+    joined,
+    json_object,
+    objects,
+    picture_of,
+    split_thought,
+    text_of,
+    time_of,
+)
 
 NAME = "Cherry Studio"
 _STATE = "persist:cherry-studio"
@@ -95,13 +106,18 @@ def _node(message: Json, key: str, blocks: dict[str, Json]) -> Node:
         joined(text_of(each.get("content")) for each in held if each.get("type") == "thinking")
         or text_of(message.get("reasoning_content"))
         or thought,
+        [picture for each in held if (picture := _picture(each)) is not None],
     )
+
+
+def _picture(block: Json) -> Picture | None:
+    return picture_of(block.get("url")) if block.get("type") == "image" else None
 
 
 def _block(block: Json) -> str:
     kind = block.get("type")
     if kind == "image":
-        return PICTURE
+        return "" if _picture(block) is not None else PICTURE
     if kind == "code":
         return f"```{text_of(block.get('language'))}\n{text_of(block.get('content'))}\n```"
     return text_of(block.get("content")) if kind == "main_text" else ""

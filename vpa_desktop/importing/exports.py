@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import tempfile
 import zipfile
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,6 +28,15 @@ from vpa_desktop.importing.trees import ForeignChat, Plain, to_conversations
 
 MOST_BYTES: Final = 1_000_000_000
 """The most that is read of one export; unpacked, where it is packed."""
+
+MOST_PICTURE_BYTES: Final = 20_000_000
+_KINDS: Final = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
 
 _File = TypeVar("_File", Path, PurePosixPath)
 
@@ -122,7 +133,27 @@ def _packed(path: Path, packed: zipfile.ZipFile) -> list[Any]:
         return [_threads(threads, lambda name: packed.read(str(name)) if str(name) in infos else None)]
     top = min((len(name.parts) for name in names), default=0)
     wanted = [name for name in names if len(name.parts) == top or name.name == "session.json"]
-    return [_loaded(packed.read(str(name))) for name in wanted if name.suffix == ".json"]
+    documents = [_loaded(packed.read(str(name))) for name in wanted if name.suffix == ".json"]
+    for document in documents:
+        if chatgpt.is_it(document):
+            _put_pictures(document, packed)
+    return documents
+
+
+def _put_pictures(document: Any, packed: zipfile.ZipFile) -> None:
+    """Put the pictures of questions into ChatGPT's conversations, as far as the archive has them."""
+    infos = {PurePosixPath(info.filename).name: info for info in packed.infolist()}
+    names, left = sorted(infos), MOST_BYTES
+    for begins, part in chatgpt.pictures_in(document):
+        at = bisect_left(names, begins)
+        if at == len(names) or not names[at].startswith(begins):
+            continue
+        info, kind = infos[names[at]], _KINDS.get(PurePosixPath(names[at]).suffix.lower())
+        if kind is None or info.file_size > min(left, MOST_PICTURE_BYTES):
+            continue
+        left -= info.file_size
+        part[chatgpt.HELD] = f"data:{kind};base64,{base64.b64encode(packed.read(info)).decode('ascii')}"
+        part[chatgpt.HELD_AS] = names[at].removeprefix(begins).lstrip("-_") or names[at]
 
 
 def _database(database: Path, named: Path) -> Any:

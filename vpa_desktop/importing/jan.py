@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from vpa_desktop.importing.trees import ForeignChat, Node, linear, role_of
-from vpa_desktop.importing.values import PICTURE, Json, joined, json_object, objects, split_thought, text_of, time_of
+from vpa_desktop.importing.values import (
+    PICTURE,
+    Json,
+    Picture,
+    joined,
+    json_object,
+    objects,
+    picture_of,
+    split_thought,
+    text_of,
+    time_of,
+)
 
 NAME = "Jan"
 
@@ -49,12 +60,17 @@ def _node(message: Json, key: str, provider: str, model: str) -> Node:
     text, thought = split_thought(joined(_piece(each) for each in pieces) or text_of(message.get("content")))
     at = time_of(message.get("created_at"))
     reasoning = joined(_words(each) for each in pieces if each.get("type") == "reasoning")
-    return Node(key, None, role_of(message.get("role")), text, at, model, provider, reasoning or thought)
+    pictures = [picture for each in pieces if (picture := _picture(each)) is not None]
+    return Node(key, None, role_of(message.get("role")), text, at, model, provider, reasoning or thought, pictures)
+
+
+def _picture(piece: Json) -> Picture | None:
+    return picture_of(json_object(piece.get("image_url")).get("url"))
 
 
 def _piece(piece: Json) -> str:
     if piece.get("type") in ("image", "image_url"):
-        return PICTURE
+        return "" if _picture(piece) is not None else PICTURE
     return "" if piece.get("type") == "reasoning" else _words(piece)
 
 

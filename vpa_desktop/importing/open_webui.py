@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from vpa_desktop.importing.trees import ForeignChat, Node, linear, role_of
-from vpa_desktop.importing.values import Json, joined, json_object, objects, split_thought, text_of, time_of
+from vpa_desktop.importing.values import (
+    Json,
+    Picture,
+    joined,
+    json_object,
+    objects,
+    picture_of,
+    split_thought,
+    text_of,
+    time_of,
+)
 
 NAME = "Open WebUI"
 _DETAILS = re.compile(r'<details type="(\w+)"[^>]*>(.*?)</details>\s*', re.DOTALL)
@@ -56,7 +66,12 @@ def _node(key: str, message: Json) -> Node:
         text_of(message.get("model")) or text_of(message.get("modelName")),
         NAME,
         _reasoning(message) or thought,
+        [picture for each in objects(message.get("files")) if (picture := _picture(each)) is not None],
     )
+
+
+def _picture(file: Json) -> Picture | None:
+    return picture_of(file.get("url"), file.get("name")) if file.get("type") == "image" else None
 
 
 def _content(text: str) -> tuple[str, str]:

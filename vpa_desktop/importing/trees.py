@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from vpa_desktop.importing.values import Picture
+
 Plain = dict[str, Any]
 Role = Literal["user", "assistant", "hidden"]
 """``hidden``: system prompts, tool calls and the like, which only lead from one message to the next."""
+
+ALONE = "[A picture]"
+"""The words of a question that was nothing but a picture."""
 
 _SPACE = uuid.UUID("5a9d2b1e-6f0c-4c7e-9a53-0d6a4f1c2e77")
 _EARLY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -24,7 +29,7 @@ _EARLY = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Node:
-    """One foreign message; ``parent`` is the id of the one before it."""
+    """One foreign message; ``parent`` is the id of the one before it, ``pictures`` are what a question came with."""
 
     id: str
     parent: str | None
@@ -34,6 +39,12 @@ class Node:
     model: str = ""
     provider: str = ""
     reasoning: str = ""
+    pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it is worth a message."""
+        return self.role != "hidden" and bool(self.text.strip() or self.reasoning.strip() or self.pictures)
 
 
 @dataclass(slots=True)
@@ -121,7 +132,7 @@ def _turns(nodes: dict[str, Node], end: str) -> list[_Turn]:
         at = nodes[at].parent
     turns: list[_Turn] = []
     for node in reversed(path):
-        if node.role == "hidden" or not (node.text.strip() or node.reasoning.strip()):
+        if not node.says_something:
             continue
         if node.role == "assistant" and turns and turns[-1].role == "assistant":
             turns[-1] = _Turn("assistant", (*turns[-1].nodes, node))
@@ -176,16 +187,19 @@ def _messages(own: str, line: _Line) -> Iterator[Plain]:
 
 def _message(own: str, turn: _Turn, place: int, at: datetime) -> Plain:
     last = turn.nodes[-1]
+    pictures = [picture for node in turn.nodes for picture in node.pictures] if turn.role == "user" else []
+    words = "\n\n".join(node.text.strip() for node in turn.nodes if node.text.strip())
     return {
         "id": _id(f"{own}/{turn.nodes[0].id}"),
         "role": turn.role,
-        "content": "\n\n".join(node.text.strip() for node in turn.nodes if node.text.strip()),
+        "content": words or (ALONE if pictures else ""),
         "reasoning": "\n\n".join(node.reasoning.strip() for node in turn.nodes if node.reasoning.strip()),
         "created_at": _time(at),
         "place": place,
         "state": "done",
         "model": last.model if turn.role == "assistant" else "",
         "provider": last.provider if turn.role == "assistant" else "",
+        **({"pictures": pictures} if pictures else {}),
     }
 
 

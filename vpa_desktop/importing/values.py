@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
+Picture = dict[str, str]
+"""``name``, ``media_type`` and ``data`` in base64, as a conversation that travels has it."""
 
 PICTURE = "[A picture that the export does not hold]"
 _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>(.*?)</think(?:ing)?>\s*", re.DOTALL)
+_DATA_URL = re.compile(r"data:(image/[a-z0-9+.-]+);base64,", re.IGNORECASE)
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds that would be the year 5138
 
 
@@ -46,6 +50,19 @@ def time_of(value: Any) -> datetime | None:
     while value > _MILLISECONDS_FROM:
         value /= 1000
     return datetime.fromtimestamp(value, UTC)
+
+
+def picture_of(url: Any, name: Any = "") -> Picture | None:
+    """Return the picture that an address holds in itself (``data:image/png;base64,...``); None for any other."""
+    head = _DATA_URL.match(text_of(url))
+    if head is None:
+        return None
+    data = "".join(url[head.end() :].split())
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        return None
+    return {"name": text_of(name), "media_type": head[1].lower(), "data": data}
 
 
 def split_thought(text: str) -> tuple[str, str]:

@@ -124,6 +124,9 @@ TOO_LONG: Final = (
 )
 """Anthropic, Ollama, vLLM, Gemini, and Ollama's two runners."""
 
+TOO_LARGE: Final = "is too large to process"
+"""llama.cpp, of a text whose vector is wanted, as a fault of its own."""
+
 NO_MODEL_CODES: Final = frozenset(
     {"model_not_found", "DeploymentNotFound", "model_decommissioned", "model_not_available", "invalid_model"}
 )
@@ -210,6 +213,8 @@ class Problem:
             if self.kind == "invalid_request_error" and not status:
                 status = 400
         if status in (400, 422) and any(words in self.message for words in TOO_LONG):
+            return "context_length"
+        if status == 500 and TOO_LARGE in self.message:
             return "context_length"
         if status == 400 and NO_MODEL.search(self.message):
             return "not_found"

@@ -80,13 +80,13 @@ async def _ready(image: ImageData, limits: ImageLimits, peer: Peer) -> ImageData
     digest = await asyncio.to_thread(lambda: hashlib.sha256(image.data).digest())
     found = _kept.get((digest, limits))
     if found is None:
-        found = _kept[digest, limits] = await asyncio.to_thread(_made, image, limits, peer)
+        found = _kept[digest, limits] = await asyncio.to_thread(made, image, limits, peer)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return found
 
 
-def _made(image: ImageData, limits: ImageLimits, peer: Peer) -> ImageData:
+def made(image: ImageData, limits: ImageLimits, peer: Peer) -> ImageData:
     """Decode, turn, scale and encode one picture; runs in a worker thread."""
     from PIL import Image, UnidentifiedImageError
 

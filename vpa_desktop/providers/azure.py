@@ -8,9 +8,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from vpa_desktop.catalog import split_address
+from vpa_desktop.embedding import EmbeddingRequest
 from vpa_desktop.errors import PolicyRefused, ProviderError
 from vpa_desktop.messages import LLMRequest
 from vpa_desktop.providers._dialect import Ask
+from vpa_desktop.providers._embeddings import openai_body
 from vpa_desktop.providers._failures import Peer, Problem
 from vpa_desktop.providers.openai import OpenAIProvider
 
@@ -73,6 +75,11 @@ class AzureOpenAIProvider(OpenAIProvider):
             path = f"/deployments/{quote(name, safe='')}{self.path()}"
             return [Ask(self._versioned(path), self.body(request, name))]
         return [Ask(self._versioned(ask.path), ask.body) for ask in super().asks(request, name)]
+
+    def embedding_ask(self, request: EmbeddingRequest) -> Ask:
+        """The same as at OpenAI, by the name of a deployment: the model's name is taken for it."""
+        path = f"/deployments/{quote(request.model, safe='')}/embeddings" if self.is_classic else "/embeddings"
+        return Ask(self._versioned(path), openai_body(request, request.model, encoded=True))
 
     def counts(self, request: LLMRequest, model: str) -> Sequence[Ask]:
         """Responses counts, where the surface has it; nothing counts for Chat Completions."""

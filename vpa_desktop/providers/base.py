@@ -13,7 +13,8 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
-from vpa_desktop.errors import BadReply
+from vpa_desktop.embedding import EmbeddingRequest, Embeddings
+from vpa_desktop.errors import BadReply, RequestRejected
 from vpa_desktop.messages import LLMRequest, LLMResponse, ReasoningDelta, StreamDone, StreamEvent, TextDelta, Usage
 from vpa_desktop.tokens import TokenCount, estimate_prompt_tokens
 
@@ -120,6 +121,17 @@ class BaseLLMProvider(ABC):
     async def list_models(self) -> list[ModelInfo]:
         """The models this provider offers; the configured one where it has no list."""
         return [ModelInfo(self.model)]
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return one vector a text; raises ProviderError, also where this kind makes none."""
+        raise RequestRejected(
+            f"{self.provider_id} makes no vectors of texts",
+            f"The kind {self.config.kind} has no such models",
+            "Choose another embedding model in Settings, Documents",
+            provider=self.provider_id,
+            model=request.model,
+            error_class="not_found",
+        )
 
     async def count_tokens(self, request: LLMRequest) -> TokenCount:
         """The tokens of a prompt: the provider's own count where asking costs nothing, else an estimate that says so.

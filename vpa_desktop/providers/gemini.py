@@ -15,12 +15,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from vpa_desktop.catalog import ModelInfo, split_address
+from vpa_desktop.embedding import EmbeddingRequest
 from vpa_desktop.errors import ProviderError
 from vpa_desktop.messages import FinishReason, LLMRequest, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
-from vpa_desktop.providers._dialect import Ask, HttpProvider
+from vpa_desktop.providers._dialect import Ask
+from vpa_desktop.providers._embeddings import EmbeddingProvider, Read
 from vpa_desktop.providers._failures import Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames, SSEOrJSON
+from vpa_desktop.providers._gemini_embeddings import batch_body, read_batch
 from vpa_desktop.providers._gemini_parts import AnswerPart, total
 from vpa_desktop.providers._gemini_request import OPTIONAL, TOKEN, content_body, refused_name, request_body, without
 from vpa_desktop.providers._http import LINE_BYTES
@@ -61,7 +64,7 @@ PARTS: Final = 16
 """In how many parts an answer may come (Google ends each at 65,536 tokens)."""
 
 
-class GoogleProvider(HttpProvider):
+class GoogleProvider(EmbeddingProvider):
     """The Gemini API. The endpoint may end with a version; without one v1 is asked, then v1beta."""
 
     optional = OPTIONAL
@@ -201,6 +204,14 @@ class GoogleProvider(HttpProvider):
                 break
         if done is not None:
             yield done
+
+    def embedding_ask(self, request: EmbeddingRequest) -> Ask:
+        """Several texts in one request; the model is part of the path and of each text."""
+        return Ask(_method(request.model, "batchEmbedContents"), batch_body(request))
+
+    def read_embeddings(self, payload: Mapping[str, Any]) -> Read:
+        """Vectors in the order of the texts."""
+        return read_batch(payload)
 
     async def list_models(self) -> list[ModelInfo]:
         """The models this key may use, with their limits; some are listed that do not answer in text."""

@@ -15,17 +15,19 @@ from dataclasses import replace
 from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.embedding import EmbeddingRequest
 from vpa_desktop.errors import ProviderError, RequestRejected
 from vpa_desktop.messages import FinishReason, LLMRequest, Message, ReasoningDelta, StreamEvent, ToolCall, Usage
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._calls import answered_call, carried_back
-from vpa_desktop.providers._dialect import HttpProvider
+from vpa_desktop.providers._dialect import Ask
+from vpa_desktop.providers._embeddings import EmbeddingProvider, Read, vector_of
 from vpa_desktop.providers._failures import Peer, Problem
 from vpa_desktop.providers._frames import Framing, JSONFrames
 from vpa_desktop.providers._http import LINE_BYTES, HttpSession, Reply
 from vpa_desktop.providers._ollama_models import ModelTag, Shown, read_shown, read_tags, window
 from vpa_desktop.providers._sse import SSEDecoder
-from vpa_desktop.providers._values import count, dict_of, dicts_of, object_in, text_of
+from vpa_desktop.providers._values import count, dict_of, dicts_of, list_of, object_in, text_of
 
 SHOW_S: Final = 5.0
 """How long to wait for what a model can do; without it the answer is asked for all the same."""
@@ -50,7 +52,7 @@ LEVELS: Final = {
 START: Final = "Start Ollama (its app, or `ollama serve`), or correct the endpoint in Settings, Providers"
 
 
-class OllamaProvider(HttpProvider):
+class OllamaProvider(EmbeddingProvider):
     """An Ollama server on this machine or another, or ollama.com with a key."""
 
     optional = ("think",)
@@ -202,6 +204,23 @@ class OllamaProvider(HttpProvider):
             _pull(self.model or "qwen3"),
             error_class="not_found",
         )
+
+    def embedding_ask(self, request: EmbeddingRequest) -> Ask:
+        """Texts that are too long for the model are cut there: their beginning says what they are about."""
+        body: dict[str, Any] = {
+            "model": request.model,
+            "input": list(request.texts),
+            "truncate": True,
+            "keep_alive": f"{self.config.keep_loaded_minutes:g}m",
+        }
+        if request.dimensions:
+            body["dimensions"] = request.dimensions
+        return Ask("/api/embed", body)
+
+    def read_embeddings(self, payload: Mapping[str, Any]) -> Read:
+        """Vectors in the order of the texts, and how many tokens were read."""
+        found = [vector_of(each) for each in list_of(payload.get("embeddings"))]
+        return Read(found, text_of(payload.get("model")) or "", count(payload.get("prompt_eval_count")))
 
     async def list_models(self) -> list[ModelInfo]:
         """The models that were pulled, with what each can do."""

@@ -41,6 +41,11 @@ class OpenAIProvider(OpenAICompatibleProvider):
     limit_field = "max_completion_tokens"
 
     @property
+    def encodes_vectors(self) -> bool:
+        """True at OpenAI's own service, wherever it is hosted."""
+        return self.is_openai
+
+    @property
     def is_official(self) -> bool:
         """True at OpenAI's own host, where everything it documents is taken."""
         return self.host == OFFICIAL or self.host.endswith("." + OFFICIAL)

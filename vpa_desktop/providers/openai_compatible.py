@@ -13,12 +13,14 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, split_address
+from vpa_desktop.embedding import EmbeddingRequest
 from vpa_desktop.errors import ProviderError, VPAError
 from vpa_desktop.messages import ImageData, LLMRequest, Message, StreamEvent, ToolSpec, Usage
 from vpa_desktop.providers._answer import Answer
 from vpa_desktop.providers._broken import malformed
 from vpa_desktop.providers._calls import carried_back
-from vpa_desktop.providers._dialect import Ask, HttpProvider, with_and_without_v1
+from vpa_desktop.providers._dialect import Ask, with_and_without_v1
+from vpa_desktop.providers._embeddings import EmbeddingProvider, Read, openai_body, read_openai
 from vpa_desktop.providers._failures import Peer, Problem, read_problem
 from vpa_desktop.providers._http import HttpSession, Reply
 from vpa_desktop.providers._model_lists import read_models
@@ -43,7 +45,7 @@ NO_STREAM_OPTIONS: Final = ("api.mistral.ai", "codestral.mistral.ai")
 """Hosts that refuse the field; they send the usage unasked."""
 
 
-class OpenAICompatibleProvider(HttpProvider):
+class OpenAICompatibleProvider(EmbeddingProvider):
     """Any server with ``/v1/chat/completions``. The endpoint works with and without a trailing /v1."""
 
     optional: tuple[str, ...] = (
@@ -57,6 +59,7 @@ class OpenAICompatibleProvider(HttpProvider):
         "reasoning",
         "prompt_cache_key",
         "store",
+        "encoding_format",
     )
     limit_field = "max_tokens"
 
@@ -76,6 +79,11 @@ class OpenAICompatibleProvider(HttpProvider):
         if home and not split_address(self.config.endpoint).path.strip("/"):
             return [self.config.endpoint.rstrip("/") + home, *found]
         return found
+
+    @property
+    def encodes_vectors(self) -> bool:
+        """True where vectors are asked for as bytes; a server that nobody knows may not understand the wish."""
+        return False
 
     def path(self) -> str:
         """Chat Completions."""
@@ -202,6 +210,14 @@ class OpenAICompatibleProvider(HttpProvider):
             if isinstance(finish, str) and finish:
                 answer.finish = answer.finish_meant(finish)
         return events
+
+    def embedding_ask(self, request: EmbeddingRequest) -> Ask:
+        """OpenAI's embeddings, as nearly every server has them."""
+        return Ask("/embeddings", openai_body(request, request.model, encoded=self.encodes_vectors))
+
+    def read_embeddings(self, payload: Mapping[str, Any]) -> Read:
+        """Rows with an index each."""
+        return read_openai(payload)
 
     async def list_models(self) -> list[ModelInfo]:
         """The models the server lists, with what else it says about them."""

@@ -8,6 +8,7 @@ their true neighbours. What came since is beside it, and what went is left out o
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import threading
@@ -31,23 +32,30 @@ _TRAINING_ROUNDS = 10
 _ROWS_AT_ONCE = 16_384
 _TUNING_QUERIES, _TUNING_DEPTH = 64, 10
 _QUESTION_DISTANCE, _LEAST_SHARE = 2.0, 12
+_SIZES_BYTES = 1 << 16
+"""More than FAISS needs for the sizes of things and, of at most some thousand dimensions, the ranges of their codes."""
 
 
 class FaissIndex:
     """Implements VectorIndex."""
 
     def __init__(self, dim: int, base: Any = None) -> None:
-        import numpy as np
-
         self.dim = dim
         self._lock = threading.RLock()
         self._base = base
-        self._base_ids: Ids = np.sort(_ids_in(base)) if base is not None else np.zeros(0, dtype=np.int64)
         self._gone: set[int] = set()
         self._fresh = _exact(dim)
 
     def __len__(self) -> int:
-        return len(self._base_ids) - len(self._gone) + int(self._fresh.ntotal)
+        base = int(self._base.ntotal) if self._base is not None else 0
+        return base - len(self._gone) + int(self._fresh.ntotal)
+
+    @functools.cached_property
+    def _base_ids(self) -> Ids:
+        """Rising. Not asked for by a start that finds nothing to catch up with: they lie all over a mapped file."""
+        import numpy as np
+
+        return np.sort(_ids_in(self._base)) if self._base is not None else np.zeros(0, dtype=np.int64)
 
     @property
     def is_outgrown(self) -> bool:
@@ -59,6 +67,17 @@ class FaissIndex:
     def is_scanned(self) -> bool:
         """True where there are no clusters."""
         return not _clusters(self._base)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """How many bytes at the beginning, and at the end, of what ``write_base`` writes are no vectors in clusters.
+
+        Before them stand sizes, ranges and the clusters' middles; behind them the ids, where there are no clusters.
+        """
+        clusters = _clusters(self._base)
+        if clusters:
+            return _SIZES_BYTES + clusters * (self.dim * 4 + 16), 0
+        return _SIZES_BYTES, _SIZES_BYTES + (int(self._base.ntotal) if self._base is not None else 0) * 8
 
     def ids(self) -> Ids:
         """Returns the ids of all vectors in it."""

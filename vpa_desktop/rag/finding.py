@@ -10,10 +10,12 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from vpa_desktop.rag.file_reading import Outcome
 from vpa_desktop.rag.folders import FoundFile, Walk, file_id_of
 from vpa_desktop.rag.ignore import IgnoreRules
-from vpa_desktop.rag.ingest import Outcome, Stores, is_same, is_text
+from vpa_desktop.rag.ingest import Stores
 from vpa_desktop.rag.patience import Patience
+from vpa_desktop.rag.readings import is_same, is_text
 from vpa_desktop.rag.sweep import Sweep
 from vpa_desktop.rag.tally import Tally
 from vpa_desktop.records import FollowedFolder

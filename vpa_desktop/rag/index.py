@@ -8,9 +8,9 @@ program is ``faiss_index``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vpa_desktop.errors import IndexCorrupt
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
     Ids = NDArray[np.int64]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,13 @@ class IndexHome(Protocol):
     def load(self, database: str, model: str) -> tuple[VectorIndex, int]:
         """Returns the index and the generation it was saved at.
 
-        Raises IndexCorrupt when it is missing, damaged or belongs to another database or model.
+        Raises IndexCorrupt when it is missing, belongs to another database or model, or is damaged as far as can be
+        seen in a few milliseconds.
         """
+        ...
+
+    def verify(self, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Looks through all that is kept, as long as ``goes_on``. Raises IndexCorrupt where it is damaged."""
         ...
 
     def build(self, source: VectorSource) -> VectorIndex:
@@ -96,10 +104,10 @@ class IndexHome(Protocol):
         ...
 
 
-def portions_of(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cuts ids into portions to ask a source for."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+def portions_of(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cuts ids to ask a source for, or whatever else is many, into portions."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def corrupt(why: str) -> IndexCorrupt:

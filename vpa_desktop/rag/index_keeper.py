@@ -1,7 +1,8 @@
 """Keeps one model's vector index in step with the database, whoever changed it. Not the index: that is ``index.py``.
 
 A vector belongs to its passage's id for good, so an index that is behind is brought up to date by comparing ids. Only
-one that cannot be read, or that was outgrown, is built anew: then the old one goes on answering meanwhile.
+one that cannot be read, or that was outgrown, is built anew: then the old one goes on answering meanwhile. One that was
+loaded is looked through behind, and built anew where that finds damage.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.errors import IndexCorrupt, StorageError
 from vpa_desktop.rag.index import IndexHome, IndexIdentity, VectorIndex, portions_of
+from vpa_desktop.rag.unbroken import Unbroken
 from vpa_desktop.storage.vectors import VectorChange, VectorStore
 
 if TYPE_CHECKING:
@@ -73,14 +75,25 @@ class IndexKeeper:
         self._generation = -1
         self._kept_generation = -1
         self._renewal: asyncio.Task[None] | None = None
+        self._unbroken = Unbroken()
+        self._closing = False
 
     async def current(self) -> VectorIndex:
         """Returns the index as the database is now."""
+        return await self._unbroken.run(self._locked_current())
+
+    async def _locked_current(self) -> VectorIndex:
         async with self._lock:
             return await self._current()
 
     async def change(self, write: Awaitable[VectorChange]) -> VectorChange:
-        """Waits for a write to the database and makes the same change to the index in memory."""
+        """Waits for a write to the database and makes the same change to the index in memory.
+
+        Both are made even where the caller is cancelled meanwhile.
+        """
+        return await self._unbroken.run(self._change(write))
+
+    async def _change(self, write: Awaitable[VectorChange]) -> VectorChange:
         async with self._lock:
             change = await write
             # Where somebody else wrote in between, the next search catches up with both.
@@ -102,16 +115,20 @@ class IndexKeeper:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
+        self._closing = True
+        await self._unbroken.ended()
         async with self._lock:
             index = self._index
             if index is not None and self._kept_generation != self._generation and len(index) <= _WRITTEN_AT_CLOSE:
                 await self._build()
+            self._index = None
 
     async def state(self) -> str:
         """Says what was found on loading: "ok", or "rebuilt" with a new one kept."""
         async with self._lock:
             try:
                 await asyncio.to_thread(self._home.load, self._database, self.model)
+                await asyncio.to_thread(self._home.verify)
             except IndexCorrupt:
                 await self._build()
                 return "rebuilt"
@@ -146,6 +163,23 @@ class IndexKeeper:
             self._kept_generation = self._generation
             if self._generation > await self._store.generation():
                 await self._build()  # of a future that was taken back by restoring a backup
+            else:
+                self._unbroken.begin(self._verify())
+
+    async def _verify(self) -> None:
+        try:
+            await asyncio.to_thread(self._home.verify, lambda: not self._closing)
+        except IndexCorrupt as why:
+            log.info("vector index is built again: %s", why.why)
+            async with self._lock:
+                if self._index is not None:  # else it was discarded meanwhile
+                    await self._rebuild()
+
+    async def _rebuild(self) -> None:
+        try:
+            await self._build()
+        except StorageError as failed:
+            log.info("vector index was not built again: %s", failed)
 
     async def _catch_up(self) -> None:
         import numpy as np

@@ -1,7 +1,7 @@
 """Documents kept as the disk is: files added, folders followed, changes, moves and deletions taken over.
 
-Each piece of work is small (a file, a batch of passages), so that questions and other additions come in between, and a
-kill at any moment leaves nothing that the next check does not find.
+Each piece of work is small (a few files, a batch of passages), so that questions and other additions come in between,
+and a kill at any moment leaves nothing that the next check does not find.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from datetime import datetime
 from pathlib import Path
 
 from vpa_desktop.errors import KnowledgeError
-from vpa_desktop.rag.embedder import Embedder
+from vpa_desktop.rag.embedder import Embedder, RemoteEmbedder, leaves_for
+from vpa_desktop.rag.file_reading import embedded_text
 from vpa_desktop.rag.finding import Finder, Task, Tasks
 from vpa_desktop.rag.ignore import RULES_FILE
+from vpa_desktop.rag.index import portions_of
 from vpa_desktop.rag.index_keeper import IndexKeeper, to_blob
-from vpa_desktop.rag.ingest import Ingest, Stores, embedded_text
+from vpa_desktop.rag.ingest import Ingest, Stores
 from vpa_desktop.rag.pace import Pace
+from vpa_desktop.rag.readings import is_text
 from vpa_desktop.rag.tally import Tally
+from vpa_desktop.rag.together import FILES_AT_MOST, Together
 from vpa_desktop.records import IngestProgress, IngestReport
+from vpa_desktop.storage.kept_here import KeptHere
+from vpa_desktop.storage.known_files import KnownFile
 from vpa_desktop.storage.vectors import VectorStore
 
 PASSAGES_PER_WRITE = 64
@@ -42,13 +48,29 @@ class Workers:
     embedder: Embedder
 
 
+@dataclass(frozen=True, slots=True)
+class VectorStores:
+    """Where vectors are kept, and what is noted of passages that get none. ``private`` are collections that stay here.
+
+    They are asked for each time: the settings may change.
+    """
+
+    vectors: VectorStore
+    kept_here: KeptHere
+    private: Callable[[], Sequence[str]] = tuple
+
+    def never_for(self, embedder: Embedder) -> Sequence[str]:
+        """Returns the collections whose text this embedder must not see."""
+        return self.private() if leaves_for(embedder) else ()
+
+
 class Keeping:
     """Adds, checks and follows. ``changing`` is held for each change; ``own`` are paths that are never documents."""
 
     def __init__(
         self,
         stores: Stores,
-        vectors: VectorStore,
+        vectors: VectorStores,
         workers: Callable[[], Awaitable[Workers]],
         changing: asyncio.Lock,
         pace: Pace,
@@ -58,14 +80,18 @@ class Keeping:
         self.pace = pace
         self.changed: Callable[[], Awaitable[None]] | None = None
         """Waited for after documents have changed, before the report."""
+        self.stopped: Callable[[KnowledgeError], None] | None = None
+        """Called where vectors could not be made: they are still wanted."""
         self.woken = asyncio.Event()
         """Set when folders are added or forgotten, and when one of them has changed."""
         self._files = stores.files
         self._store = stores.documents
         self._finder = Finder(stores, now, own)
-        self._vectors = vectors
+        self._vectors, self._stores = vectors.vectors, vectors
+        self._embedding = asyncio.Lock()
         self._workers = workers
         self._changing = changing
+        self._reading = asyncio.Lock()
 
     async def add(self, paths: Sequence[Path], collection: str) -> Steps:
         """Adds files, and folders with what is in them; those are followed from now on."""
@@ -104,28 +130,38 @@ class Keeping:
 
     async def embed(self, tally: Tally, workers: Workers, *, background: bool) -> AsyncGenerator[IngestProgress, None]:
         """Makes the vectors that are wanting, a write at a time. Raises KnowledgeError where the model cannot."""
-        tally.begin_embedding(await self._vectors.count_waiting())
         model = workers.embedder.model_id
+        await self.settle_kept(workers)
+        tally.begin_embedding(await self._vectors.count_waiting())
         await workers.keeper.current()
         yield tally.progress()
         while True:
             async with aclosing(self._held(tally, "", background)) as waits:
                 async for step in waits:
                     yield step
-            async with self._changing:
-                done = await self._embed_some(workers, model)
+            done = await self._embed_some(workers, model)
             if not done:
                 break
             tally.embedded(tally.chunks_done + done)
             yield tally.progress()
+        await self.settle_kept(workers)
         await self._vectors.settle(model)
 
+    async def settle_kept(self, workers: Workers) -> None:
+        """Lets no passage wait for this embedder that it must not see."""
+        await self._stores.kept_here.settle(workers.embedder.model_id, self._stores.never_for(workers.embedder))
+
     async def _embed_some(self, workers: Workers, model: str) -> int:
-        waiting = await self._vectors.waiting(model, PASSAGES_PER_WRITE)
-        if waiting:
-            vectors = await workers.embedder.embed_passages([embedded_text(head, text) for _, head, text in waiting])
-            rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
-            await workers.keeper.change(self._vectors.put(model, rows))
+        """Embeds a batch. Nobody else embeds meanwhile, and pays twice; files are read and taken out all the same."""
+        embedder = workers.embedder
+        most = embedder.batch if isinstance(embedder, RemoteEmbedder) else PASSAGES_PER_WRITE
+        async with self._embedding:
+            waiting = await self._vectors.waiting(model, most, self._stores.never_for(embedder))
+            if waiting:
+                vectors = await embedder.embed_passages([embedded_text(head, text) for _, head, text in waiting])
+                rows = [(row[0], to_blob(vector)) for row, vector in zip(waiting, vectors, strict=True)]
+                async with self._changing:
+                    await workers.keeper.change(self._vectors.put(model, rows))
         return len(waiting)
 
     # One ingestion
@@ -144,6 +180,8 @@ class Keeping:
                         yield progress
             except KnowledgeError as stopped:
                 tally.fail(workers.embedder.name, str(stopped))
+                if self.stopped is not None:
+                    self.stopped(stopped)
             async with self._changing:
                 await workers.keeper.save()
         report = tally.report()
@@ -170,16 +208,29 @@ class Keeping:
     async def _read(
         self, tasks: Sequence[Task], tally: Tally, background: bool
     ) -> AsyncGenerator[IngestProgress, None]:
-        for path, collection, folder in tasks:
-            name = os.path.basename(path)  # noqa: PTH119
-            async with aclosing(self._held(tally, name, background)) as waits:
-                async for step in waits:
-                    yield step
-            yield tally.progress(name)
+        together = Together(tally, self._reading, self._changing)
+        for some in portions_of(tasks, FILES_AT_MOST):
             ingest = (await self._workers()).ingest
-            async with self._changing:
-                outcome = await ingest.file(Path(path), collection, folder)
-            tally.count(path, outcome)
+            known = await self._known(some)
+            for task in some:
+                name = os.path.basename(task.path)  # noqa: PTH119
+                if self.pace.held(background=background):
+                    await together.store(ingest)
+                async with aclosing(self._held(tally, name, background)) as waits:
+                    async for step in waits:
+                        yield step
+                yield tally.progress(name)
+                await together.read(ingest, task, known.get((task.path, task.collection)))
+        if tasks:
+            await together.store(ingest)
+
+    async def _known(self, tasks: Sequence[Task]) -> dict[tuple[str, str], KnownFile]:
+        """Returns as what these files are known now, by path and collection; what changes until then is seen later."""
+        found: dict[tuple[str, str], KnownFile] = {}
+        for collection in {task.collection for task in tasks}:
+            paths = [task.path for task in tasks if task.collection == collection and is_text(task.path)]
+            found |= {(path, collection): file for path, file in (await self._files.known(paths, collection)).items()}
+        return found
 
     async def _held(self, tally: Tally, current: str, background: bool) -> AsyncGenerator[IngestProgress, None]:
         """Says once what the work waits for, and waits."""

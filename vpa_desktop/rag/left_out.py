@@ -20,20 +20,25 @@ _EXCERPT_CHARS = 240
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a question is answered from; ``confidence`` (0 to 1) is how well the best passage fits, None without one."""
+    """What a question is answered from; ``confidence`` (0 to 1) is how well the best passage fits, None without one.
+
+    ``notice`` says why only the words were looked for, where that was not meant.
+    """
 
     citations: tuple[Citation, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     confidence: float | None = None
+    notice: str = ""
 
 
-def context_of(found: Sequence[SearchResult], citations: tuple[Citation, ...], top_k: int) -> Context:
+def context_of(found: Sequence[SearchResult], citations: tuple[Citation, ...], top_k: int, notice: str = "") -> Context:
     """Returns the passages chosen, with why the others that were found are not among them."""
     explained = with_reasons(found, citations, top_k)
     return Context(
         citations,
         tuple(_left_out(result) for result in explained if result.left_out),
         max((_confidence(result) for result in explained if not result.left_out), default=None),
+        notice,
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vpa_desktop.storage.fulltext import folded
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -131,16 +133,17 @@ def beginning_of(word: str) -> str:
 
 
 def coverage(weights: Mapping[str, float], text: str) -> float:
-    """Returns how much of a question's words, by weight, a passage has; endings of words are not compared."""
-    there = " " + " ".join(_WORD.findall(text.lower()))
-    held = sum(weight for word, weight in weights.items() if f" {beginning_of(word)}" in there)
+    """Returns how much of a question's words, by weight, a passage has; endings and accents are not compared."""
+    there = " " + " ".join(_WORD.findall(folded(text)))
+    held = sum(weight for word, weight in weights.items() if f" {beginning_of(folded(word))}" in there)
     return held / max(sum(weights.values()), 1e-9)
 
 
 def character_coverage(query: str, text: str) -> float:
     """The same for scripts without spaces: the share of the question's runs of three characters."""
-    runs = {run[i : i + 3] for run in _WORD.findall(query) for i in range(max(1, len(run) - 2))}
-    return sum(run in text for run in runs) / max(len(runs), 1)
+    runs = {run[i : i + 3] for run in _WORD.findall(folded(query)) for i in range(max(1, len(run) - 2))}
+    there = folded(text)
+    return sum(run in there for run in runs) / max(len(runs), 1)
 
 
 @dataclass(frozen=True, slots=True)

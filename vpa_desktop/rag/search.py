@@ -13,6 +13,7 @@ from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_unsegmented
 from vpa_desktop.rag.context import without_repeats
+from vpa_desktop.rag.embedder import RemoteEmbedder, leaves_for
 from vpa_desktop.rag.filters import filters_in, within, without
 from vpa_desktop.rag.languages import is_foreign, is_latin
 from vpa_desktop.rag.left_out import OFF_TOPIC
@@ -21,8 +22,9 @@ from vpa_desktop.rag.reranker import SecondLook
 from vpa_desktop.rag.retrieval import Bar, Found, Ranking
 from vpa_desktop.records import OtherPlace, SearchResult, SearchScope, SearchWhy
 from vpa_desktop.storage.documents import DocumentStore, Passage
-from vpa_desktop.storage.fulltext import query_grams
+from vpa_desktop.storage.fulltext import composed, query_grams
 from vpa_desktop.storage.passage_search import PassageSearch
+from vpa_desktop.storage.spelling import respelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHOWN_AT_MOST = 30
+BY_WORDS = "Your documents were searched by words only. {reason}"
+STAYED_HERE = (
+    "Your documents were searched by words only. This question may not leave the computer, "
+    "and the embedding model is at {host}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,17 @@ class Question:
     passages: array[int] | None = None
     is_about_named: bool = False
     """True where the person named the documents, so that their passages need not prove that they belong."""
+
+    stays_here: bool = False
+    """True where the question must not leave this computer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The passages found, best first. ``notice`` says why only words were looked for, where that was not meant."""
+
+    results: tuple[SearchResult, ...] = ()
+    notice: str = ""
 
 
 class Searcher:
@@ -62,14 +80,21 @@ class Searcher:
         self._engine = engine
         self._second_look = second_look
 
-    async def search(self, query: str, top_k: int, scope: SearchScope | None = None) -> list[SearchResult]:
-        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic."""
-        question = await self._read(query.strip(), scope or SearchScope())
+    async def search(
+        self, query: str, top_k: int, scope: SearchScope | None = None, *, stays_here: bool = False
+    ) -> Hits:
+        """Returns up to ``top_k`` passages, best first; ``left_out`` says of each whether it is off the topic.
+
+        With ``stays_here`` a model elsewhere is not asked about the question.
+        """
+        question = replace(await self._read(composed(query.strip()), scope or SearchScope()), stays_here=stays_here)
         if not question.text or top_k < 1 or question.documents == frozenset():
-            return []
+            return Hits()
         engine = await self._engine()
+        if spelled := await self._words.spelled(retrieval.query_words(question.text)):
+            question = replace(question, text=respelled(question.text, spelled))
         words = retrieval.query_words(question.text)
-        (frequencies, keyword), near, passages = await asyncio.gather(
+        (frequencies, keyword), (near, notice), passages = await asyncio.gather(
             self._by_words(question, words), _nearest(engine, question), self._words.about_how_many()
         )
         found = await _fused(engine, question, near, keyword)
@@ -87,7 +112,7 @@ class Searcher:
             texts = [first[item.passage_id].text for item in there]
             there = await self._second_look.reordered(question.text, there, texts)
         results = [_result(item, places[item.passage_id], item.passage_id in fitting) for item in there]
-        return without_repeats(results, top_k)
+        return Hits(tuple(without_repeats(results, top_k)), notice)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
         """Takes the filters out of a question; those that fit no document are left in it as words."""
@@ -134,16 +159,26 @@ class _Near:
     found: Ranking
 
 
-async def _nearest(engine: Engine, question: Question) -> _Near | None:
-    """Asks the model's index; None where the model cannot be had."""
+async def _nearest(engine: Engine, question: Question) -> tuple[_Near | None, str]:
+    """Asks the model's index; None where the model cannot be had, with the reason where somebody has to know it."""
+    host = leaves_for(engine.embedder)
+    if host and question.stays_here:
+        return None, STAYED_HERE.format(host=host)
+    # Each takes its time at a first question: a process to start, and a library to load.
+    (query, why), index = await asyncio.gather(_vector_of(engine, question.text), engine.keeper.current())
+    if query is None:
+        return None, why
+    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
+    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages))), ""
+
+
+async def _vector_of(engine: Engine, text: str) -> tuple[Vector | None, str]:
+    """A question's vector; None with the reason, where somebody has to know it."""
     try:
-        query = await engine.embedder.embed_query(question.text)
+        return await engine.embedder.embed_query(text), ""
     except KnowledgeError as failed:
         log.info("searching by words only: %s", failed)
-        return None
-    index = await engine.keeper.current()
-    most = retrieval.WIDELY if _is_slow_to_ask(index) else retrieval.CANDIDATES
-    return _Near(query, index, await asyncio.to_thread(index.search, query, most, _rows(question.passages)))
+        return None, BY_WORDS.format(reason=failed) if isinstance(engine.embedder, RemoteEmbedder) else ""
 
 
 def _is_slow_to_ask(index: VectorIndex) -> bool:

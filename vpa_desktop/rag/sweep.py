@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from vpa_desktop.rag.folders import Disk, file_id_of, is_empty, is_gone
 from vpa_desktop.rag.ignore import IgnoreRules
-from vpa_desktop.rag.ingest import is_same
+from vpa_desktop.rag.readings import is_same
 from vpa_desktop.records import FollowedFolder
-from vpa_desktop.storage.document_files import KnownFile
 from vpa_desktop.storage.documents import FileFacts
+from vpa_desktop.storage.known_files import KnownFile
 
 
 class Sweep:

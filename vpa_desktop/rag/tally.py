@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from vpa_desktop.rag.ingest import Outcome
+from vpa_desktop.rag.file_reading import Outcome
 from vpa_desktop.records import HeldBy, IngestFailure, IngestProgress, IngestReport
 
 READING_SHARE = 0.2

@@ -13,12 +13,14 @@ import os
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
 from vpa_desktop import errors
 from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.errors import KnowledgeError, VPAError
+from vpa_desktop.rag.process_limits import give_back_memory
 
 _WORKERS = {
     "parser": "vpa_desktop.rag.parser_process",
@@ -31,6 +33,8 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     # numpy's threads take a tenth of a second to start, and no child does linear algebra with it.
     "OPENBLAS_NUM_THREADS": "1",
+    # One heap for all threads of a child (glibc): only one of them works, and each heap keeps megabytes for itself.
+    "MALLOC_ARENA_MAX": "1",
 }
 _HEADER = struct.Struct("!BI")
 _OK, _REFUSED, _CRASHED = 0, 1, 2
@@ -57,6 +61,7 @@ class Worker:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._idle_timer: threading.Timer | None = None
+        self._used_at = 0.0
         self._closed = False
 
     @property
@@ -71,7 +76,7 @@ class Worker:
             try:
                 if not self._closed and self._process is None:
                     self._running()
-                    self._start_idle_timer()
+                    self._used()
             finally:
                 self._lock.release()
 
@@ -83,7 +88,6 @@ class Worker:
         with self._lock:
             if self._closed:
                 raise WorkerDied("it was closed")
-            self._cancel_idle_timer()
             process = self._running()
             try:
                 status, reply = self._exchange(process, payload, timeout_s)
@@ -93,7 +97,7 @@ class Worker:
             if status == _CRASHED:
                 self._end()
                 raise WorkerDied(reply.decode("utf-8", "replace"))
-            self._start_idle_timer()
+            self._used()
         if status == _REFUSED:
             raise _error_from(reply)
         return reply
@@ -160,8 +164,14 @@ class Worker:
                 except OSError:  # what was not flushed to a dead child
                     continue
 
-    def _start_idle_timer(self) -> None:
-        self._idle_timer = threading.Timer(self._idle_s, self._give_back)
+    def _used(self) -> None:
+        """Starts the time anew after which the child is given back. One timer looks: one a request costs a thread."""
+        self._used_at = time.monotonic()
+        if self._idle_timer is None:
+            self._look_in(self._idle_s)
+
+    def _look_in(self, seconds: float) -> None:
+        self._idle_timer = threading.Timer(seconds, self._give_back)
         self._idle_timer.daemon = True
         self._idle_timer.start()
 
@@ -171,14 +181,15 @@ class Worker:
             timer.cancel()
 
     def _give_back(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # a request came in between; it starts the clock again
-        try:
-            if threading.current_thread() is self._idle_timer:
-                self._idle_timer = None
+        with self._lock:  # a request that is under way is waited for: it starts the time anew
+            if threading.current_thread() is not self._idle_timer:
+                return
+            self._idle_timer = None
+            left = self._used_at + self._idle_s - time.monotonic()
+            if left > 0:
+                self._look_in(left)
+            else:
                 self._end()
-        finally:
-            self._lock.release()
 
 
 def serve(handle: Handler) -> None:
@@ -207,7 +218,9 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the worker named first; the rest are its own arguments. The one entry of every child process."""
     name, *rest = arguments
     make_handler = importlib.import_module(_WORKERS[name]).make_handler
-    serve(make_handler(rest))
+    handle = make_handler(rest)
+    give_back_memory()
+    serve(handle)
     return 0
 
 

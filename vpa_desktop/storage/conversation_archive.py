@@ -6,6 +6,7 @@ answers that were given anew. What a person has here is never changed by what co
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vpa_desktop.evidence import Evidence, Feedback
-from vpa_desktop.messages import Attempt, Citation, Usage
+from vpa_desktop.messages import Attempt, Citation, ImageData, Usage
 from vpa_desktop.records import MessageState
 from vpa_desktop.storage.database import Database
+from vpa_desktop.storage.pictures import insert_pictures, picture_names, pictures_of
 from vpa_desktop.storage.rows import text_to_time, time_to_text, to_json
 from vpa_desktop.storage.shapes import is_money, misfit
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 Plain = dict[str, Any]
+
+PICTURES: Final = "pictures"
+"""Where a message has its pictures: a list of objects with ``name``, ``media_type`` and ``data`` in base64."""
+
+MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 _OURS_ALONE: Final = frozenset({"seq", "owner", "conversation_id"})
 _JSON: Final[Mapping[str, Any]] = {
@@ -122,8 +129,26 @@ def _message_problem(message: Any) -> str:
         return "its id or its time cannot be one"
     if not 0 <= message["place"] < _MOST_PLACES:
         return "its place cannot be one"
+    if bad := _pictures_problem(message.get(PICTURES, [])):
+        return bad
     if bad := next((name for name in _MONEY if message.get(name) is not None and not is_money(message[name])), ""):
         return f"{bad} is no amount"
+    return ""
+
+
+def _pictures_problem(pictures: Any) -> str:
+    if not isinstance(pictures, list):
+        return f"its {PICTURES} are no list"
+    for n, picture in enumerate(pictures, 1):
+        wanted = ("name", "media_type", "data")
+        if not isinstance(picture, dict) or not all(isinstance(picture.get(each), str) for each in wanted):
+            return f"picture {n} is not what it should be"
+        if picture["media_type"] not in MEDIA_TYPES:
+            return f"picture {n} is of a kind that is not kept"
+        try:
+            base64.b64decode(picture["data"], validate=True)
+        except ValueError:
+            return f"picture {n} is no base64"
     return ""
 
 
@@ -144,8 +169,18 @@ def _taken_out(db: sqlite_utils.Database, conversation_id: str) -> Plain | None:
     if not found:
         return None
     query = "SELECT * FROM messages WHERE conversation_id = ? ORDER BY place, seq"
+    illustrated = picture_names(db, "m.conversation_id = ?", conversation_id)
     messages = [_plain(row) for row in db.query(query, [conversation_id])]
+    for message in messages:
+        if message["id"] in illustrated:
+            message[PICTURES] = [plain_picture(each) for each in pictures_of(db, message["id"])]
     return {**found[0], "messages": messages}
+
+
+def plain_picture(picture: ImageData) -> Plain:
+    """A picture as JSON can hold it."""
+    data = base64.b64encode(picture.data).decode("ascii")
+    return {"name": picture.name, "media_type": picture.media_type, "data": data}
 
 
 def _plain(row: Plain) -> Plain:
@@ -171,6 +206,7 @@ def _put_in(db: sqlite_utils.Database, conversation: Plain) -> Arrived:
         row["place"] += shift
         here.fit(row)
         db.table("messages").insert(row)
+        insert_pictures(db, row["id"], [picture_from(each) for each in message.get(PICTURES, ())])
         if row.get("supersedes") is not None:
             db.execute("UPDATE messages SET is_superseded = 1 WHERE id = ?", [row["supersedes"]])
     if missing and not is_new:
@@ -233,6 +269,11 @@ def _row(message: Plain, conversation_id: str, known: set[str]) -> Plain:
         row["state"] = "interrupted"
     row = {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
     return {**row, "conversation_id": conversation_id, "created_at": _time(message["created_at"])}
+
+
+def picture_from(plain: Plain) -> ImageData:
+    """The picture that ``plain_picture`` wrote."""
+    return ImageData(plain["media_type"], base64.b64decode(plain["data"]), _text(plain["name"]))
 
 
 def _text(text: str) -> str:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from vpa_desktop.errors import StorageError
 from vpa_desktop.evidence import Feedback
-from vpa_desktop.messages import Attempt, Citation, Usage
+from vpa_desktop.messages import Attempt, Citation, ImageData, Usage
 from vpa_desktop.records import ConversationRecord, MessageRecord, UsageRow
 from vpa_desktop.storage.database import Database
 from vpa_desktop.storage.evidence import JudgedAnswer, evidence_from_json, evidence_to_json, judged_answers
 from vpa_desktop.storage.fulltext import is_unsegmented, like_pattern, words_query
+from vpa_desktop.storage.pictures import insert_pictures, picture_names, pictures_of
 from vpa_desktop.storage.rows import (
     from_json,
     is_alive,
@@ -102,17 +103,33 @@ class ConversationStore:
     async def messages(self, conversation_id: str) -> builtins.list[MessageRecord]:
         """The messages in order, without the answers that were given anew."""
         query = "SELECT * FROM messages WHERE conversation_id = ? AND is_superseded = 0 ORDER BY place, seq"
-        return await self._db.read(lambda db: [_message(row) for row in db.query(query, [conversation_id])])
+
+        def work(db: sqlite_utils.Database) -> builtins.list[MessageRecord]:
+            names = picture_names(db, "m.conversation_id = ?", conversation_id)
+            return [_message(row, names.get(row["id"], ())) for row in db.query(query, [conversation_id])]
+
+        return await self._db.read(work)
 
     async def message(self, message_id: str) -> MessageRecord | None:
         """One message, superseded or not; None where there is none of that id."""
-        rows = await self._db.read(lambda db: list(db.query("SELECT * FROM messages WHERE id = ?", [message_id])))
-        return _message(rows[0]) if rows else None
 
-    async def begin_turn(self, conversation_id: str, text: str) -> tuple[MessageRecord, MessageRecord]:
+        def work(db: sqlite_utils.Database) -> MessageRecord | None:
+            rows = list(db.query("SELECT * FROM messages WHERE id = ?", [message_id]))
+            return _message(rows[0], picture_names(db, "m.id = ?", message_id).get(message_id, ())) if rows else None
+
+        return await self._db.read(work)
+
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """The pictures that a message was sent with."""
+        return await self._db.read(lambda db: pictures_of(db, message_id))
+
+    async def begin_turn(
+        self, conversation_id: str, text: str, pictures: Sequence[ImageData] = ()
+    ) -> tuple[MessageRecord, MessageRecord]:
         """Stores the person's message and the empty answer in one commit; StorageError if the conversation is gone."""
         now = self._now()
-        question = MessageRecord(new_id(now), conversation_id, "user", text, now)
+        names = tuple(picture.name for picture in pictures)
+        question = MessageRecord(new_id(now), conversation_id, "user", text, now, pictures=names)
         answer = MessageRecord(new_id(now), conversation_id, "assistant", "", now, state="streaming")
 
         def work(db: sqlite_utils.Database) -> None:
@@ -120,6 +137,7 @@ class ConversationStore:
             last = "SELECT coalesce(max(place), 0) FROM messages WHERE conversation_id = ?"
             place = int(db.execute(last, [conversation_id]).fetchone()[0])
             _insert(db, question, place=place + 1)
+            insert_pictures(db, question.id, pictures)
             _insert(db, answer, place=place + 2)
 
         await self._db.write(work)
@@ -254,7 +272,7 @@ def _conversation(row: dict[str, Any]) -> ConversationRecord:
     return ConversationRecord(row["id"], row["title"], created, updated, row["message_count"])
 
 
-def _message(row: dict[str, Any]) -> MessageRecord:
+def _message(row: dict[str, Any], pictures: tuple[str, ...] = ()) -> MessageRecord:
     return MessageRecord(
         id=row["id"],
         conversation_id=row["conversation_id"],
@@ -279,4 +297,5 @@ def _message(row: dict[str, Any]) -> MessageRecord:
         saved_usd=text_to_money(row["saved_usd"]),
         evidence=evidence_from_json(row["evidence"]),
         feedback=row["feedback"],
+        pictures=pictures,
     )

@@ -5,46 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vpa_desktop.records import DocumentState, FollowedFolder
+from vpa_desktop.records import FollowedFolder
 from vpa_desktop.storage.documents import FileFacts
+from vpa_desktop.storage.file_changes import FileChange, make_all, note_facts
+from vpa_desktop.storage.known_files import COLUMNS, KnownFile
 from vpa_desktop.storage.rows import marks, portions, text_to_time, time_to_text
+from vpa_desktop.storage.vectors import VectorChange
 
 if TYPE_CHECKING:
     import sqlite_utils
 
     from vpa_desktop.storage.database import Database
-
-_COLUMNS = "id, path, collection, title, content_hash, state, chunks, reason, size_bytes, modified_ns, file_id, folder"
-_SETTLED = frozenset(("ready", "indexing"))
-
-
-class KnownFile(NamedTuple):
-    """A document's file as it was when it was read."""
-
-    id: str
-    path: str
-    collection: str
-    title: str
-    content_hash: str
-    state: DocumentState
-    chunks: int
-    reason: str
-    size: int
-    modified_ns: int
-    file_id: str
-    folder: str
-
-    @property
-    def is_settled(self) -> bool:
-        """True where its text is in."""
-        return self.state in _SETTLED
-
-    @property
-    def facts(self) -> FileFacts:
-        """What the file system said."""
-        return FileFacts(self.size, self.modified_ns, self.file_id, self.folder)
 
 
 class FileStore:
@@ -59,17 +32,15 @@ class FileStore:
 
     async def known(self, paths: Sequence[str], collection: str) -> dict[str, KnownFile]:
         """Returns the documents of these files in a collection, by path."""
-        sql = f"SELECT {_COLUMNS} FROM documents WHERE path IN (SELECT value FROM json_each(?)) AND collection = ?"
+        sql = f"SELECT {COLUMNS} FROM documents WHERE path IN (SELECT value FROM json_each(?)) AND collection = ?"
         rows = await self._rows(sql, json.dumps(list(paths)), collection)
         return {row.path: row for row in rows}
 
-    async def twins(self, content_hash: str, collection: str) -> list[KnownFile]:
-        """Returns the documents of files with this content."""
-        return await self._rows(
-            f"SELECT {_COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''",
-            content_hash,
-            collection,
-        )
+    def twins_now(self, content_hash: str, collection: str) -> list[KnownFile]:
+        """Returns the documents of files with this content. For worker threads."""
+        sql = f"SELECT {COLUMNS} FROM documents WHERE content_hash = ? AND collection = ? AND path <> ''"
+        values = [content_hash, collection]
+        return self._db.read_now(lambda db: [KnownFile(*row) for row in db.execute(sql, values)])
 
     async def after(self, last_id: str, limit: int, under: str | None = None) -> list[KnownFile]:
         """Returns documents of files in the order of their ids, from the one after ``last_id``.
@@ -77,32 +48,20 @@ class FileStore:
         ``under`` limits them to that file, and to those in the folder of that name.
         """
         where, values = ("path <> ''", []) if under is None else _under(under)
-        sql = f"SELECT {_COLUMNS} FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?"
+        sql = f"SELECT {COLUMNS} FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?"
         return await self._rows(sql, *values, last_id, limit)
 
     async def touch(self, rows: Sequence[tuple[str, FileFacts]]) -> None:
         """Notes what the file system says now of files whose content is as it was."""
-        sql = "UPDATE documents SET size_bytes = ?, modified_ns = ?, file_id = ?, folder = ? WHERE id = ?"
-        values = [(f.size, f.modified_ns, f.file_id, f.folder, document_id) for document_id, f in rows]
-        if values:
-            await self._db.write(lambda db: db.conn.executemany(sql, values))
+        if rows:
+            await self._db.write(lambda db: note_facts(db, rows))
 
-    async def move(self, document_id: str, path: str, title: str, facts: FileFacts) -> None:
-        """Gives a document another path; its passages and their vectors stay. Kept answers that name the old one go."""
+    async def make(self, changes: Sequence[FileChange]) -> tuple[VectorChange, list[bool]]:
+        """Makes these changes in one commit; returns what that did to passages, and which of them could be made.
 
-        def work(db: sqlite_utils.Database) -> None:
-            db.execute(
-                "UPDATE documents SET path = ?, title = ?, size_bytes = ?, modified_ns = ?, file_id = ?, folder = ? "
-                "WHERE id = ?",
-                [path, title, facts.size, facts.modified_ns, facts.file_id, facts.folder, document_id],
-            )
-            db.execute(
-                "DELETE FROM cached_answers WHERE key IN "
-                "(SELECT key FROM cached_answer_documents WHERE document_id = ?)",
-                [document_id],
-            )
-
-        await self._db.write(work)
+        A change cannot be made where its file is no longer known as it was when it was read.
+        """
+        return await self._db.write(lambda db: make_all(db, changes))
 
     # Folders
 

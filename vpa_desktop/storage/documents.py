@@ -126,9 +126,15 @@ class DocumentStore:
 
         return await self._db.read(work)
 
-    async def count_passages(self) -> int:
-        """Returns how many different passages can be found."""
-        return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
+    async def count_passages(self, collection: str | None = None) -> int:
+        """Returns how many different passages can be found, in one collection or in all."""
+        if collection is None:
+            return await self._db.read(lambda db: int(db.execute("SELECT count(*) FROM passages").fetchone()[0]))
+        query = (
+            "SELECT count(DISTINCT c.passage_id) FROM chunks c JOIN documents d ON d.id = c.document_id "
+            "WHERE d.collection = ?"
+        )
+        return await self._db.read(lambda db: int(db.execute(query, [collection]).fetchone()[0]))
 
     async def some_texts(self, count: int) -> list[str]:
         """Texts of passages taken by chance."""
@@ -141,17 +147,7 @@ class DocumentStore:
         The change names the passages that are nowhere any more; those that are new wait for their vectors.
         """
 
-        def work(db: sqlite_utils.Database) -> VectorChange:
-            db.execute("UPDATE chunks SET ordinal = -1 - ordinal WHERE document_id = ?", [record.id])
-            _write_document(db, record, facts, len(chunks))
-            for ordinal, chunk in enumerate(chunks):
-                _insert_chunk(db, record.id, ordinal, chunk)
-            removed = _drop_chunks(db, [record.id], "AND ordinal < 0")
-            if record.state == "indexing":
-                db.execute(f"UPDATE documents SET state = 'ready' WHERE id = ? AND {_COMPLETE}", [record.id])
-            return changed(db, removed, [])
-
-        return await self._db.write(work)
+        return await self._db.write(lambda db: changed(db, put_document(db, record, facts, chunks), []))
 
     async def remove(self, document_ids: Sequence[str]) -> VectorChange:
         """Removes documents, and the passages that no other holds; ids that are not there are passed over."""
@@ -218,6 +214,20 @@ class DocumentStore:
             return array("q", sorted(found))
 
         return await self._db.read(work)
+
+
+def put_document(
+    db: sqlite_utils.Database, record: DocumentRecord, facts: FileFacts, chunks: Sequence[NewChunk]
+) -> list[int]:
+    """Stores a document in place of what its id held; returns the ids of passages that are nowhere any more."""
+    db.execute("UPDATE chunks SET ordinal = -1 - ordinal WHERE document_id = ?", [record.id])
+    _write_document(db, record, facts, len(chunks))
+    for ordinal, chunk in enumerate(chunks):
+        _insert_chunk(db, record.id, ordinal, chunk)
+    removed = _drop_chunks(db, [record.id], "AND ordinal < 0")
+    if record.state == "indexing":
+        db.execute(f"UPDATE documents SET state = 'ready' WHERE id = ? AND {_COMPLETE}", [record.id])
+    return removed
 
 
 _COMPLETE = (

@@ -23,6 +23,12 @@ _UNSEGMENTED = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
     "]"
 )
+# A blank beside one character alone parts words in a question, and hardly ever in a text.
+_ONE_ALONE = re.compile(
+    rf"(?<!{_UNSEGMENTED.pattern})(?P<alone>{_UNSEGMENTED.pattern})\s+(?={_UNSEGMENTED.pattern})"
+    rf"|(?<={_UNSEGMENTED.pattern})\s+(?={_UNSEGMENTED.pattern}(?!{_UNSEGMENTED.pattern}))"
+)
+_OTHER_WIDTH = re.compile("[\uff01-\uff9f\u3000]+")
 _WORD = re.compile(r"\w+")
 _SYLLABIC = (
     (0x1100, 0x11FF),  # Hangul
@@ -35,8 +41,11 @@ _SYLLABIC = (
     (0x20000, 0x3FFFF),  # Han
 )
 _FIRST_NOT_LATIN = "\u0370"
-# What is written with a letter but not in every text: accents, Arabic vowel signs and the stretched line.
-_OPTIONAL_MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670]")
+# What is written with a letter but not in every text: accents, Hebrew and Arabic vowel signs and the stretched line.
+_OPTIONAL_MARKS = re.compile(
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
 _LEAST_SHARE = 0.1
 
 
@@ -70,12 +79,12 @@ def query_grams(query: str) -> list[str]:
     """The different grams of a question; none where no letter of it is other than Latin."""
     if not any(char >= _FIRST_NOT_LATIN and char.isalpha() for char in query):
         return []
-    return list(dict.fromkeys(_grams(query)))
+    return list(dict.fromkeys(_grams(_ONE_ALONE.sub(lambda match: match["alone"] or "", query))))
 
 
 def _grams(text: str) -> Iterator[str]:
     """Latin words and numbers as they are, runs of other letters by their grams."""
-    for kind, run in itertools.groupby(_folded(text), _kind):
+    for kind, run in itertools.groupby(folded(text), _kind):
         letters = "".join(run)
         if kind == 1 or 0 < len(letters) <= kind:
             yield letters
@@ -83,7 +92,17 @@ def _grams(text: str) -> Iterator[str]:
             yield from (letters[at : at + kind] for at in range(len(letters) - kind + 1))
 
 
-def _folded(text: str) -> str:
+def composed(text: str) -> str:
+    """The same text with each letter and its marks as one character, and of the usual width."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _OTHER_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text))
+
+
+def folded(text: str) -> str:
+    """What of a text is compared: small letters without accents, Arabic vowel signs and other optional marks."""
+    if text.isascii():
+        return text.lower()
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFC", _OPTIONAL_MARKS.sub("", apart))
 

@@ -1,6 +1,6 @@
 """Whole answers kept on disk, so that another process or the next start has them too. Not when they may be given.
 
-An answer goes with the conversation it was first given in and with the passages it used: triggers in ``schema.py``
+An answer goes with the conversation it was first given in and with the passages it used: triggers in ``schema``
 see to that, whoever deletes them. Times are Unix seconds.
 """
 

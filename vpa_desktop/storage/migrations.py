@@ -1,4 +1,4 @@
-"""Brings a database file to the newest schema, after a verified copy of it. Not the tables: they are in ``schema.py``.
+"""Brings a database file to the newest schema, after a verified copy of it. Not the tables: they are in ``schema``.
 
 A numbered list of our own with ``PRAGMA user_version`` instead of sqlite_utils' ``Migrations``: the number
 lies in the file's header, so that a file from a newer program is known before anything in it is read; it
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vpa_desktop.errors import StorageError
 from vpa_desktop.storage.files import make_private, make_private_file, make_private_folder, stamp, sync_folder
-from vpa_desktop.storage.schema import VERSION_1, VERSION_2, VERSION_3
+from vpa_desktop.storage.schema import VERSIONS
 
 BACKUPS_KEPT = 3
 UNFINISHED_S = 3_600
@@ -32,7 +32,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
-MIGRATIONS = (Migration(1, VERSION_1), Migration(2, VERSION_2), Migration(3, VERSION_3))
+MIGRATIONS = tuple(Migration(number, statements) for number, statements in enumerate(VERSIONS, 1))
 
 
 def schema_version(conn: sqlite3.Connection) -> int:

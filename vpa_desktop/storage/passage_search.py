@@ -12,6 +12,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from vpa_desktop.storage.spelling import is_word, spelled
+
 if TYPE_CHECKING:
     import numpy as np
     import sqlite_utils
@@ -52,6 +54,11 @@ class PassageSearch:
     ) -> tuple[dict[str, int], Hits]:
         """Finds passages with any of the words, in any of their forms, in their text, title or section."""
         return await self._find("passages_fts", {word: _quoted(word) for word in words}, limit, among)
+
+    async def spelled(self, words: Sequence[str]) -> dict[str, str]:
+        """Returns what words that no passage has should be: of those one letter off the most frequent there is."""
+        possible = [word for word in words if is_word(word)]
+        return await self._db.read(lambda db: spelled(db, possible)) if possible else {}
 
     async def by_beginnings(
         self, beginnings: Sequence[str], limit: int, among: array[int] | None = None

@@ -79,7 +79,7 @@ class VectorStore:
                 "UPDATE documents SET state = 'indexing' WHERE state = 'ready' AND id IN "
                 "(SELECT document_id FROM chunks JOIN passages_waiting USING (passage_id))"
             )
-            _settle(db, model)
+            settle_model(db, model)
             raise_generation(db)
 
         await self._db.write(work)
@@ -88,16 +88,25 @@ class VectorStore:
         """Returns whose vectors are wanted and whose answer; None before the first model."""
         return await self._db.read(_models)
 
-    async def waiting(self, model: str, limit: int) -> list[tuple[int, str, str]]:
+    async def waiting(self, model: str, limit: int, never: Sequence[str] = ()) -> list[tuple[int, str, str]]:
         """Returns (id, heading, text) of passages that wait for their vector, oldest first.
 
-        None wait for a model that is not, or no longer, the wanted one.
+        None wait for a model that is not, or no longer, the wanted one; ``never`` are collections whose passages it
+        must not see.
         """
         sql = (
             "SELECT id, heading, text FROM passages_waiting JOIN passages ON id = passage_id "
-            "WHERE ? = (SELECT value FROM meta WHERE key = 'embedding_model') ORDER BY id LIMIT ?"
+            "WHERE ? = (SELECT value FROM meta WHERE key = 'embedding_model') "
         )
-        return await self._db.read(lambda db: [(i, h, t) for i, h, t in db.execute(sql, [model, limit]).fetchall()])
+        if never:
+            sql += (
+                "AND id NOT IN (SELECT passage_id FROM chunks JOIN documents ON documents.id = document_id "
+                f"WHERE collection IN ({marks(never)})) "
+            )
+        values = [model, *never, limit]
+        return await self._db.read(
+            lambda db: [(i, h, t) for i, h, t in db.execute(sql + "ORDER BY id LIMIT ?", values).fetchall()]
+        )
 
     async def count_waiting(self) -> int:
         """Returns how many passages wait for their vector."""
@@ -119,7 +128,7 @@ class VectorStore:
                         db.execute(sql, [passage_id, model, vector])
                         added.append((passage_id, vector))
                 mark_ready(db, [passage_id for passage_id, _ in added])
-                _settle(db, model)
+                settle_model(db, model)
             return changed(db, [], added)
 
         return await self._db.write(work)
@@ -128,7 +137,7 @@ class VectorStore:
         """Lets the model answer if none of its vectors is wanting any more: the last that did may be gone."""
         known = await self.models()
         if known is not None and known.wanted == model != known.answering:
-            await self._db.write(lambda db: _settle(db, model))
+            await self._db.write(lambda db: settle_model(db, model))
 
     async def ids(self, model: str) -> tuple[int, array[int]]:
         """Returns the generation, and the ids of all passages that have a vector of this model, rising."""
@@ -142,6 +151,16 @@ class VectorStore:
     def vectors_now(self, model: str, passage_ids: Sequence[int]) -> list[tuple[int, bytes]]:
         """``vectors`` for worker threads."""
         return self._db.read_now(lambda db: _vectors(db, model, passage_ids))
+
+    async def dimensions(self, model: str) -> int | None:
+        """Returns how many numbers a vector of this model has; None where there is none."""
+        sql = "SELECT length(vector) / 2 FROM vectors WHERE model = ? LIMIT 1"
+
+        def read(db: sqlite_utils.Database) -> int | None:
+            row = db.execute(sql, [model]).fetchone()
+            return None if row is None else int(row[0])
+
+        return await self._db.read(read)
 
     async def generation(self) -> int:
         """Returns the number that every change to passages and vectors raises."""
@@ -172,7 +191,7 @@ def mark_ready(db: sqlite_utils.Database, passage_ids: Sequence[int]) -> None:
         )
 
 
-def _settle(db: sqlite_utils.Database, model: str) -> None:
+def settle_model(db: sqlite_utils.Database, model: str) -> None:
     """Lets the wanted model answer when its vectors are complete, or when nothing else could answer."""
     known = _models(db)
     has_answering = known is not None and bool(

@@ -46,6 +46,7 @@ class ConversationDesk(QObject):
         sidebar.search_changed.connect(lambda _: self.refresh())
         presenter.listed_changed.connect(self.refresh)
         presenter.shown_changed.connect(self._on_shown)
+        sidebar.export_all_wanted.connect(self.export_all)
         view.header.rename_wanted.connect(self._ask_rename)
         view.header.export_wanted.connect(self.export_shown)
         view.header.delete_wanted.connect(lambda: self._delete(presenter.chat.id or ""))
@@ -110,21 +111,26 @@ class ConversationDesk(QObject):
         """Exports the conversation that is shown, where it is stored."""
         self._export(self._presenter.chat.id or "")
 
+    def export_all(self) -> None:
+        """Exports every conversation, also those that the search leaves out."""
+        if self._backend is not None:
+            self._tasks.spawn("export", self._do_export(self._backend, [], self.tr("All conversations")))
+
     def _export(self, conversation_id: str) -> None:
         if self._backend is not None and conversation_id:
-            self._tasks.spawn("export", self._do_export(self._backend, conversation_id))
+            title = self._title_of(conversation_id)
+            self._tasks.spawn("export", self._do_export(self._backend, [conversation_id], title))
 
-    async def _do_export(self, backend: Backend, conversation_id: str) -> None:
+    async def _do_export(self, backend: Backend, ids: list[str], title: str) -> None:
         kinds = {
             self.tr("Web page, for reading"): ".html",
             self.tr("Markdown"): ".md",
             self.tr("JSON, to take in again"): ".json",
         }
-        title = self._title_of(conversation_id)
         name = " ".join(re.sub(r"[^\w-]+", " ", title).split())[:60] or self.tr("Conversation")
         path = await choose_new_file(self._window, self.tr("Export “{0}”").format(title), name, kinds)
         if path is not None:
-            await backend.archive.export([conversation_id], path, overwrite=True)
+            await backend.archive.export(ids, path, overwrite=True)
 
     def _title_of(self, conversation_id: str) -> str:
         record = self._records.get(conversation_id)

@@ -59,6 +59,14 @@ async def choose_file(parent: QWidget, title: str, pattern: str = "") -> list[Pa
     return await _choose(dialog, QFileDialog.FileMode.ExistingFile)
 
 
+async def choose_export(parent: QWidget, title: str) -> list[Path]:
+    """Lets the person choose another program's export, or one of ours; returns none where they cancelled."""
+    dialog = QFileDialog(parent, title)
+    exports = parent.tr("Exports of conversations")
+    dialog.setNameFilters([f"{exports} (*.json *.jsonl *.zip *.sqlite *.db)", parent.tr("All files (*)")])
+    return await _choose(dialog, QFileDialog.FileMode.ExistingFile)
+
+
 async def choose_folder(parent: QWidget, title: str) -> list[Path]:
     """Lets the person choose one folder; returns none where they cancelled."""
     return await _choose(QFileDialog(parent, title), QFileDialog.FileMode.Directory)

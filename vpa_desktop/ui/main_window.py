@@ -26,12 +26,14 @@ from vpa_desktop.ui.chat.attach_desk import AttachDesk
 from vpa_desktop.ui.chat.composer import shows_picture
 from vpa_desktop.ui.chat.limit_desk import LimitDesk
 from vpa_desktop.ui.chat.model_desk import ModelDesk
+from vpa_desktop.ui.chat.picture_desk import PictureDesk
 from vpa_desktop.ui.chat.presenter import ChatPresenter
 from vpa_desktop.ui.chat.side_panels import SidePanels
 from vpa_desktop.ui.chat.view import ChatView
 from vpa_desktop.ui.conversation_desk import ConversationDesk
 from vpa_desktop.ui.documents.ingestion import Ingestion
 from vpa_desktop.ui.drop import DropOverlay, dropped_paths
+from vpa_desktop.ui.import_desk import ImportDesk
 from vpa_desktop.ui.keys import KEYS, KeysDialog
 from vpa_desktop.ui.notice import NoticeBar
 from vpa_desktop.ui.pages import CHAT, DASHBOARD, DOCUMENTS, SETTINGS, Pages
@@ -84,9 +86,12 @@ class MainWindow(QMainWindow):
         self.overlay = DropOverlay(self)
         self.presenter = ChatPresenter(self.chat, self.tasks)
         self.desk = ConversationDesk(self, self.sidebar, self.presenter, self.chat, self.tasks)
+        self.imports = ImportDesk(self, self.sidebar, self.tasks)
+        self.imports.changed.connect(self.desk.refresh)
         self.limits = LimitDesk(self)
         self.models = ModelDesk(self.chat.composer.picker, self.tasks)
         self.side_panels = SidePanels(self.chat, self.tasks)
+        self.pictures = PictureDesk(self.chat, self.presenter, self.tasks)
         self.files = AttachDesk(
             self.chat.composer, self.ingestion, self.tasks, lambda: self.documents.collection() or ""
         )
@@ -174,7 +179,8 @@ class MainWindow(QMainWindow):
         self._backend = backend
         self.notice.hide()
         self._on_settings()
-        for part in (self.presenter, self.desk, self.limits, self.models, self.side_panels, self.ingestion, self.pages):
+        desks = (self.presenter, self.desk, self.imports, self.limits, self.models, self.side_panels, self.pictures)
+        for part in (*desks, self.ingestion, self.pages):
             part.attach(backend)
         self._refresh_choices()
         self.refresh_status()
@@ -258,6 +264,8 @@ class MainWindow(QMainWindow):
             "search": self._search,
             "find": self._find,
             "model": self._choose_model,
+            "next_source": lambda: self._step_source(1),
+            "previous_source": lambda: self._step_source(-1),
             "regenerate": self.presenter.regenerate,
             "export": self.desk.export_shown,
             "escape": self._escape,
@@ -284,6 +292,14 @@ class MainWindow(QMainWindow):
     def _find(self) -> None:
         self.go(CHAT)
         self.chat.find_bar.open_bar()
+
+    def _step_source(self, by: int) -> None:
+        if self.pages.currentIndex() == DOCUMENTS:
+            self.documents.step(by)
+        elif self.pages.currentIndex() == CHAT and self.chat.find_bar.isVisible():
+            self.chat.find_bar.step(by)
+        elif self.pages.currentIndex() == CHAT:
+            self.side_panels.step(by)
 
     def _choose_model(self) -> None:
         self.go(CHAT)

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vpa_desktop.analytics import Dashboard
+    from vpa_desktop.assistant.archive_desk import Imported
     from vpa_desktop.config import Settings
     from vpa_desktop.drills import DrillEvent, DrillFault, DrillPlace
+    from vpa_desktop.embedding import EmbeddingOffer, EmbeddingQuote
     from vpa_desktop.evidence import Feedback
     from vpa_desktop.golden import GoldenQuestion, GoldenRun
-    from vpa_desktop.messages import EnhancedLLMRequest, TurnEvent
+    from vpa_desktop.messages import EnhancedLLMRequest, ImageData, TurnEvent
     from vpa_desktop.page_views import DocumentView, Place
     from vpa_desktop.records import (
         ConversationRecord,
@@ -99,11 +101,25 @@ class Golden(Protocol):
     async def remove(self, question_ids: Sequence[str]) -> int: ...
 
 
+class EmbeddingBackend(Protocol):
+    """What finds passages by meaning, and the choice of another model. Raises VPAError."""
+
+    async def offers(self) -> list[EmbeddingOffer]: ...
+    async def quote(self, choice: str) -> EmbeddingQuote: ...
+    async def choose(self, choice: str, *, agreed: bool = False) -> EmbeddingQuote:
+        """Use this model from now on; ``agreed`` says that the person has read the quote."""
+        ...
+
+
 class Archive(Protocol):
     """Conversations as files. Raises UsageError, StorageError."""
 
     async def export(self, ids: Sequence[str], path: Path, *, overwrite: bool = False) -> int:
-        """Write conversations in the format that the file's ending names: md, html or json."""
+        """Write conversations, all where no id is given, in the format of the file's ending: md, html or json."""
+        ...
+
+    async def take_in(self, path: Path, tell: Callable[[int, int], None] | None = None) -> Imported:
+        """Add an export's conversations that are not here yet; ``tell`` hears how many of how many are done."""
         ...
 
 
@@ -126,6 +142,9 @@ class Backend(Protocol):
     def golden(self) -> Golden: ...
 
     @property
+    def embedding(self) -> EmbeddingBackend: ...
+
+    @property
     def settings(self) -> Settings: ...
 
     @property
@@ -138,6 +157,10 @@ class Backend(Protocol):
 
     async def list_conversations(self, words: str = "") -> list[ConversationRecord]: ...
     async def messages(self, conversation_id: str) -> list[MessageRecord]: ...
+    async def pictures(self, message_id: str) -> tuple[ImageData, ...]:
+        """The pictures that a message was sent with."""
+        ...
+
     async def rename_conversation(self, conversation_id: str, title: str) -> None: ...
     async def delete_conversation(self, conversation_id: str) -> None: ...
     async def give_feedback(self, message_id: str, feedback: Feedback) -> None:
@@ -173,6 +196,10 @@ class Backend(Protocol):
 
     async def list_documents(self, collection: str | None = None) -> list[DocumentRecord]: ...
     async def list_collections(self) -> list[str]: ...
+    async def count_passages(self, collection: str | None = None) -> int:
+        """How many different passages there are; what several documents say in the same words counts once."""
+        ...
+
     async def remove_documents(self, document_ids: Sequence[str]) -> None: ...
     async def search_documents(
         self, query: str, top_k: int | None = None, collections: Sequence[str] = ()

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidg
 
 from vpa_desktop.ui.conversations import ConversationList
 from vpa_desktop.ui.nav import NavBar
-from vpa_desktop.ui.widgets import IconButton, IconLabel, PlainLabel, SearchLine, theme_now
+from vpa_desktop.ui.widgets import IconButton, IconLabel, MenuButton, PlainLabel, SearchLine, theme_now
 
 WIDTH_PX = 268
 SEARCH_DELAY_MS = 150
@@ -21,6 +21,9 @@ class Sidebar(QFrame):
     collapse_wanted = Signal()
     theme_wanted = Signal()
     help_wanted = Signal()
+    import_wanted = Signal()
+    import_folder_wanted = Signal()
+    export_all_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,9 +71,20 @@ class Sidebar(QFrame):
         row.addSpacing(2)
         row.addWidget(name)
         row.addStretch()
+        row.addWidget(self._make_menu())
         row.addWidget(self.collapse)
         row.addWidget(self.new)
         return row
+
+    def _make_menu(self) -> MenuButton:
+        self.more = MenuButton("ellipsis", self.tr("Import and export conversations"))
+        for words, wanted in (
+            (self.tr("Import conversations…"), self.import_wanted),
+            (self.tr("Import from a folder (Jan, Cherry Studio)…"), self.import_folder_wanted),
+            (self.tr("Export all conversations…"), self.export_all_wanted),
+        ):
+            self.more.choices.addAction(words).triggered.connect(wanted)
+        return self.more
 
     def _make_search(self) -> QLineEdit:
         line = SearchLine(self.tr("Search conversations"), self.tr("Search conversations"), has_icon=True)

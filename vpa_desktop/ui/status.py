@@ -63,7 +63,9 @@ class StatusLine(QStatusBar):
         self._route.setText(route)
         self._is_told = True
         self._keys.setText(self.tr("Keys: {0}").format(status.key_place))
-        self._passages.setText(self.tr("{0} passages").format(whole(status.passages)))
+        one = status.passages == 1
+        self._passages.setText(self.tr("1 passage") if one else self.tr("{0} passages").format(whole(status.passages)))
+        self._passages.setToolTip(self.tr("Different passages of your documents that can be found"))
         self._money.setText(self._spent(status))
         self._say(" · ".join(status.notices))
 

@@ -74,6 +74,28 @@ def test_how_an_answer_ended_is_spoken(view: Transcript) -> None:
     assert tree(view).child(1).text(NAME) == "Assistant: The key was refused."
 
 
+def test_an_answer_is_heard_as_it_is_shown_and_not_as_it_is_written(view: Transcript) -> None:
+    written = (
+        "## Dates\n\nThe **second** date, `2 April`, is [in the contract](https://example.org) [1].\n\n"
+        "1. First\n2. Second\n   - Inner\n\n| Deadline | If missed |\n|:--|--:|\n| 14 March | *no* cost |\n\n"
+        '> A cap\n> of 5 %.\n\n---\n\n```python\nprint("*kept*")\n```\n\n5 \\* 3 &amp; more'
+    )
+    view.set_messages([message(0, "user", "What is **this**?"), answer(1, written)])
+    assert tree(view).child(0).text(NAME) == "You: What is **this**?"
+    assert tree(view).child(1).text(NAME).splitlines() == [
+        "Assistant: Dates",
+        "The second date, 2 April, is in the contract [1].",
+        "1. First",
+        "2. Second",
+        "• Inner",
+        "Deadline, If missed",
+        "14 March, no cost",
+        "A cap of 5 %.",
+        'print("*kept*")',
+        "5 * 3 & more",
+    ]
+
+
 def test_other_messages_replace_the_items(view: Transcript) -> None:
     for _ in range(20):
         view.set_messages(conversation(30))

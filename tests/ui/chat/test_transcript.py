@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QMouseEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QImage, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -18,10 +18,11 @@ from tests.ui.chat.sample import DATES, LONG, PENALTY, answer, citation, contrac
 from vpa_desktop.messages import Attempt, Seam, Usage
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.chat.flow import KEPT_ROWS
+from vpa_desktop.ui.chat.painting import within
 from vpa_desktop.ui.chat.receipt import figures
 from vpa_desktop.ui.chat.rows import Action, Zone
 from vpa_desktop.ui.chat.transcript import Transcript
-from vpa_desktop.ui.theme import DARK, LIGHT
+from vpa_desktop.ui.theme import DARK, LIGHT, text_font
 
 
 def texts(view: Transcript, number: int) -> list[str]:
@@ -234,7 +235,7 @@ def test_link_is_emitted_and_not_opened(view: Transcript, qtbot: QtBot) -> None:
 
 
 def test_citation_chips_and_marks_are_clickable(view: Transcript, qtbot: QtBot) -> None:
-    view.set_messages([answer(1, "[2] says so.", citations=(citation(1), citation(2, page=9)))])
+    view.set_messages([answer(1, "[2] and [1] say so.", citations=(citation(1), citation(2, page=9), citation(3)))])
     settle()
     chips = [each for each in view.row(0).zones if each.action == "cite"]
     assert [chip.label for chip in chips] == [
@@ -247,6 +248,25 @@ def test_citation_chips_and_marks_are_clickable(view: Transcript, qtbot: QtBot) 
     with qtbot.waitSignal(view.citation_clicked, timeout=500) as caught:
         click(view, 0, view.row(0).body[0].origin + QPointF(9, 16))
     assert caught.args == ["m1", 2]
+
+
+def test_a_source_is_shortened_where_it_has_little_room(view: Transcript) -> None:
+    metrics = QFontMetricsF(text_font(12))
+    name, page = "KG-RAG-2022-annual-performance-report.pdf", "p. 117"
+    for room in (120.0, 180.0, 240.0, 1_000.0):
+        short, where = within(name, page, metrics, room)
+        assert where == page
+        assert short.endswith("f")
+        assert metrics.horizontalAdvance(short) + 8 + metrics.horizontalAdvance(where) <= room
+    long = "A case study of model inference"
+    assert within("a.html", long, metrics, 150.0)[0] == "a.html"
+    assert within("a.html", long, metrics, 150.0)[1].endswith("…")
+
+
+def test_an_answer_that_names_no_source_shows_all_that_were_sent(view: Transcript) -> None:
+    view.set_messages([answer(1, "It says so.", citations=(citation(1), citation(2)))])
+    settle()
+    assert [each.number for each in view.row(0).zones if each.action == "cite"] == [1, 2]
 
 
 def test_citations_may_come_while_streaming(view: Transcript) -> None:

@@ -58,6 +58,10 @@ class FindBar(QFrame):
         self.words.clear()
         self.closed.emit()
 
+    def step(self, by: int) -> None:
+        """Goes so many places on."""
+        self.sought.emit(self.words.text(), by)
+
     def show_place(self, place: int, places: int) -> None:
         """Says which of how many places is in sight."""
         if not self.words.text():

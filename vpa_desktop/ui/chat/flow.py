@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from vpa_desktop.ui.chat.heights import Heights, guess_height
 from vpa_desktop.ui.chat.live import LiveAnswer
-from vpa_desktop.ui.chat.rows import Row
+from vpa_desktop.ui.chat.rows import THUMB, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PySide6.QtGui import QImage
 
     from vpa_desktop.messages import Seam
     from vpa_desktop.records import MessageRecord
@@ -35,6 +37,7 @@ class Flow:
         self.live: dict[str, LiveAnswer] = {}
         self.column = (0.0, 760.0)
         self.laid_out: OrderedDict[int, Row] = OrderedDict()
+        self.thumbs: dict[str, Sequence[QImage]] = {}
         self._seams: dict[str, list[tuple[int, Seam]]] = {}
         self._open_thoughts: set[str] = set()
 
@@ -42,6 +45,7 @@ class Flow:
         """Takes another conversation and forgets everything about the last one."""
         self.live.clear()
         self._seams.clear()
+        self.thumbs.clear()
         self._open_thoughts.clear()
         self.messages = list(messages)
         self.numbers = {record.id: number for number, record in enumerate(self.messages)}
@@ -131,9 +135,19 @@ class Flow:
 
     def _make_row(self, record: MessageRecord) -> Row:
         row = Row(record, self.style, self._seams.get(record.id, ()))
+        row.thumbs = self.thumbs.get(record.id, ())
         if record.id in self._open_thoughts:
             row.toggle_thoughts()
         return row
+
+    def show_thumbs(self, message_id: str, thumbs: Sequence[QImage]) -> None:
+        """Gives a message its pictures, small; a message that is not here any more takes none."""
+        number = self.numbers.get(message_id)
+        if number is None:
+            return
+        self.thumbs[message_id] = thumbs
+        if (row := self.laid_out.get(number)) is not None:
+            row.thumbs = thumbs
 
     def _drop_rows(self, needed: int) -> None:
         kept = {needed, *(self.numbers[message_id] for message_id in self.live)}
@@ -144,4 +158,5 @@ class Flow:
                 del self.laid_out[number]
 
     def _guess(self, record: MessageRecord) -> int:
-        return guess_height(record.content, int(self.column[1]), round(LINE_PX * self.style.scale))
+        pictures = THUMB if record.pictures else 0
+        return pictures + guess_height(record.content, int(self.column[1]), round(LINE_PX * self.style.scale))

@@ -210,6 +210,8 @@ class Gestures:
             view.toggle_reasoning(number)
         elif zone.action == "cite":
             view.citation_clicked.emit(record.id, zone.number)
+        elif zone.action == "picture":
+            view.picture_clicked.emit(record.id, zone.number)
         elif zone.action == "code":
             self._copy_code(view.row(number).body[zone.number].block.code)
             view.flash(zone)

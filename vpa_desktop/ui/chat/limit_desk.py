@@ -40,7 +40,7 @@ class LimitDesk(QObject):
         presenter = self._window.presenter
         presenter.take_back(answer_id)  # first: a window that is closed now has it as a draft
         choices = await backend.route_choices()
-        local = next((c.provider for c in choices if c.is_local and c.is_ready and c.provider), "")
+        local = next((c.provider for c in choices if c.is_local and c.is_free and c.is_ready and c.provider), "")
         chosen = await ask(LimitDialog(self._window, error, has_local=bool(local)))
         if chosen == LimitChoice.SEND_ANYWAY:
             presenter.answer_again(answer_id, over_limit=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+CHIP_GAP = 8
 CENTRE = Qt.AlignmentFlag.AlignCenter
 _ICONS = {"copy": "copy", "regenerate": "refresh-cw", "sources": "quote", "receipt": "route"}
 
@@ -152,6 +153,8 @@ class RowPainter:
             self._code_button(row, zone, is_hot, is_done)
         elif zone.action == "reasoning":
             self._reasoning(row, zone, is_hot)
+        elif zone.action == "picture":
+            self._picture(row, zone, is_hot)
         else:
             self._button(row, zone, is_hot, is_done)
         if zone == state.focused:
@@ -185,6 +188,19 @@ class RowPainter:
         self._p.drawPixmap(corner, icon_pixmap(name, colour, 14))
         self._write(zone.rect.adjusted(20, 0, 0, 0), zone.label, row.font(12), colour, LEFT)
 
+    def _picture(self, row: Row, zone: Zone, is_hot: bool) -> None:
+        path = QPainterPath()
+        path.addRoundedRect(zone.rect, 10, 10)
+        self._p.fillPath(path, QColor(self._t.soft))
+        if zone.number < len(row.thumbs) and not row.thumbs[zone.number].isNull():
+            self._p.save()
+            self._p.setClipPath(path)
+            self._p.drawImage(zone.rect, row.thumbs[zone.number])
+            self._p.restore()
+        else:
+            self._p.drawPixmap(zone.rect.center() - QPointF(10, 10), icon_pixmap("paperclip", self._t.faint, 20))
+        self._outline(zone.rect.adjusted(0.5, 0.5, -0.5, -0.5), self._t.accent if is_hot else self._t.line, 10)
+
     def _chip(self, row: Row, zone: Zone, is_hot: bool) -> None:
         rect = zone.rect.adjusted(0.5, 0.5, -0.5, -0.5)
         self._fill(rect, self._t.hover if is_hot else self._t.chip, 14)
@@ -197,9 +213,10 @@ class RowPainter:
             return
         name, where = wording.chip(citation)
         font = row.font(12, QFont.Weight.Medium)
-        place = rect.adjusted(32.5, 0, -10, 0)
+        place, metrics = rect.adjusted(32.5, 0, -10, 0), QFontMetricsF(font)
+        name, where = within(name, where, metrics, place.width())
         self._write(place, name, font, self._t.text, LEFT)
-        after = QFontMetricsF(font).horizontalAdvance(name) + 8
+        after = metrics.horizontalAdvance(name) + CHIP_GAP
         self._write(place.adjusted(after, 0, 0, 0), where, font, self._t.faint, LEFT)
 
     def _caret(self, segment: Segment) -> None:
@@ -271,3 +288,15 @@ def _selected(cursor: QTextCursor, palette: QPalette) -> QAbstractTextDocumentLa
     marked.cursor = cursor
     marked.format = look
     return marked
+
+
+def within(name: str, where: str, metrics: QFontMetricsF, room: float) -> tuple[str, str]:
+    """Returns a source's name and place in so much room: a short place stays whole, and the name keeps its ending."""
+    if not where:
+        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room), where
+    if metrics.horizontalAdvance(name) + CHIP_GAP + metrics.horizontalAdvance(where) <= room:
+        return name, where
+    least = min(metrics.horizontalAdvance(where), room / 3)
+    name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room - least - CHIP_GAP)
+    rest = room - metrics.horizontalAdvance(name) - CHIP_GAP
+    return name, metrics.elidedText(where, Qt.TextElideMode.ElideRight, rest)

@@ -26,30 +26,35 @@ class SidePanel(QFrame):
         self.theme = theme
         self.setObjectName("panel")
         self.setMinimumWidth(300)
-        self.setAccessibleName(heading)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.heading = label(heading, title=True)
         self.close_button = QToolButton()
-        self.close_button.setAccessibleName(f"Close {heading.lower()}")
         self.close_button.setToolTip("Close (Esc)")
         self.close_button.clicked.connect(self.dismiss)
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area.setAccessibleName(heading)
+        self.head = QHBoxLayout()
         self._fill()
+        self.rename(heading)
         self.set_theme(theme)
 
+    def rename(self, heading: str) -> None:
+        """Gives the panel another heading."""
+        self.heading.setText(heading)
+        for part in (self, self._area):
+            part.setAccessibleName(heading)
+        self.close_button.setAccessibleName(f"Close {heading.lower()}")
+
     def _fill(self) -> None:
-        head = QHBoxLayout()
-        head.setContentsMargins(20, 10, 12, 6)
-        head.addWidget(self.heading, 1)
-        head.addWidget(self.close_button)
+        self.head.setContentsMargins(20, 10, 12, 6)
+        self.head.addWidget(self.heading, 1)
+        self.head.addWidget(self.close_button)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addLayout(head)
+        whole.addLayout(self.head)
         whole.addWidget(self._area, 1)
 
     def set_theme(self, theme: Theme) -> None:

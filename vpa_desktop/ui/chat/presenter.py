@@ -290,7 +290,7 @@ class ChatPresenter(QObject):
         is_new = chat.id is None and event.conversation_id is not None
         chat.id = event.conversation_id or chat.id
         if chat.messages and chat.messages[-1].role == "user" and event.user_message_id:
-            if pictures := chat.pictures.pop(chat.messages[-1].id, None):
+            if pictures := chat.pictures.get(chat.messages[-1].id):  # the transcript goes on with the id it has
                 chat.pictures[event.user_message_id] = pictures
             chat.messages[-1] = replace(chat.messages[-1], id=event.user_message_id)
         chat.live = MessageRecord(

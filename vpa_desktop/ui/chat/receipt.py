@@ -133,7 +133,7 @@ def figures(record: MessageRecord) -> list[tuple[str, str]]:
 
 
 def _name(attempt: Attempt) -> str:
-    return "  ·  ".join(part for part in (attempt.provider, attempt.model) if part)
+    return "  ·  ".join(part for part in (attempt.provider, receipts.model_words(attempt.model)) if part)
 
 
 def _figure(name: str, value: str) -> QHBoxLayout:

@@ -5,6 +5,7 @@ All coordinates are relative to the row's top and the transcript's left edge.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,13 +20,16 @@ from vpa_desktop.ui.theme import text_font
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from PySide6.QtGui import QImage
+
     from vpa_desktop.messages import Citation, Seam
     from vpa_desktop.records import MessageRecord
 
 INDENT = 42
 BUBBLE_PAD = 16
 GAP = 10
-Action = Literal["copy", "regenerate", "sources", "receipt", "cite", "code", "reasoning"]
+THUMB = 112
+Action = Literal["copy", "regenerate", "sources", "receipt", "cite", "code", "reasoning", "picture"]
 BUTTONS: tuple[tuple[Action, str], ...] = (
     ("copy", "Copy"),
     ("regenerate", "Regenerate"),
@@ -36,7 +40,7 @@ BUTTONS: tuple[tuple[Action, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Something that can be clicked in a row. ``number`` is the citation's or the segment's."""
+    """Something that can be clicked in a row. ``number`` is the citation's, the segment's or the picture's."""
 
     action: Action
     rect: QRectF
@@ -56,6 +60,8 @@ class Line:
 class Row:
     """The laid-out message. ``body`` and ``thoughts`` are its segments; ``seams`` are each behind a block's number.
 
+    ``thumbs`` are its pictures small, once they are there; their places are there from the beginning.
+
     A seam at -1 stands before the text: the answer was begun anew.
     """
 
@@ -63,6 +69,7 @@ class Row:
         self.record = record
         self.style = _style_for(record, style)
         self.seams = list(seams)
+        self.thumbs: Sequence[QImage] = ()
         self.show_thoughts = False
         self.thoughts: list[Segment] = []
         self.body: list[Segment] = []
@@ -94,7 +101,7 @@ class Row:
     def rebuild(self) -> None:
         """Makes the segments from the whole record."""
         if self.is_user:
-            self.body = [PlainSegment(wording.said(self.record), self.style)]
+            self.body = [PlainSegment(self.record.content, self.style)]
         else:
             self.body = [Segment(block, self.style) for block in parse(self.record.content)]
         self._think()
@@ -147,10 +154,18 @@ class Row:
     def _lay_out_bubble(self, left: float, width: float) -> float:
         segment = self.body[0]
         assert isinstance(segment, PlainSegment)
-        wide = segment.natural_width(width * 0.76 - 2 * BUBBLE_PAD)
+        room = width * 0.76 - 2 * BUBBLE_PAD
+        step, count = THUMB + GAP, len(self.record.pictures)
+        across = max(1, min(count, int((room + GAP) // step)))
+        wide = max(segment.natural_width(room), across * step - GAP if count else 0)
         x = left + width - wide - 2 * BUBBLE_PAD
-        height = segment.place(x + BUBBLE_PAD, 12, wide)
-        self.bubble = QRectF(x, 0, wide + 2 * BUBBLE_PAD, height + 18)
+        y = 12.0
+        for n, name in enumerate(self.record.pictures):
+            corner = QRectF(x + BUBBLE_PAD + n % across * step, y + n // across * step, THUMB, THUMB)
+            self.zones.append(Zone("picture", corner, wording.picture_label(name), n))
+        y += math.ceil(count / across) * step
+        height = segment.place(x + BUBBLE_PAD, y, wide)
+        self.bubble = QRectF(x, 0, wide + 2 * BUBBLE_PAD, y + height + 6)
         return self.bubble.bottom() + 26
 
     def _lay_out_answer(self, left: float, width: float) -> float:
@@ -208,7 +223,7 @@ class Row:
         if not self.record.citations:
             return y
         at, y = x, y + 2
-        for citation in self.record.citations:
+        for citation in wording.named(self.record):
             width = min(wide, self._chip_width(citation))
             if at > x and at + width > x + wide:
                 at, y = x, y + 34

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.widgets import theme_now
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from vpa_desktop.records import MessageRecord
     from vpa_desktop.ui.chat.panel import SidePanel
     from vpa_desktop.ui.chat.view import ChatView
+    from vpa_desktop.ui.documents.viewer import ViewerPanel
     from vpa_desktop.ui.documents.viewer_desk import ViewerDesk
     from vpa_desktop.ui.ports import Backend
     from vpa_desktop.ui.tasks import TaskOwner
@@ -73,20 +75,49 @@ class SidePanels(QObject):
         if message is not None and any(c.n == n for c in message.citations):
             self._show_passage(message, n)
 
+    def step(self, by: int) -> None:
+        """Goes on to the next source of the answer, or opens the first of the answer that is current or the last."""
+        from vpa_desktop.ui.documents.viewer import ViewerPanel
+
+        if isinstance(panel := self._view.panel(), ViewerPanel):
+            panel.step_wanted.emit(by)
+        elif (message := self._answer_with_sources()) is not None:
+            self._show_passage(message, wording.named(message)[0 if by > 0 else -1].n)
+
+    def _answer_with_sources(self) -> MessageRecord | None:
+        """The answer that the keyboard is at where it has sources, else the last one that has."""
+        transcript = self._view.transcript
+        current = transcript.messages[transcript.current : transcript.current + 1] if transcript.current >= 0 else []
+        return next((m for m in (*current, *reversed(transcript.messages)) if m.citations), None)
+
     def _open(self, panel: SidePanel) -> None:
         panel.closed.connect(lambda: self._view.set_panel(None))
         self._view.set_panel(panel)
 
     def _show_passage(self, message: MessageRecord, n: int, *, from_sources: bool = False) -> None:
-        from vpa_desktop.ui.chat import wording
-
         citation = next(c for c in message.citations if c.n == n)
-        desk = self._desk()
-        panel = desk.open(_place(citation), self.tr("Source {0}").format(n), from_sources=from_sources)
-        panel.say_place(citation.document or citation.title, *wording.where(citation))
+        panel = self._desk().open(_place(citation), self._heading(citation), from_sources=from_sources)
         panel.sources_wanted.connect(lambda: self._show_sources(message.id))
+        panel.step_wanted.connect(lambda by: self._step_from(panel, message, by))
         self._open(panel)
-        desk.fetch(panel)
+        self._tell(panel, message, citation)
+
+    def _step_from(self, panel: ViewerPanel, message: MessageRecord, by: int) -> None:
+        listed, at = _listed(message, panel.place)
+        if len(listed) > 1:
+            citation = listed[(at + by) % len(listed)]
+            panel.move_to(_place(citation), self._heading(citation))
+            self._tell(panel, message, citation)
+
+    def _tell(self, panel: ViewerPanel, message: MessageRecord, citation: Citation) -> None:
+        """Has a viewer show the source it is at."""
+        listed, at = _listed(message, panel.place)
+        panel.say_place(citation.document or citation.title, *wording.where(citation))
+        panel.stepper.show_place(at + 1, len(listed))
+        self._desk().fetch(panel)
+
+    def _heading(self, citation: Citation) -> str:
+        return self.tr("Source {0}").format(citation.n)
 
     def _show_left_out(self, message: MessageRecord, passage: LeftOut) -> None:
         from vpa_desktop.page_views import Place
@@ -113,6 +144,16 @@ class SidePanels(QObject):
             if self._backend is not None:
                 self._viewers.attach(self._backend)
         return self._viewers
+
+
+def _listed(message: MessageRecord, place: Place) -> tuple[tuple[Citation, ...], int]:
+    """The sources that can be stepped through, and which of them a viewer is at: those that the answer names, and all
+    that were sent where it is at another one."""
+    for some in (wording.named(message), message.citations):
+        for at, citation in enumerate(some):
+            if _place(citation) == place:
+                return some, at
+    return (), 0
 
 
 def _place(citation: Citation) -> Place:

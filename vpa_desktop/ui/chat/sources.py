@@ -71,11 +71,13 @@ class SourcePanel(SidePanel):
             column.addWidget(label(self.tr("Searched for: {0}").format(searched_for), dim=True))
         if not message.citations:
             column.addWidget(label(self.tr("This answer was given without passages from your documents."), dim=True))
-        for citation in message.citations:
+        named = wording.named(message)
+        for citation in named:
             column.addWidget(self._choice(citation))
         self._add_quality(column, message)
         if message.citations or message.evidence.quality is not None:
             column.addLayout(self._feedback(feedback))
+        self._add_unnamed(column, [c for c in message.citations if c not in named])
         self._add_left_out(column, message.evidence.left_out)
         column.addStretch(1)
         self.show_content(body)
@@ -112,6 +114,13 @@ class SourcePanel(SidePanel):
                 column.addWidget(label(head, warn=True))
             for statement in statements:
                 column.addWidget(label(f"“{visible(statement)}”", selectable=True))
+
+    def _add_unnamed(self, column: QVBoxLayout, citations: list[Citation]) -> None:
+        if citations:
+            column.addSpacing(8)
+            column.addWidget(label(self.tr("Sent too, but not named in the answer"), strong=True))
+        for citation in citations:
+            column.addWidget(self._choice(citation))
 
     def _add_left_out(self, column: QVBoxLayout, left_out: tuple[LeftOut, ...]) -> None:
         if not left_out:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
-    QAccessibleAnnouncementEvent,
     QAccessibleEvent,
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -25,6 +25,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from vpa_desktop.ui.announcing import announce
 from vpa_desktop.ui.chat import accessible, wording
 from vpa_desktop.ui.chat.flow import Flow
 from vpa_desktop.ui.chat.gestures import Gestures
@@ -59,6 +60,8 @@ class Transcript(QAbstractScrollArea):
     receipt_requested = Signal(str)
     citation_clicked = Signal(str, int)
     code_copied = Signal(str)
+    thumbs_wanted = Signal(str)
+    picture_clicked = Signal(str, int)
 
     def __init__(self, parent: QWidget | None = None, theme: Theme = LIGHT) -> None:
         super().__init__(parent)
@@ -155,8 +158,12 @@ class Transcript(QAbstractScrollArea):
         self.flush()
         self.flow.live.pop(record.id, None)
         self.append(record)
-        spoken = QAccessibleAnnouncementEvent(self, wording.spoken(record)[:400])  # politely, the default
-        QAccessible.updateAccessibility(spoken)
+        announce(self, wording.spoken(record)[:400])
+
+    def show_thumbs(self, message_id: str, thumbs: Sequence[QImage]) -> None:
+        """Shows a message's pictures in their places."""
+        self.flow.show_thumbs(message_id, thumbs)
+        self.viewport().update()
 
     def set_theme(self, theme: Theme) -> None:
         """Changes the colours."""
@@ -329,6 +336,9 @@ class Transcript(QAbstractScrollArea):
             paint_empty(painter, self.flow.style.theme, self.flow.style.scale, area, self._empty_text)
         brush = RowPainter(painter, self.flow.style.theme)
         for number, row in rows:
+            if row.record.pictures and row.record.id not in self.flow.thumbs:
+                self.flow.thumbs[row.record.id] = ()  # asked for once
+                self.thumbs_wanted.emit(row.record.id)
             top = self.row_top(number)
             painter.save()
             painter.translate(0, top)

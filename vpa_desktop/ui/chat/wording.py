@@ -6,14 +6,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from vpa_desktop.assistant.citing import cited
+from vpa_desktop.evidence import EXTRACT_MODEL
 from vpa_desktop.evidence_words import unsupported
 from vpa_desktop.receipts import duration as duration
+from vpa_desktop.receipts import model_words
 from vpa_desktop.receipts import price as price
 from vpa_desktop.ui.chat.markdown import visible
+from vpa_desktop.ui.chat.plain_text import plain_text
 
 if TYPE_CHECKING:
     from vpa_desktop.messages import Citation, Seam
     from vpa_desktop.records import MessageRecord
+
+
+NO_PROVIDER = "documents"
+"""What stands for the provider where nobody was asked, since the documents hold nothing about the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +40,23 @@ def author(record: MessageRecord) -> str:
 def origin(record: MessageRecord) -> str:
     """Returns the model and the local time, as in ``gpt-5-mini  ·  14:32``."""
     time = record.created_at.astimezone().strftime("%H:%M")
-    return "  ·  ".join(visible(part) for part in (record.model or record.provider, time) if part)
+    model = "" if _is_nobodys(record) else record.model or record.provider
+    return "  ·  ".join(visible(part) for part in (model_words(model), time) if part)
+
+
+def _is_nobodys(record: MessageRecord) -> bool:
+    """Whether an answer says that the documents hold nothing, which no model wrote."""
+    quality = record.evidence.quality
+    is_vain = quality is not None and not quality.found
+    return (record.provider == NO_PROVIDER and not record.model) or (record.model == EXTRACT_MODEL and is_vain)
 
 
 def spoken(record: MessageRecord) -> str:
     """Returns the whole message as a screen reader says it, beginning with its author."""
     lines = [line.text for line in state_lines(record, has_text=bool(record.content))]
     said_too = [f"{pictures}."] if (pictures := pictures_of(record)) else []
-    return " ".join([f"{author(record)}:", *(part for part in (visible(record.content), *said_too, *lines) if part)])
+    text = visible(record.content) if record.role == "user" else plain_text(record.content)
+    return " ".join([f"{author(record)}:", *(part for part in (text, *said_too, *lines) if part)])
 
 
 def pictures_of(record: MessageRecord) -> str:
@@ -49,10 +66,9 @@ def pictures_of(record: MessageRecord) -> str:
     return f"{count}: {', '.join(names)}" if names else ""
 
 
-def said(record: MessageRecord) -> str:
-    """Returns what the person's bubble shows."""
-    pictures = pictures_of(record)
-    return f"{pictures}\n{record.content}" if pictures else record.content
+def picture_label(name: str) -> str:
+    """Returns what a picture in the person's bubble is called."""
+    return f"Picture {visible(name)}" if name else "Picture"
 
 
 ENDS = {
@@ -95,7 +111,7 @@ def ground_lines(record: MessageRecord) -> list[Words]:
     quality = record.evidence.quality
     if quality is None:
         return []
-    if not quality.found and record.provider != "documents" and record.model != "extracts":
+    if not quality.found and record.provider != NO_PROVIDER and record.model != EXTRACT_MODEL:
         return [Words("state", "Nothing in your documents fits this question; this answer is not from them.")]
     return [Words("warning", missing)] if (missing := unsupported(quality)) else []
 
@@ -126,6 +142,12 @@ def stored_seams(record: MessageRecord) -> list[str]:
     ]
 
 
+def named(record: MessageRecord) -> tuple[Citation, ...]:
+    """Returns the sources that an answer names; all that were sent while it comes, or where it names none."""
+    numbers = cited(record.content) if record.state != "streaming" else ()
+    return tuple(c for c in record.citations if c.n in numbers) or record.citations
+
+
 def chip(citation: Citation) -> tuple[str, str]:
     """Returns a citation's document and its page or section."""
     name = visible(citation.document or citation.title or "source")
@@ -151,7 +173,8 @@ def cost(record: MessageRecord) -> str:
     counted = tokens(record)
     parts = [counted] if counted else []
     parts += [price_of(record)] if counted or record.cost_usd is not None else []
-    parts += [duration(record.latency_ms)] if record.latency_ms is not None and not is_kept(record) else []
+    is_timed = record.latency_ms is not None and not is_kept(record) and record.model != EXTRACT_MODEL
+    parts += [duration(record.latency_ms)] if record.latency_ms is not None and is_timed else []
     return "  ·  ".join(parts)
 
 

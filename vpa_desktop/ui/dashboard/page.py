@@ -1,4 +1,4 @@
-"""The dashboard tab: money, latency and success, from the booked requests, and each provider's health.
+"""The dashboard tab: money, latency and success, how well answers stand on documents, and each provider's health.
 
 It shows figures and computes none. The fire drill (``drill``) takes the place of the figures while it is open.
 
@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from vpa_desktop.ui.chat.wording import duration
 from vpa_desktop.ui.dashboard import charts
+from vpa_desktop.ui.dashboard.answers import AnswersPanel
 from vpa_desktop.ui.dashboard.health import HealthPanel
 from vpa_desktop.ui.widgets import Card, IconButton, IconLabel, Meter, PlainLabel, theme_now
 from vpa_desktop.ui.wording import milliseconds, usd, whole
@@ -60,7 +61,8 @@ class DashboardPage(QScrollArea):
         self._column.setSpacing(14)
         self._column.addLayout(self._head())
         self._content, self._table = QWidget(), QWidget()
-        for part in (self._content, self.health, self._table):
+        self.answers = AnswersPanel()
+        for part in (self._content, self.answers, self.health, self._table):
             self._column.addWidget(part)
         self._column.addStretch(1)
         body = QWidget()
@@ -142,6 +144,7 @@ class DashboardPage(QScrollArea):
 
     def _show(self, board: Dashboard) -> None:
         self._shown = board
+        self.answers.show_trend(board.answers)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)

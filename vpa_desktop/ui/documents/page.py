@@ -25,7 +25,7 @@ from vpa_desktop.ui.documents.preview import Preview
 from vpa_desktop.ui.documents.results import RESULT_ROLE, PassageList
 from vpa_desktop.ui.documents.strip import IngestStrip
 from vpa_desktop.ui.widgets import IconButton, IconLabel, MenuButton, PlainLabel, SearchLine, TintedButton
-from vpa_desktop.ui.wording import first_words, milliseconds, whole
+from vpa_desktop.ui.wording import first_words, milliseconds, tr, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,12 +183,11 @@ class DocumentsPage(QWidget):
         self._offer(names)
         records = await backend.list_documents(self.collection())
         self._model.set_records(records)
-        ready = sum(record.chunks for record in records)
+        passages = await backend.count_passages(self.collection())
         if self.search.text().strip():  # other documents may answer it now
             self._search()
         else:
-            said = self.tr("{0} documents, {1} passages").format(whole(len(records)), whole(ready))
-            self._note.setText(said if records else "")
+            self._note.setText(_counted(records, passages) if records else "")
             self._choose_view()
         self.golden.refresh(self._shown or "")
         self.changed.emit()
@@ -221,6 +220,8 @@ class DocumentsPage(QWidget):
             if report.results
             else self.tr("Nothing in your documents fits these words. Try other ones, or add the file that has them.")
         )
+        if report.notice:
+            self._note.setText(f"{self._note.text()}. {report.notice}")
 
     # Opening
 
@@ -228,9 +229,17 @@ class DocumentsPage(QWidget):
         """Opens the document selected in the list, or the passage selected among those found."""
         if self._stack.currentWidget() is self.passages:
             if (item := self.passages.currentItem()) is not None:
-                self.preview.open_passage(item.data(RESULT_ROLE))
+                place = self.passages.row(item) + 1
+                self.preview.open_passage(item.data(RESULT_ROLE), place, self.passages.count())
         elif chosen := self.chosen():
             self.preview.open_document(chosen[0])
+
+    def step(self, by: int) -> None:
+        """Opens the passage so many on among those found; after the last one the first follows."""
+        if self._stack.currentWidget() is self.passages and (count := self.passages.count()):
+            at = self.passages.currentRow()
+            self.passages.setCurrentRow((at + by) % count if at >= 0 else 0 if by > 0 else count - 1)
+            self.open_chosen()
 
     def _show_golden(self) -> None:
         self.preview.show(self.golden.open())
@@ -249,6 +258,7 @@ class DocumentsPage(QWidget):
         preview.opened.connect(self.preview_opened)
         preview.closed.connect(self.preview_closed)
         preview.closed.connect(self.golden.close)
+        preview.step_wanted.connect(self.step)
         for signal in (preview.opened, preview.closed):
             signal.connect(self._fit_columns)
         self.list.activated.connect(lambda _: self.open_chosen())
@@ -364,3 +374,15 @@ class DocumentsPage(QWidget):
             column.addLayout(row)
         column.addStretch(2)
         return page
+
+
+def _counted(records: Sequence[DocumentRecord], passages: int) -> str:
+    """How many documents and passages there are, as the status line counts them, and where they stand in more places
+    than that."""
+    documents = tr("1 document") if len(records) == 1 else tr("{0} documents").format(whole(len(records)))
+    found = tr("1 passage") if passages == 1 else tr("{0} passages").format(whole(passages))
+    places = sum(record.chunks for record in records)
+    said = f"{documents}, {found}"
+    return (
+        said if places <= passages else tr("{0} in {1} places: the same text counts once").format(said, whole(places))
+    )

@@ -105,6 +105,10 @@ class PageCanvas(QScrollArea):
             self._seen = page
             QTimer.singleShot(0, self, self._scroll_to_start)  # how far it can be scrolled is known then
 
+    def forget(self) -> None:
+        """Scrolls to the mark of the next page that is shown, also where it is the same page again."""
+        self._seen = None
+
     def set_zoom(self, zoom: float) -> None:
         """Enlarges the page: 1 fits its width."""
         zoom = min(LARGEST, max(SMALLEST, zoom))

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from vpa_desktop.page_views import Place
+from vpa_desktop.ui.documents.viewer import ViewerPanel
 from vpa_desktop.ui.documents.viewer_desk import ViewerDesk
 from vpa_desktop.ui.widgets import theme_now
 
@@ -23,6 +24,7 @@ class Preview(QObject):
 
     opened = Signal()
     closed = Signal()
+    step_wanted = Signal(int)
 
     def __init__(self, left: QWidget, tasks: TaskOwner) -> None:
         super().__init__(tasks)
@@ -42,11 +44,11 @@ class Preview(QObject):
         """Opens a document at its beginning."""
         self._show(Place(record.id), record.name, record.collection)
 
-    def open_passage(self, result: SearchResult) -> None:
-        """Opens a document at a passage that was found."""
+    def open_passage(self, result: SearchResult, position: int = 1, count: int = 1) -> None:
+        """Opens a document at a passage, which is one of ``count`` that were found."""
         place = Place(result.document_id, result.page, result.chunk_id, result.text, result.start, result.end)
         page = self.tr("Page {0}").format(result.page) if result.page is not None else ""
-        self._show(place, result.document or result.title, page, result.section)
+        self._show(place, result.document or result.title, page, result.section, steps=(position, count))
 
     def close(self) -> bool:
         """Closes what is open; False where nothing is."""
@@ -62,10 +64,16 @@ class Preview(QObject):
         if self.panel is not None:
             self.panel.set_theme(theme_now())
 
-    def _show(self, place: Place, name: str, *where: str) -> None:
-        viewer = self._desk.open(place, self.tr("Preview"))
+    def _show(self, place: Place, name: str, *where: str, steps: tuple[int, int] = (1, 1)) -> None:
+        viewer, heading = self.panel, self.tr("Preview")
+        if isinstance(viewer, ViewerPanel) and steps[1] > 1:
+            viewer.move_to(place, heading)
+        else:
+            viewer = self._desk.open(place, heading)
+            viewer.step_wanted.connect(self.step_wanted)
+            self.show(viewer)
         viewer.say_place(name, *where)
-        self.show(viewer)
+        viewer.stepper.show_place(*steps)
         self._desk.fetch(viewer)
 
     def show(self, panel: SidePanel) -> None:

@@ -83,10 +83,12 @@ class IngestStrip(Card):
 
     def _progressed(self, step: IngestProgress) -> None:
         self._meter.setRange(0, 1000)
-        files = step.files_done / step.files_total if step.files_total else 0.0
+        files = step.files_done / step.files_total if step.files_total else float(step.chunks_total > 0)
         passages = step.chunks_done / step.chunks_total if step.chunks_total else 0.0
         self._meter.set_share(READING_SHARE * files + (1 - READING_SHARE) * passages)
-        parts = [self.tr("{0} of {1} files").format(whole(step.files_done), whole(step.files_total))]
+        parts = []
+        if step.files_total or not step.chunks_total:  # else vectors are made of what was read before
+            parts.append(self.tr("{0} of {1} files").format(whole(step.files_done), whole(step.files_total)))
         if step.chunks_total:
             parts.append(self.tr("{0} passages").format(whole(step.chunks_done)))
         if step.held:

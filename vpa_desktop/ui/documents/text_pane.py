@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vpa_desktop.page_views import TextView
 
 LETTERS_PX = 14
+LINE_ENDS = ("\r\n", "\r", "\u2028", "\u2029")
 
 
 class TextPane(QTextEdit):
@@ -101,4 +102,6 @@ def _document(owner: QWidget, view: TextView, zoom: float) -> tuple[SafeDocument
 
 def plain(text: str) -> str:
     """Returns the text as it can be shown: line ends of one kind, nothing invisible, long runs broken."""
-    return breakable(visible(text.replace("\r\n", "\n").replace("\r", "\n")))
+    for end in LINE_ENDS:
+        text = text.replace(end, "\n")
+    return breakable(visible(text))

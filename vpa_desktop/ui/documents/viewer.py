@@ -11,9 +11,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
 
 from vpa_desktop.page_views import PageView, TextRun, TextView
+from vpa_desktop.ui.announcing import announce
 from vpa_desktop.ui.chat.markdown import visible
 from vpa_desktop.ui.chat.panel import SidePanel
 from vpa_desktop.ui.documents.page_canvas import LARGEST, SMALLEST, STEP, PageCanvas
+from vpa_desktop.ui.documents.stepper import Stepper
 from vpa_desktop.ui.documents.text_pane import TextPane
 from vpa_desktop.ui.widgets import ElidedLabel, IconButton, PlainLabel, theme_now
 
@@ -30,16 +32,20 @@ class ViewerPanel(SidePanel):
     page_wanted = Signal(int)
     redraw_wanted = Signal()
     sources_wanted = Signal()
+    step_wanted = Signal(int)
 
     def __init__(self, place: Place, heading: str, *, from_sources: bool = False) -> None:
         self.place = place
         self.view: DocumentView | None = None
+        self._is_moving = False
         super().__init__(heading, None, theme_now())
         self._name, self._where = ElidedLabel("", "strong"), PlainLabel("", "dim", wraps=True)
         self._note = PlainLabel("", "warn", wraps=True)
-        self._back = IconButton("chevron-left", self.tr("All sources"), self.tr("All sources"), size=16)
-        self._back.setVisible(from_sources)
-        self._back.clicked.connect(self.sources_wanted)
+        self.stepper = Stepper()
+        self.stepper.stepped.connect(self.step_wanted)
+        self.head.insertWidget(1, self.stepper)
+        if from_sources:
+            self._add_way_back()
         self.canvas, self.text = PageCanvas(), TextPane()
         self.text.setPlaceholderText(self.tr("Opening…"))
         self._stack = QStackedWidget()
@@ -58,6 +64,12 @@ class ViewerPanel(SidePanel):
         """A page wants more room than a list of sources."""
         return max(super().wanted_px(room), round(room * WIDE_SHARE))
 
+    def _add_way_back(self) -> None:
+        back = IconButton("chevron-left", self.tr("All sources"), size=18)
+        back.clicked.connect(self.sources_wanted)
+        self.head.setContentsMargins(8, 10, 12, 6)
+        self.head.insertWidget(0, back)
+
     def _body(self) -> QWidget:
         body = QWidget()
         column = QVBoxLayout(body)
@@ -66,10 +78,6 @@ class ViewerPanel(SidePanel):
         head = QVBoxLayout()
         head.setContentsMargins(8, 0, 8, 0)
         head.setSpacing(2)
-        row = QHBoxLayout()
-        row.addWidget(self._back)
-        row.addStretch(1)
-        head.addLayout(row)
         for widget in (self._name, self._where, self._note):
             head.addWidget(widget)
         column.addLayout(head)
@@ -115,6 +123,12 @@ class ViewerPanel(SidePanel):
         self._where.setText(said)
         self._where.setVisible(bool(said))
 
+    def move_to(self, place: Place, heading: str) -> None:
+        """Is about to show another place, whose view comes later; the size and the focus stay."""
+        self.place, self._is_moving = place, True
+        self.rename(heading)
+        self.canvas.forget()
+
     def show_view(self, view: DocumentView) -> None:
         """Shows a page or a piece of text."""
         had_focus = self.view is None or self.canvas.hasFocus() or self.text.hasFocus()
@@ -131,6 +145,10 @@ class ViewerPanel(SidePanel):
         self._note.setVisible(bool(view.note))
         if had_focus:
             shown.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self._is_moving:
+            self._is_moving = False
+            said = (self.heading.text(), self.stepper.place(), shown.accessibleName(), shown.accessibleDescription())
+            announce(self, ". ".join(part for part in said if part))
 
     def show_only(self, passage: str, note: str) -> None:
         """Shows the passage alone, where its document cannot be opened, and says why."""
@@ -146,12 +164,11 @@ class ViewerPanel(SidePanel):
     def _say(self, part: QWidget, view: DocumentView) -> None:
         """Names what is shown for a screen reader, with the passage or, without one, the text of the page."""
         name = visible(view.document)
-        part.setAccessibleName(
-            self.tr("Page {0} of {1}, {2}").format(view.number, view.count, name) if view.count > 1 else name
-        )
-        if isinstance(view, PageView):
-            said = self.tr("Marked: {0}").format(self.place.passage) if view.marks else view.text
-            part.setAccessibleDescription(visible(said[:LONGEST_SPOKEN]))
+        piece = self.tr("Page {0} of {1}, {2}") if isinstance(view, PageView) else self.tr("Part {0} of {1}, {2}")
+        part.setAccessibleName(piece.format(view.number, view.count, name) if view.count > 1 else name)
+        whole = view.text if isinstance(view, PageView) else ""  # the text of the other pane is read as text
+        said = self.tr("Marked: {0}").format(self.place.passage) if _is_marked(view) else whole
+        part.setAccessibleDescription(visible(said[:LONGEST_SPOKEN]))
 
     def _show_bar(self, view: DocumentView) -> None:
         self._bar.show()
@@ -182,3 +199,7 @@ class ViewerPanel(SidePanel):
     def _say_zoom(self, zoom: float) -> None:
         self._zoom.setText(f"{zoom * 100:.0f} %")
         self.text.set_zoom(zoom)
+
+
+def _is_marked(view: DocumentView) -> bool:
+    return bool(view.marks) if isinstance(view, PageView) else any(run.kind == "mark" for run in view.runs)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QPushButton
+
+from vpa_desktop.embedding import DEFAULT_CHOICE
 from vpa_desktop.ui.settings.cache_form import FormWithCache
-from vpa_desktop.ui.settings.form import FormPage, Saver
+from vpa_desktop.ui.settings.form import FormPage, Row, Saver
 from vpa_desktop.ui.settings.limits import LimitsPage
+
+if TYPE_CHECKING:
+    from vpa_desktop.config import Settings
 
 
 class RoutingPage(FormWithCache):
@@ -83,7 +91,7 @@ class RoutingPage(FormWithCache):
 
 
 class RetrievalPage(FormPage):
-    """How much of the documents an answer gets."""
+    """How much of the documents an answer gets. ``embedding`` is the button that chooses another embedding model."""
 
     def __init__(self, save: Saver) -> None:
         super().__init__(
@@ -91,6 +99,9 @@ class RetrievalPage(FormPage):
             self.tr("How your documents are used in an answer. Saved at once."),
             save,
         )
+        self.embedding = QPushButton(self.tr("Choose…"))
+        row = self._add("rag.embedding_model", Row(self.tr("Embedding model"), self.tr("Reading…"), self.embedding))
+        self._readers.append(lambda settings: row.set_hint(self._embedding_words(settings)))
         self.number(
             "rag.top_k",
             self.tr("Passages shown"),
@@ -136,6 +147,15 @@ class RetrievalPage(FormPage):
             lambda s: s.rag.follow_up,
         )
         self.end()
+
+    def _embedding_words(self, settings: Settings) -> str:
+        """Says what finds passages by meaning, and where text goes for it."""
+        chosen, host = settings.rag.embedding_model, settings.rag.embedding_host
+        if host:
+            return self.tr("{0}: the text of documents and questions is sent to {1}.").format(chosen, host)
+        if chosen in ("", DEFAULT_CHOICE):
+            return self.tr("Finds passages by their meaning. It came with the program; no text leaves this computer.")
+        return self.tr("{0} finds passages by their meaning.").format(chosen)
 
 
 class PrivacyPage(FormPage):

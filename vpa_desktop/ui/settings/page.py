@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, 
 from vpa_desktop.errors import VPAError
 from vpa_desktop.ui.nav import NavBar
 from vpa_desktop.ui.settings.cache_form import FormWithCache
-from vpa_desktop.ui.settings.forms import PAGES
+from vpa_desktop.ui.settings.embedding_flow import EmbeddingFlow
+from vpa_desktop.ui.settings.forms import PAGES, RetrievalPage
 from vpa_desktop.ui.settings.keys import KeysPage
 from vpa_desktop.ui.settings.limits import LimitsPage
 from vpa_desktop.ui.settings.providers import ProvidersPage
@@ -57,6 +58,8 @@ class SettingsPage(QWidget):
         self.tabs.currentChanged.connect(lambda _: self._count_kept())
         self._kept = next(page.kept for page in self.forms if isinstance(page, FormWithCache))
         self._kept.button.clicked.connect(self._forget_kept)
+        self.retrieval = next(form for form in self.forms if isinstance(form, RetrievalPage))
+        self.retrieval.embedding.clicked.connect(self._choose_embedding)
         bar = QFrame()
         bar.setProperty("side", True)
         bar.setFixedWidth(200)
@@ -104,6 +107,15 @@ class SettingsPage(QWidget):
             self._kept.tell(str(error))
             return
         self._kept.tell("")
+
+    def _choose_embedding(self) -> None:
+        if self._backend is not None:
+            EmbeddingFlow(self._tasks, self._backend.embedding, self._on_embedding).start(self)
+
+    def _on_embedding(self) -> None:
+        if self._backend is not None:
+            self._fill(self._backend)
+            self.changed.emit()
 
     def start_adding(self) -> None:
         """Opens the form for a new provider."""
