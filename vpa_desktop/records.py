@@ -134,6 +134,7 @@ class SearchWhy:
 class SearchResult:
     """One passage found: ``score`` is fused, 0 to 1; ``similarity`` the cosine with the question, if known.
 
+    ``closeness`` is that cosine on the scale of the default model, since some models find everything close.
     ``left_out`` is the sentence why it would not go into a prompt; empty where it would.
     ``also_in`` names the other documents that say the same.
     """
@@ -154,6 +155,7 @@ class SearchResult:
     tokens: int = 0
     left_out: str = ""
     also_in: tuple[OtherPlace, ...] = ()
+    closeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

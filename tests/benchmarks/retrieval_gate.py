@@ -1,6 +1,7 @@
 """Both sides of "not in your documents": answerable questions refused, and others answered. Asserts nothing.
 
-Run: python -m tests.benchmarks.retrieval_gate SETS [--home DIR] [--queries N], SETS and DIR as in ``retrieval``. Each
+Run: python -m tests.benchmarks.retrieval_gate SETS [--home DIR] [--queries N] [--model FOLDER] [--only NAME...],
+SETS and DIR as in ``retrieval``. Each
 library is asked its own questions, those of the other sets in English, and, where its documents come in articles, of a
 library of every second article those about the others: they are of the same kind, in the same language. Questions of
 another set can by chance be answered from a library on the same subject; that counts as a mistake here.
@@ -43,10 +44,10 @@ def is_in_half(document: str) -> bool:
     return int(document.split("-")[0]) % 2 == 0
 
 
-async def both_sides(folder: Path, home: Path, others: Sequence[Path], most: int) -> None:
+async def both_sides(folder: Path, home: Path, others: Sequence[Path], most: int, model: str) -> None:
     """Prints what one library refuses of its own and answers of others' questions."""
     own = questions_of(folder, most)
-    library = await Library.of(folder, home / folder.name)
+    library = await Library.of(folder, home / folder.name, model)
     refused = len(own) - await answered(library, [text for text, _ in own])
     wrong = []
     for other in others:
@@ -54,7 +55,7 @@ async def both_sides(folder: Path, home: Path, others: Sequence[Path], most: int
         wrong.append(f"{other.name} {100 * await answered(library, foreign) / len(foreign):.0f}")
     await library.aclose()
     if folder.name.startswith(_PARTED):
-        half = await Library.of(folder, home / f"{folder.name}_half", is_wanted=is_in_half)
+        half = await Library.of(folder, home / f"{folder.name}_half", model, is_wanted=is_in_half)
         foreign = [text for text, document in own if not is_in_half(document)]
         wrong.append(f"its other half {100 * await answered(half, foreign) / len(foreign):.0f}")
         await half.aclose()
@@ -68,8 +69,10 @@ async def measure(arguments: argparse.Namespace, home: Path) -> None:
     print(f"Questions, of 100 (load {os.getloadavg()[0]:.1f})")
     print(f"  {'':12}{'asked':>6}{'own refused':>12}   answered though they are about something else")
     for folder in sets:
+        if arguments.only and folder.name not in arguments.only:
+            continue
         others = [other for other in english if other != folder] if folder in english else []
-        await both_sides(folder, home, others, arguments.queries)
+        await both_sides(folder, home, others, arguments.queries, arguments.model)
 
 
 def main() -> None:
@@ -78,6 +81,8 @@ def main() -> None:
     parser.add_argument("sets", type=Path)
     parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--only", nargs="+", default=[])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         asyncio.run(measure(arguments, arguments.home or Path(temporary)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +13,14 @@ from tests.rag.conftest import add, open_knowledge
 from vpa_desktop.config import RagSettings
 from vpa_desktop.errors import DocumentUnreadable, KnowledgeError
 from vpa_desktop.rag import retrieval
+from vpa_desktop.rag.embedder import OnnxEmbedder
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.rag.left_out import OFF_TOPIC
 from vpa_desktop.records import IngestReport
+from vpa_desktop.storage.database import Database
+
+if TYPE_CHECKING:
+    from vpa_desktop.rag.embedder import Vectors
 
 LANGUAGES = "kreuzberg__a_comparison_of_programming_languages_in_economics_16_jun_2014.pdf"
 FILES = [
@@ -246,3 +252,39 @@ async def test_of_many_passages_wanted_the_last_are_judged_as_the_first(tmp_path
         report = await knowledge.search_knowledge("parking permit", 48)
     assert len(report.results) > 32
     assert [(n, result.left_out) for n, result in enumerate(report.results) if result.left_out == OFF_TOPIC] == []
+
+
+class EverythingIsClose(OnnxEmbedder):
+    """The default model with all vectors pulled into one direction, as those of some models are."""
+
+    choice = "everything is close"
+    is_latin_only = False
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return _pulled(await super().embed_passages(texts))
+
+    async def embed_query(self, text: str) -> Vectors:
+        return _pulled(await super().embed_query(text))
+
+
+def _pulled(vectors: Vectors) -> Vectors:
+    import numpy as np
+
+    moved = vectors + 2.0 / np.sqrt(vectors.shape[-1])
+    pulled: Vectors = (moved / np.linalg.norm(moved, axis=-1, keepdims=True)).astype(np.float32)
+    return pulled
+
+
+async def test_a_model_that_finds_everything_close_still_refuses(documents: Path, tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "vpa.db", backups=tmp_path / "backups")
+    knowledge = KnowledgeBase(database, tmp_path / "index", embedder=EverythingIsClose(processes=1))
+    await add(knowledge, documents / LANGUAGES)
+    try:
+        best = (await knowledge.search_knowledge("best recipe for pizza dough", 1)).results[0]
+        assert best.similarity is not None
+        assert best.similarity > 0.7
+        assert await knowledge.context_for("best recipe for pizza dough") == ()
+        assert await knowledge.context_for("What is the speed of C++ against Fortran?")
+    finally:
+        await knowledge.aclose()
+        await database.aclose()

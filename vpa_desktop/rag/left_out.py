@@ -64,9 +64,10 @@ def _is_within(result: SearchResult, citation: Citation) -> bool:
 
 def _confidence(result: SearchResult) -> float:
     """The closeness in meaning, stretched from "fairly similar" to "nearly the same words"; else the fused score."""
-    if result.similarity is None:
+    close = result.similarity if result.closeness is None else result.closeness
+    if close is None:
         return result.score
-    share = (result.similarity - FAIRLY_SIMILAR) / (VERY_SIMILAR - FAIRLY_SIMILAR)
+    share = (close - FAIRLY_SIMILAR) / (VERY_SIMILAR - FAIRLY_SIMILAR)
     return round(min(1.0, max(0.0, share)), 3)
 
 

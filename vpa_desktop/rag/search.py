@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vpa_desktop.errors import KnowledgeError
 from vpa_desktop.rag import retrieval
 from vpa_desktop.rag.chunks import is_unsegmented
+from vpa_desktop.rag.closeness import USUAL, Scales
 from vpa_desktop.rag.context import without_repeats
 from vpa_desktop.rag.embedder import RemoteEmbedder, leaves_for
 from vpa_desktop.rag.filters import filters_in, within, without
@@ -79,6 +80,7 @@ class Searcher:
         self._words = words
         self._engine = engine
         self._second_look = second_look
+        self._scales = Scales()
 
     async def search(
         self, query: str, top_k: int, scope: SearchScope | None = None, *, stays_here: bool = False
@@ -104,14 +106,21 @@ class Searcher:
         first = {passage_id: held[0] for passage_id, held in places.items()}
         # The others were removed meanwhile, or are not where the search was limited to.
         there = [item for item in found if item.passage_id in first]
+        cosines = {item.passage_id: item.similarity for item in there if item.similarity is not None}
+        scale = await self._scales.of(engine.embedder) if cosines else USUAL
+        close = {passage_id: scale.closeness(cosine) for passage_id, cosine in cosines.items()}
         fitting = {item.passage_id for item in there}
         if not question.is_about_named:
             weights = retrieval.word_weights(words, frequencies, passages)
-            fitting = {i.passage_id for i in _relevant(question.text, weights, there[:judged], first)}
+            scaled = [replace(item, similarity=close.get(item.passage_id)) for item in there[:judged]]
+            fitting = {i.passage_id for i in _relevant(question.text, weights, scaled, first)}
         if self._second_look is not None and there:
             texts = [first[item.passage_id].text for item in there]
             there = await self._second_look.reordered(question.text, there, texts)
-        results = [_result(item, places[item.passage_id], item.passage_id in fitting) for item in there]
+        results = [
+            _result(item, places[item.passage_id], item.passage_id in fitting, close.get(item.passage_id))
+            for item in there
+        ]
         return Hits(tuple(without_repeats(results, top_k)), notice)
 
     async def _read(self, query: str, scope: SearchScope) -> Question:
@@ -250,7 +259,7 @@ def _bar(query: str, words: int) -> Bar:
     return Bar(is_exact, alone=retrieval.FOREIGN_WORDS_ALONE, leading=retrieval.FOREIGN_WORDS_LEADING, close=None)
 
 
-def _result(item: Found, places: Sequence[Passage], fits: bool) -> SearchResult:
+def _result(item: Found, places: Sequence[Passage], fits: bool, closeness: float | None) -> SearchResult:
     passage = places[0]
     others = {place.document_id: place for place in places if place.document_id != passage.document_id}
     return SearchResult(
@@ -265,6 +274,7 @@ def _result(item: Found, places: Sequence[Passage], fits: bool) -> SearchResult:
         text=passage.text,
         why=SearchWhy(item.dense_rank, item.keyword_rank, item.rerank_score),
         similarity=item.similarity,
+        closeness=closeness,
         start=passage.start,
         end=passage.end,
         tokens=passage.tokens,
