@@ -183,7 +183,7 @@ class EmbeddingCalls:
             counts = {
                 "texts": len(request.texts),
                 "tokens": row.input_tokens,
-                "cost_usd": "unknown" if row.cost_usd is None else str(row.cost_usd),
+                "cost_usd": "unknown" if row.cost_usd is None else f"{row.cost_usd:f}",
             }
             await self._told(row.outcome if row.outcome != "ok" else "done", choice, **facts, **counts)
         return found
