@@ -13,6 +13,8 @@ import pytest
 
 from tests.assistant.vector_server import DIMENSIONS, VectorServer, vector_server
 from vpa_desktop.assistant import provider_embedder
+from vpa_desktop.assistant.embedding_calls import host_for
+from vpa_desktop.catalog import LLMProviderConfig
 from vpa_desktop.config import find_paths
 from vpa_desktop.errors import KnowledgeError, PolicyRefused
 from vpa_desktop.messages import EnhancedLLMRequest
@@ -183,6 +185,21 @@ async def test_the_offers_say_where_text_would_go_and_what_is_missing(tmp_path: 
     without_key = offers["paid/text-embedding-3-small"]
     assert without_key.host == "api.openai.com"
     assert "There is no key for paid" in without_key.note
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoint", "model", "more", "host"),
+    [
+        ("ollama", "http://127.0.0.1:11434", "nomic-embed-text", {}, ""),
+        ("ollama", "http://127.0.0.1:11434", "embed:cloud", {}, "ollama.com"),
+        ("ollama", "http://nas.example:11434", "nomic-embed-text", {}, "nas.example:11434"),
+        ("openai_compatible", "http://127.0.0.1:1234/v1", "nomic", {}, "127.0.0.1:1234"),
+        ("openai_compatible", "http://127.0.0.1:1234/v1", "nomic", {"local_only": True}, ""),
+        ("openai", "", "text-embedding-3-small", {}, "api.openai.com"),
+    ],
+)
+def test_where_text_goes(kind: str, endpoint: str, model: str, more: dict[str, Any], host: str) -> None:
+    assert host_for(LLMProviderConfig(kind, api_endpoint=endpoint or None, **more), model) == host
 
 
 # What never leaves

@@ -28,11 +28,18 @@ class VectorServer:
     dimensions: int = DIMENSIONS
     is_silent: bool = False
     allowed: int | None = None
+    silent_after: int | None = None
+    fell_silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def texts(self) -> list[str]:
         """Everything it was sent but the word that tries it."""
         return [text for texts in self.requests for text in texts if text != "test"]
+
+    @property
+    def keeps_silent(self) -> bool:
+        """True where it takes what comes and says nothing."""
+        return self.is_silent or (self.silent_after is not None and len(self.texts) > self.silent_after)
 
     def answer(self, body: dict[str, Any]) -> tuple[int, str, dict[str, Any]]:
         """Status, further heads and the document."""
@@ -74,7 +81,8 @@ async def vector_server() -> AsyncIterator[VectorServer]:
             sizes = (line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-len"))
             body = await reader.readexactly(int(next(sizes, "0")))
             status, more, document = made.answer(json.loads(body)) if body else (404, "", {})
-            if made.is_silent and status == 200:
+            if status == 200 and made.keeps_silent:
+                made.fell_silent.set()
                 await over.wait()
             data = json.dumps(document).encode()
             lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(data)}"]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.e2e.program import Program
@@ -58,8 +59,10 @@ def driven(program: Program, module: str, *arguments: str) -> Any:
         f"{sys.executable} -m vpa_desktop >window.log 2>&1 & window=$!; "
         f'{SYSTEM_PYTHON} -m {module} "$@"; code=$?; kill $window; wait $window; exit $code'
     )
-    with display() as screen:
+    # The accessibility bus has a socket there, named after the screen: that of another session must not be this one.
+    with display() as screen, TemporaryDirectory(prefix="vpa-run-") as runtime:
         variables = {"DISPLAY": screen, "QT_QPA_PLATFORM": "xcb", "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1"}
+        variables["XDG_RUNTIME_DIR"] = runtime
         done = subprocess.run(
             ["dbus-run-session", "--", "bash", "-c", inside, "bash", *arguments],
             capture_output=True,

@@ -112,6 +112,19 @@ def test_a_key_is_tested_and_rotated_only_to_one_that_works(program: Program, ll
     assert "environment" in environment.err
 
 
+def test_a_key_that_was_refused_is_listed_so_with_its_reason(program: Program, llmock: LLMock) -> None:
+    program.settings(f'[providers.main]\nkind = "openai"\nmodel = "gpt-4o"\napi_endpoint = "{llmock.base}/v1"\n')
+    assert program("keys", "set", "main", stdin=KEY, **VAULT).code == 0
+    assert program("keys", "set", "main", "--label", "second", stdin=NEW_KEY, **VAULT).code == 0
+    llmock.behave({"type": "fail", "status": 401, "times": 1})
+    assert program("ask", "Ping", "--no-docs", **VAULT).code == 0
+    listed = program("keys", "list", "--json", **VAULT).json["keys"]
+    assert sorted(key["state"] for key in listed) == ["in use", "refused"]
+    refused = next(key for key in listed if key["state"] == "refused")
+    assert "401" in refused["reason"]
+    assert refused["until"]
+
+
 def test_a_named_provider_without_a_key_is_not_replaced_by_another(program: Program, llmock: LLMock) -> None:
     program.settings(
         f'[providers.other]\nkind = "openai_compatible"\nmodel = "m"\napi_endpoint = "{llmock.base}/v1"\n'

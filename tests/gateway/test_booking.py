@@ -48,6 +48,23 @@ async def test_a_count_that_is_missing_is_estimated_from_the_text() -> None:
     assert row.cost_usd is not None
 
 
+@pytest.mark.parametrize("counted", [Usage(0, 0), Usage(1_000, 0), Usage(0, 9_000)])
+async def test_a_server_that_counts_nothing_is_not_free(counted: Usage) -> None:
+    row = await booked(TextDelta(LONG), StreamDone("stop", counted))
+    assert row.outcome == "ok"
+    assert row.estimated
+    assert row.input_tokens
+    assert row.input_tokens == (counted.input_tokens or row.input_tokens)
+    assert row.output_tokens is not None
+    assert row.output_tokens > 5_000
+    assert row.cost_usd == (row.input_tokens + 10 * row.output_tokens) / Decimal(1_000_000)
+
+
+async def test_an_answer_without_a_word_has_no_tokens() -> None:
+    row = await booked(StreamDone("stop", Usage(1_000, 0)))
+    assert (row.output_tokens, row.cost_usd, row.estimated) == (0, Decimal("0.001"), False)
+
+
 async def test_what_was_counted_is_paid_also_where_no_text_came() -> None:
     failed = await booked(ProviderUnavailable("failed", provider="a", usage=Usage(1_000, 9_000)))
     assert (failed.input_tokens, failed.output_tokens, failed.cost_usd) == (1_000, 9_000, Decimal("0.091"))

@@ -96,6 +96,19 @@ async def test_no_longer_an_answer_is_asked_for_than_the_model_can_give() -> Non
     assert [r.max_tokens for r in to.requests] == [4_096, 50]
 
 
+async def test_the_only_one_that_can_see_is_asked_though_it_failed_before() -> None:
+    manager = LLMProviderManager(RoutingSettings(failover_chain=("seeing", "blind")))
+    manager.model_info = lambda config, model: ModelInfo(model, images=model != "blind")
+    seeing, blind = provider("openai", "sees", "seeing"), provider("openai", "blind", "blind")
+    await answered(manager, LLMRequest((Message("user", "?"),)), seeing, blind)
+    for _ in range(5):
+        manager.breaker("seeing", "sees").failure("down")
+    response = await manager.generate(LLMRequest((Message("user", "?", (PICTURE,)),)))
+    assert (response.provider, blind.requests) == ("seeing", [])
+    assert [(each.provider, each.outcome) for each in response.attempts] == [("blind", "skipped"), ("seeing", "ok")]
+    assert response.attempts[0].reason == "blind cannot see images"
+
+
 async def test_images_are_refused_before_sending_where_the_model_cannot_see() -> None:
     manager = LLMProviderManager(RoutingSettings(default_provider="p"))
     manager.model_info = lambda config, model: ModelInfo(model, images=model != "blind" and None)

@@ -223,6 +223,8 @@ async def test_damage_found_while_it_answers_already_has_it_built_again(
     again = library.keeper()
     damaged = await again.current()
     await again._unbroken.ended()
+    assert again._renewal is not None
+    await again._renewal
     assert await again.current() is not damaged
     assert file.read_bytes() == whole
     assert await library.finds(again, "word31")

@@ -251,3 +251,16 @@ async def test_a_json_answer_of_a_broken_provider_is_an_error_and_no_answer(vpa_
     async with serving(page) as a, open_house(vpa_home, settings_of(a)) as house:
         with pytest.raises(openai.InternalServerError):
             await house.client.with_options(max_retries=0).chat.completions.create(model="auto", messages=QUESTION)
+
+
+async def test_the_words_are_called_by_the_model_that_said_them_though_another_had_begun_to_think(
+    vpa_home: Path,
+) -> None:
+    thought = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"},"finish_reason":null}]}\n\n'
+    thinking = then_reset(STREAM_HEAD + ROLE + thought)
+    async with serving(thinking) as a, serving(GOOD) as b, open_house(vpa_home, settings_of(a, b)) as house:
+        text, chunks = await streamed(house)
+    assert text == "".join(WORDS)
+    said = {c.model for c in chunks if c.choices and c.choices[0].delta.content}
+    assert [name.partition("/")[0] for name in said] == ["b"]
+    assert chunks[0].model.startswith("a/")

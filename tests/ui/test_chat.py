@@ -231,6 +231,21 @@ async def test_sources_are_opened_by_keyboard_and_lead_back_to_the_list(
     assert isinstance(window.chat.panel(), SourcePanel)
 
 
+async def test_the_list_of_sources_goes_along_with_the_next_answer(window: MainWindow, backend: FakeBackend) -> None:
+    backend.citations = (Citation(1, "contract.pdf", "/c.pdf", "Contract", 4, "", 0.9, "short text", "d1", 7),)
+    await answered(window, "What is the penalty?")
+    window.chat.transcript.sources_requested.emit(shown(window)[1].id)
+    backend.citations = (Citation(1, "annex.pdf", "/a.pdf", "Annex", 2, "", 0.8, "other text", "d2", 9),)
+    window.chat.composer.edit.setFocus()
+    await answered(window, "And the bonus?")
+    listed = window.chat.panel()
+    assert isinstance(listed, SourcePanel)
+    names = [b.accessibleName() for b in listed.findChildren(QPushButton)]
+    assert "Source 1: annex.pdf, page 2" in names
+    assert not any("contract.pdf" in name for name in names)
+    assert not listed.hasFocus()
+
+
 async def test_f3_opens_the_sources_that_the_answer_names_one_after_the_other(
     window: MainWindow, backend: FakeBackend
 ) -> None:

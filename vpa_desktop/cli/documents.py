@@ -125,6 +125,8 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
             out.line("   also in: " + ", ".join(place.document for place in result.also_in))
     if not report.results:
         out.line("Nothing was found.")
+    if report.notice:
+        out.note(f"warning: {report.notice}")
     keys = ("document", "path", "title", "page", "section", "score", "text", "also_in")
     results = [
         {
@@ -136,7 +138,7 @@ async def search(options: argparse.Namespace, paths: Paths, out: Output) -> int:
         }
         for r in report.results
     ]
-    out.document({"query": report.query, "ms": report.ms, "results": results})
+    out.document({"query": report.query, "ms": report.ms, "results": results, "notice": report.notice})
     return 0
 
 

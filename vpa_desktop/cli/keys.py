@@ -30,6 +30,7 @@ def _named(options: argparse.Namespace) -> str:
 async def list_keys(options: argparse.Namespace, paths: Paths, out: Output) -> int:
     """Say where keys are and how they stand."""
     async with opened(paths, out) as system:
+        await system.keys_ready()  # what earlier commands met is read with them
         found = await system.key_desk.list_keys()
         notices = [system.setup.notices.get("vault"), *(k.reason for k in found if k.state == "held back")]
     head = ("provider", "label", "where", "key", "state", "last used")

@@ -29,7 +29,7 @@ async def list_providers(options: argparse.Namespace, paths: Paths, out: Output)
         found = await system.list_providers()
     head = ("", "id", "kind", "model", "state", "key", "default", "note")
     rows = [
-        (f"{n}.", p.id, p.kind, p.model or "-", _state(p), p.key_source or "-", p.is_default, p.note)
+        (f"{n}.", p.id, p.kind, p.model or "-", state_in_words(p), p.key_source or "-", p.is_default, p.note)
         for n, p in enumerate(found, 1)
     ]
     out.table(head, rows)
@@ -37,14 +37,15 @@ async def list_providers(options: argparse.Namespace, paths: Paths, out: Output)
     return 0
 
 
-def _state(status: ProviderStatus) -> str:
+def state_in_words(status: ProviderStatus) -> str:
+    """Say in a word or two whether a provider can be asked."""
     if status.forbidden:
         return "not allowed"
     if not status.enabled:
         return "off"
     if status.needs_key and not status.key_source:
         return "no key"
-    state = {"open": "failing", "half-open": "on trial"}.get(status.breaker, "ready")
+    state = {"open": "failing", "half_open": "on trial"}.get(status.breaker, "ready")
     return f"{state}, {status.keys} keys" if status.keys > 1 else state
 
 

@@ -88,7 +88,7 @@ class AttemptRun:
         if done.model:
             self.model = done.model
         counted = done.usage
-        if counted is not None and counted.input_tokens is not None and counted.output_tokens is not None:
+        if counted is not None and counted.input_tokens and counted.output_tokens:
             self.counted = counted
 
     def end(self) -> None:
@@ -106,6 +106,7 @@ class AttemptRun:
     def usage(self, counted: Usage | None = None, *, is_whole: bool = True) -> Usage:
         """What was counted; what the provider did not say is estimated from the text.
 
+        A 0 is not said either: neither a question nor a text has no tokens, a server that sends it does not count.
         Of an answer that broke off (``is_whole`` False) a count may stand for its beginning only (Anthropic's first
         event says one token): the estimate counts where it is more.
         """
@@ -113,9 +114,9 @@ class AttemptRun:
             return self.counted
         counted = counted or (self.done and self.done.usage) or Usage()
         tokens_in, tokens_out = counted.input_tokens, counted.output_tokens
-        if tokens_in is None:
+        if not tokens_in:
             tokens_in = estimate_prompt_tokens(self.request.messages, self.model).tokens
-        if tokens_out is None or not is_whole:
+        if not tokens_out or not is_whole:
             tokens_out = max(tokens_out or 0, self._estimated_out())
         if (tokens_in, tokens_out) == (counted.input_tokens, counted.output_tokens):
             return counted

@@ -176,9 +176,16 @@ class Failover:
         if self._has_rules:
             self._attempts += left_out(manager, self._route, request)
         if self._begun is None:
-            return admit(manager, self._route)
+            return self._admitted()
         self._ended(self._begun)  # all could be asked when it was
         return Admission(self._route, (), len(self._route) == 1)
+
+    def _admitted(self) -> Admission:
+        """Who may be asked now; where they all lack what the request needs, the least bad of those that have it."""
+        admission, unfit = admit(self._manager, self._route), self._match.unfitness
+        if not admission.skipped or not all(map(unfit, admission.stops)) or all(map(unfit, self._route)):
+            return admission
+        return admit(self._manager, [stop for stop in self._route if not self._is_passed_over(stop, unfit(stop))])
 
     async def _done(self, response: LLMResponse) -> RouteDone:
         """The last event; where another than the first choice answered it says what that one would have cost."""

@@ -66,16 +66,20 @@ class Match:
         """Return why this stop is not asked: it cannot do it, or one of the ``later`` ones can do it better."""
         if self._is_too_small(stop):
             return Objection("it is not known to take a longer prompt")
-        refusal = unfit(self._request, stop.provider, self.info(stop))
-        if refusal is not None:
-            return Objection(refusal.why, refusal)
+        if (unfitness := self.unfitness(stop)) is not None:
+            return unfitness
         return await self._leaves_it_to_a_larger(stop, later) if later else None
 
     def lacks(self, stop: Stop) -> bool:
         """True where a stop cannot be asked beside another: a rule, a pause, its abilities or the length."""
-        if self._too_small_tokens is not None or self.forbidden(stop) is not None or self.rests(stop) is not None:
-            return True
-        return unfit(self._request, stop.provider, self.info(stop)) is not None
+        return self._too_small_tokens is not None or self.rests(stop) is not None or self.unfitness(stop) is not None
+
+    def unfitness(self, stop: Stop) -> Objection | None:
+        """Return why a stop can in no case be asked this: a rule, or its abilities."""
+        if (forbidden := self.forbidden(stop)) is not None:
+            return forbidden
+        refusal = unfit(self._request, stop.provider, self.info(stop))
+        return None if refusal is None else Objection(refusal.why, refusal)
 
     def was_too_long(self, error: ProviderError) -> None:
         """Take in that a model refused the prompt as too long: from now on only larger windows are asked."""

@@ -111,12 +111,12 @@ class IndexKeeper:
 
     async def aclose(self) -> None:
         """Ends the work behind, and leaves a small index at home as it is now."""
+        self._closing = True
+        await self._unbroken.ended()
         if self._renewal is not None:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
-        self._closing = True
-        await self._unbroken.ended()
         async with self._lock:
             index = self._index
             if index is not None and self._kept_generation != self._generation and len(index) <= _WRITTEN_AT_CLOSE:
@@ -171,15 +171,8 @@ class IndexKeeper:
             await asyncio.to_thread(self._home.verify, lambda: not self._closing)
         except IndexCorrupt as why:
             log.info("vector index is built again: %s", why.why)
-            async with self._lock:
-                if self._index is not None:  # else it was discarded meanwhile
-                    await self._rebuild()
-
-    async def _rebuild(self) -> None:
-        try:
-            await self._build()
-        except StorageError as failed:
-            log.info("vector index was not built again: %s", failed)
+            if self._index is not None:  # else it was discarded meanwhile
+                self._renew_behind()
 
     async def _catch_up(self) -> None:
         import numpy as np
@@ -222,7 +215,11 @@ class IndexKeeper:
         return generation, index
 
     def _renew_if_outgrown(self, index: VectorIndex) -> None:
-        if index.is_outgrown and (self._renewal is None or self._renewal.done()):
+        if index.is_outgrown:
+            self._renew_behind()
+
+    def _renew_behind(self) -> None:
+        if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.create_task(self._renew(), name="renew the vector index")
 
     async def _renew(self) -> None:

@@ -160,8 +160,7 @@ class StreamReply(Reply):
                 await self._put(chunks.reasoning(event.text), more=True)
             elif isinstance(event, RouteStarted):
                 self._note(event)
-                if not self.has_begun:
-                    chunks.answered_by(event.provider, event.model)
+                chunks.answered_by(event.provider, event.model)  # its reasoning may be all that came of the one before
             elif isinstance(event, Seam):
                 if event.restarts:
                     raise CANNOT_TAKE_BACK

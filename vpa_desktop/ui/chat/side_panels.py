@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 
 from vpa_desktop.ui.chat import wording
 from vpa_desktop.ui.widgets import theme_now
@@ -36,6 +36,7 @@ class SidePanels(QObject):
         transcript.sources_requested.connect(self._show_sources)
         transcript.receipt_requested.connect(self._show_receipt)
         transcript.link_activated.connect(self.follow)
+        view.answer_ended.connect(self._go_along)
 
     def attach(self, backend: Backend) -> None:
         """From now on documents can be opened at a passage."""
@@ -58,7 +59,15 @@ class SidePanels(QObject):
             panel.show_receipt(message)
             self._open(panel)
 
-    def _show_sources(self, message_id: str) -> None:
+    def _go_along(self, message_id: str) -> None:
+        """Shows a new answer's sources where those of another one are shown; the keys stay where they are."""
+        from vpa_desktop.ui.chat.sources import SourcePanel
+
+        if isinstance(panel := self._view.panel(), SourcePanel):
+            at = panel.window().focusWidget()
+            self._show_sources(message_id, takes_focus=at is not None and (at is panel or panel.isAncestorOf(at)))
+
+    def _show_sources(self, message_id: str, *, takes_focus: bool = True) -> None:
         from vpa_desktop.ui.chat.sources import SourcePanel
 
         message = self._view.message(message_id)
@@ -69,6 +78,8 @@ class SidePanels(QObject):
             panel.feedback_given.connect(lambda feedback: self._keep_feedback(message.id, feedback))
             panel.show_sources(message, self._feedback.get(message.id, message.feedback))
             self._open(panel)
+            if takes_focus:
+                panel.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_citation(self, message_id: str, n: int) -> None:
         message = self._view.message(message_id)

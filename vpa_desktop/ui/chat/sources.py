@@ -81,7 +81,6 @@ class SourcePanel(SidePanel):
         self._add_left_out(column, message.evidence.left_out)
         column.addStretch(1)
         self.show_content(body)
-        self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def restyle(self) -> None:
         """Shows the same in the new colours."""

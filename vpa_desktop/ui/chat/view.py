@@ -42,6 +42,7 @@ class ChatView(QWidget):
 
     panel_opened = Signal()
     panel_closed = Signal()
+    answer_ended = Signal(str)
 
     def __init__(self, ingestion: Ingestion) -> None:
         super().__init__()
@@ -120,6 +121,7 @@ class ChatView(QWidget):
         self._messages.append(message)
         self.transcript.finish_answer(message)
         self._show_figures()
+        self.answer_ended.emit(message.id)
 
     def set_title(self, title: str) -> None:
         """Shows the title of the conversation."""

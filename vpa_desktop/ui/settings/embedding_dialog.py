@@ -16,6 +16,8 @@ from vpa_desktop.ui.widgets import ChoiceBox, IconLabel, PlainLabel, restyle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PySide6.QtGui import QKeyEvent
+
     from vpa_desktop.embedding import EmbeddingOffer, EmbeddingQuote
 
 WIDTH_PX: Final = 580
@@ -195,8 +197,16 @@ class EmbeddingDialog(QDialog):
         self._fit()
 
     def _typed(self) -> None:
-        if self.other.isVisible() and self.other.text().strip():
+        is_new = self._quote is None or self._quote.choice != self.choice()
+        if self.other.isVisible() and self.other.text().strip() and is_new:
             self._ask()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter behind a typed name asks for its price, and closes nothing."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.other.hasFocus():
+            self._typed()
+            return
+        super().keyPressEvent(event)
 
     def _ask(self) -> None:
         self._quote = None
