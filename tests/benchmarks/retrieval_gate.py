@@ -1,10 +1,10 @@
 """Both sides of "not in your documents": answerable questions refused, and others answered. Asserts nothing.
 
 Run: python -m tests.benchmarks.retrieval_gate SETS [--home DIR] [--queries N] [--model FOLDER] [--only NAME...],
-SETS and DIR as in ``retrieval``. Each
-library is asked its own questions, those of the other sets in English, and, where its documents come in articles, of a
-library of every second article those about the others: they are of the same kind, in the same language. Questions of
-another set can by chance be answered from a library on the same subject; that counts as a mistake here.
+SETS and DIR as in ``retrieval``. Each library is asked its own questions, those of the other sets in English, and,
+where its documents come in articles, of a library of every second article those about the others: they are of the same
+kind, in the same language. Questions of another set can by chance be answered from a library on the same subject; that
+counts as a mistake here.
 """
 
 from __future__ import annotations

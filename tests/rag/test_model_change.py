@@ -99,11 +99,14 @@ async def test_the_model_before_answers_until_all_is_embedded_anew(tmp_path: Pat
     knowledge, database = await open_with(tmp_path, new, old)
     found = (await knowledge.search_knowledge("honey", 1)).results[0]
     assert (found.document_id, found.why.dense_rank) == ("a", 1)
-    assert (old.asked, new.asked) == (1, 0)
+    asked = old.asked
+    assert asked > 0
+    assert new.asked == 0
     assert await knowledge.resume() == 2
     found = (await knowledge.search_knowledge("milk", 1)).results[0]
     assert (found.document_id, found.why.dense_rank) == ("b", 1)
-    assert (old.asked, new.asked, old.is_closed) == (1, 1, True)
+    assert (old.asked, old.is_closed) == (asked, True)
+    assert new.asked > 0
     await knowledge.aclose()
     await database.aclose()
     assert len(list((tmp_path / "index").glob("*.faiss"))) == 1
