@@ -215,6 +215,11 @@ class LLMProviderConfig:
         return replace(self, api_key=api_key)
 
 
+def is_demonstration(config: LLMProviderConfig) -> bool:
+    """True for the small packaged model, which is no match for a model that somebody chose."""
+    return config.kind == LLMProvider.LLAMA_CPP and not config.model_path and str(config.model) == LLMModel.SMOLLM2_135M
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A model as a provider lists it. None where the provider does not say.

@@ -23,7 +23,7 @@ from vpa_desktop.assistant.embedding_desk import EmbeddingDesk
 from vpa_desktop.assistant.embedding_keeper import EmbeddingKeeper
 from vpa_desktop.assistant.guarded_build import guarded
 from vpa_desktop.assistant.health_keeper import HealthKeeper
-from vpa_desktop.assistant.integration import EnhancedLLMIntegration, is_demonstration
+from vpa_desktop.assistant.integration import EnhancedLLMIntegration
 from vpa_desktop.assistant.key_desk import KeyDesk
 from vpa_desktop.assistant.model_catalogue import ModelCatalogue
 from vpa_desktop.assistant.policy_desk import LOOKS_EVERY_S, PolicyDesk
@@ -32,7 +32,7 @@ from vpa_desktop.assistant.provider_setup import ProviderSetup
 from vpa_desktop.assistant.shared_session import SharedSession
 from vpa_desktop.assistant.stats import build_dashboard
 from vpa_desktop.assistant.update_notice import UpdateNotice
-from vpa_desktop.catalog import KINDS, ModelInfo
+from vpa_desktop.catalog import KINDS, ModelInfo, is_demonstration
 from vpa_desktop.config import Paths, Settings, apply_environment, find_paths
 from vpa_desktop.errors import SecretError
 from vpa_desktop.evidence import Feedback

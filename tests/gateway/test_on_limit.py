@@ -53,6 +53,38 @@ async def test_the_cheapest_that_fits_goes_on_and_says_why() -> None:
     assert (dear.requests, middle.requests) == ([], [])
 
 
+def demonstration() -> ScriptedProvider:
+    """The small model that comes with the program, by its configuration."""
+    config = LLMProviderConfig("llama_cpp", provider_id="local", max_retries=0)
+    return ScriptedProvider(config, [TextDelta("Perhaps."), StreamDone("stop", Usage(10, 2))])
+
+
+async def test_the_demonstration_model_is_not_the_cheapest_as_long_as_another_fits() -> None:
+    dear, cheap = priced("dear", 1000), priced("cheap", 10)
+    response = await answer(limited("cheapest", dear, cheap, demonstration()))
+    assert response.provider == "cheap"
+    response = await answer(limited("cheapest", dear, priced("middle", 500), demonstration()))
+    assert response.provider == "local"
+
+
+@pytest.mark.parametrize("strategy", ["cheapest", "fastest", "weighted"])
+async def test_the_demonstration_model_is_asked_last(strategy: str) -> None:
+    for _ in range(8):
+        made = LLMProviderManager(RoutingSettings(strategy=strategy))  # type: ignore[arg-type]
+        for provider in (priced("a", 10), demonstration(), priced("b", 20)):
+            made.register_provider(provider.provider_id, provider)
+        await made.learn_prices(ASK)
+        assert [provider.provider_id for provider in made.route(ASK)][-1] == "local"
+
+
+async def test_a_demonstration_model_that_somebody_has_put_into_the_chain_is_the_cheapest() -> None:
+    made = LLMProviderManager(RoutingSettings(strategy="cheapest", failover_chain=("a", "local")))
+    for provider in (priced("a", 10), demonstration()):
+        made.register_provider(provider.provider_id, provider)
+    await made.learn_prices(ASK)
+    assert [provider.provider_id for provider in made.route(ASK)] == ["local", "a"]
+
+
 async def test_block_asks_nobody_though_a_free_one_is_there() -> None:
     dear, here = priced("dear", 1000), good("here", local_only=True)
     with pytest.raises(BudgetExceeded) as refused:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vpa_desktop.assistant.integration import is_demonstration
-from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, is_demonstration
 from vpa_desktop.prices import is_free
 from vpa_desktop.records import ProviderStatus, RouteChoice
 

@@ -25,7 +25,7 @@ from vpa_desktop.assistant.quality import quality_of
 from vpa_desktop.assistant.rewriting import Rewriter
 from vpa_desktop.assistant.stats import caching_stats
 from vpa_desktop.assistant.turn import Turn
-from vpa_desktop.catalog import LLMModel, LLMProvider, LLMProviderConfig
+from vpa_desktop.catalog import is_demonstration
 from vpa_desktop.config import Settings
 from vpa_desktop.errors import AllProvidersFailed, BadReply, StreamInterrupted, VPAError
 from vpa_desktop.evidence import Evidence
@@ -59,11 +59,6 @@ from vpa_desktop.providers.base import BaseLLMProvider
 from vpa_desktop.rag.knowledge import KnowledgeBase
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.storage.conversations import ConversationStore
-
-
-def is_demonstration(config: LLMProviderConfig) -> bool:
-    """True for the small packaged model, which is not trusted with documents."""
-    return config.kind == LLMProvider.LLAMA_CPP and not config.model_path and str(config.model) == LLMModel.SMOLLM2_135M
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from vpa_desktop.catalog import LLMProviderConfig, ModelInfo
+from vpa_desktop.catalog import LLMProviderConfig, ModelInfo, is_demonstration
 from vpa_desktop.config import LOCAL_PROVIDER_ID, BudgetSettings, RoutingSettings, Strategy
 from vpa_desktop.errors import ConfigError, PolicyRefused, VPAError
 from vpa_desktop.gateway import straight
@@ -308,7 +308,12 @@ class LLMProviderManager:
             health.expected_ms,
             health.in_flight,
             self._prices.price_usd(provider.config, model, lengths) if tokens_in else None,
+            is_stopgap=is_demonstration(provider.config) and not self._was_chosen(provider.provider_id),
         )
+
+    def _was_chosen(self, provider_id: str) -> bool:
+        """True where the person has named a provider as the default or in the chain."""
+        return provider_id in (*self.routing.failover_chain, self._default_id())
 
     def stream(
         self,

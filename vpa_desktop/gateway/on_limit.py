@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from vpa_desktop.catalog import is_demonstration
 from vpa_desktop.gateway.admission import Stop
 from vpa_desktop.messages import LOCAL_USER, Attempt, LLMRequest
 from vpa_desktop.providers.base import BaseLLMProvider
@@ -66,6 +67,7 @@ def _local(manager: LLMProviderManager, request: LLMRequest, known: set[str]) ->
     return [Stop(provider) for provider in others]
 
 
-def _price(manager: LLMProviderManager, stop: Stop) -> tuple[bool, Decimal]:
+def _price(manager: LLMProviderManager, stop: Stop) -> tuple[bool, bool, Decimal]:
+    """What the cheapest is found by; the demonstration model last: it costs nothing, and is worth little more."""
     price = manager.prices.price_usd(stop.provider.config, stop.model)
-    return price is None, price or Decimal()
+    return is_demonstration(stop.provider.config), price is None, price or Decimal()

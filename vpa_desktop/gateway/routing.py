@@ -13,7 +13,10 @@ from vpa_desktop.config import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider that could answer. Unknown time or price is None; ``weight`` 0 is only ever a fallback."""
+    """A provider that could answer. Unknown time or price is None; ``weight`` 0 is only ever a fallback.
+
+    A ``is_stopgap`` one answers badly and is asked where nobody else can: it would be the cheapest each time.
+    """
 
     provider_id: str
     is_local: bool = False
@@ -21,6 +24,7 @@ class Candidate:
     expected_ms: float | None = None
     in_flight: int = 0
     price_usd: Decimal | None = None
+    is_stopgap: bool = False
 
 
 def order(
@@ -37,13 +41,15 @@ def order(
     first where the strategy is fixed or failover; ``sticky`` (who answered this conversation last) where it is
     weighted or fastest.
     """
-    pool = list(candidates)
+    pool = [each for each in candidates if not each.is_stopgap]
+    stopgaps = [each for each in candidates if each.is_stopgap]
     if strategy == "weighted":
-        return _front(_by_weight(pool, draw or random.Random()), sticky)
+        return _front(_by_weight(pool, draw or random.Random()), sticky) + stopgaps
     if strategy == "fastest":
-        return _front(_by_speed(pool, draw or random.Random()), sticky)
+        return _front(_by_speed(pool, draw or random.Random()), sticky) + stopgaps
     if strategy == "cheapest":
-        return sorted(pool, key=_price_key)
+        return sorted(pool, key=_price_key) + stopgaps
+    pool = list(candidates)  # in the chain's order, where somebody has put each
     ordered = _front(pool, preferred)
     return ordered[:1] if strategy == "fixed" else ordered
 
