@@ -168,12 +168,19 @@ async def test_stop_while_it_loads_leaves_no_process(local: LlamaCppProvider) ->
     with pytest.raises(asyncio.CancelledError):
         await task
     for _ in range(100):
-        left = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE} - before
-        if not left:
+        if not (left := [child for child in psutil.Process().children() if child.pid not in before and lives(child)]):
             break
         await asyncio.sleep(0.02)
     assert not left
     assert local.process_id is None
+
+
+def lives(process: psutil.Process) -> bool:
+    """False for one that has ended, also in this moment."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @installed

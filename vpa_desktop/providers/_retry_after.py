@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-LONGEST_S: Final = 31 * 86_400.0
-"""As long as a monthly quota lasts: a server that names more has lost its way."""
+LONGEST_S: Final = 36_525 * 86_400.0
+"""A century: what a server names is kept whole, as far as its end can be written down as a date."""
 
 SINCE_1970_S: Final = 1e9
 """A bare number from here on is a moment, in seconds; from a hundred times that on in milliseconds."""
