@@ -17,7 +17,10 @@ TURN_CHARACTERS = 8
 """What a turn adds, in the characters of ``is_far_below``: more than its marks and its role have tokens."""
 
 SAW_PICTURES: Final = "saw_pictures"
-"""In a request's metadata: the providers that have answered a question with pictures in its conversation."""
+"""In a request's metadata: the providers that have answered a question with pictures in its conversation.
+
+Where it stands there, pictures of earlier turns are a help that may be left out; else the caller put them there.
+"""
 
 ANSWER_TOKENS = 1_024
 """Room kept for the answer where nobody has said how long it may be."""
@@ -58,11 +61,14 @@ async def fitted(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo
 def without_unseen(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> LLMRequest:
     """Return the request without the pictures of earlier turns where it is not known that this model can look at them.
 
-    The last message's are the question itself: who cannot see those is not asked.
+    The last message's are the question itself: who cannot see those is not asked. Nor is anything left out that the
+    caller has put there.
     """
+    saw = request.metadata.get(SAW_PICTURES)
+    if saw is None or info.images or (info.images is None and provider.provider_id in saw):
+        return request
     *earlier, last = request.messages
-    saw = info.images is None and provider.provider_id in request.metadata.get(SAW_PICTURES, ())
-    if info.images or saw or not any(message.images for message in earlier):
+    if not any(message.images for message in earlier):
         return request
     blind = (replace(m, content=_told_of(m), images=()) if m.images else m for m in earlier)
     return replace(request, messages=(*blind, last))
@@ -116,7 +122,8 @@ async def least_tokens(request: LLMRequest, provider: BaseLLMProvider, info: Mod
 
 def unfit(request: LLMRequest, provider: BaseLLMProvider, info: ModelInfo) -> RequestRejected | None:
     """The refusal by us, before anything is sent, of what the model is known not to be able to do."""
-    if info.images is False and request.messages and request.messages[-1].images:
+    asked = request.messages[-1:] if SAW_PICTURES in request.metadata else request.messages
+    if info.images is False and any(message.images for message in asked):
         why, advice = f"{info.id} cannot see images", "or ask without the image"
     elif info.tools is False and request.tools:
         why, advice = f"{info.id} cannot call functions", "or ask without functions"

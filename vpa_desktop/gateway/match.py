@@ -96,10 +96,11 @@ class Match:
         request = bounded(policy, request, stop)
         if request.model != stop.named_model:
             request = replace(request, model=stop.named_model)
+        info = self.info(stop)
+        request = without_unseen(request, stop.provider, info)
         if kept:
             request = continuation(request, kept)
-        info = self.info(stop)
-        return await fitted(without_unseen(request, stop.provider, info), stop.provider, info)
+        return await fitted(request, stop.provider, info)
 
     def _is_too_small(self, stop: Stop) -> bool:
         if self._too_small_tokens is None:
