@@ -335,6 +335,17 @@ async def test_a_limit_stops_it_with_the_reason_and_more_money_lets_it_go_on(
         assert Decimal("0.01") < state.spent_today_usd < Decimal("0.05")
 
 
+async def test_what_a_server_does_not_count_is_estimated_and_not_free(tmp_path: Path, server: VectorServer) -> None:
+    server.counts = False
+    async with opened(tmp_path, server) as system:
+        await add(system, tmp_path)
+        await system.embedding.choose(CHOICE, agreed=True)
+        assert await system.knowledge.resume() == 3
+        rows = await system.manager.ledger.rows()
+    assert rows
+    assert all(row.estimated and row.input_tokens and row.cost_usd for row in rows)
+
+
 async def test_an_unknown_price_is_not_taken_for_nothing_where_there_is_a_limit(
     tmp_path: Path, server: VectorServer
 ) -> None:

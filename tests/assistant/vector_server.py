@@ -18,7 +18,10 @@ DIMENSIONS = 32
 
 @dataclass
 class VectorServer:
-    """Where it listens, the texts it got, and what it does: ``refusals`` are used up first, one a request."""
+    """Where it listens, the texts it got, and what it does: ``refusals`` are used up first, one a request.
+
+    Without ``counts`` it says that all its texts have 0 tokens.
+    """
 
     base: str = ""
     host: str = ""
@@ -27,6 +30,7 @@ class VectorServer:
     always: tuple[int, str] | None = None
     dimensions: int = DIMENSIONS
     is_silent: bool = False
+    counts: bool = True
     allowed: int | None = None
     silent_after: int | None = None
     fell_silent: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +57,7 @@ class VectorServer:
         self.requests.append(body["input"])
         length = body.get("dimensions") or self.dimensions
         rows = [{"index": n, "embedding": vector(text, length)} for n, text in enumerate(body["input"])]
-        tokens = sum(len(text.split()) for text in body["input"])
+        tokens = sum(len(text.split()) for text in body["input"]) if self.counts else 0
         return 200, "", {"data": rows, "model": body["model"], "usage": {"prompt_tokens": tokens}}
 
 

@@ -60,7 +60,8 @@ class EmbeddingProvider(HttpProvider):
         # A batch is a million numbers: the window would stand still meanwhile.
         read = await asyncio.to_thread(self.read_embeddings, dict_of(payload))
         vectors = await asyncio.to_thread(_checked, peer, read, len(request.texts), status)
-        return Embeddings(vectors, read.model or request.model, read.input_tokens, self.key_label)
+        counted = read.input_tokens or None  # no text has no tokens: a server that says 0 does not count
+        return Embeddings(vectors, read.model or request.model, counted, self.key_label)
 
 
 def openai_body(request: EmbeddingRequest, model: str, *, encoded: bool) -> dict[str, Any]:
