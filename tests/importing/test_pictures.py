@@ -13,6 +13,7 @@ import pytest
 
 from tests.importing.test_exports import chatgpt_node, cherry
 from vpa_desktop.assistant.archive_desk import ArchiveDesk
+from vpa_desktop.importing.trees import LEFT_OUT
 from vpa_desktop.importing.values import PICTURE
 from vpa_desktop.records import MessageRecord
 from vpa_desktop.storage.conversations import ConversationStore
@@ -70,7 +71,7 @@ async def test_chatgpts_pictures_are_found_beside_its_conversations(tmp_path: Pa
         packed.writestr("conversations.json", json.dumps([chat]))
         packed.writestr("file-red1-my red.jpg", photo("red"))
         packed.writestr("user-1/file_blue2-sanitized.jpg", photo("blue"))
-        packed.writestr("file-redder.txt", "not one of them")
+        packed.writestr("file-gone2-other.jpg", photo("green"))
     (question, _), pictures = await taken_in(tmp_path / "export.zip", tmp_path)
     assert pictures == [(RED, "my red.jpg"), (BLUE, "sanitized.jpg")]
     assert question.content == f"{PICTURE}\n\nLook"
@@ -114,6 +115,19 @@ async def test_a_question_that_was_only_a_picture_is_one_in_jans_threads(tmp_pat
     messages, pictures = await taken_in(tmp_path / "threads", tmp_path)
     assert pictures == [(BLUE, "")]
     assert [message.content for message in messages] == ["[A picture]", "Blue."]
+
+
+async def test_a_picture_that_came_with_an_answer_is_marked(tmp_path: Path) -> None:
+    blocks: list[dict[str, Any]] = [
+        {"id": "b1", "type": "main_text", "content": "Draw a cat"},
+        {"id": "b2", "type": "image", "url": url("red")},
+    ]
+    question = {"id": "q", "role": "user", "blocks": ["b1"], "createdAt": "2026-01-01T00:00:00Z"}
+    answer = {"id": "a", "role": "assistant", "blocks": ["b2"], "askId": "q", "createdAt": "2026-01-01T00:00:01Z"}
+    (tmp_path / "data.json").write_text(json.dumps(cherry([question, answer], blocks)))
+    messages, pictures = await taken_in(tmp_path / "data.json", tmp_path)
+    assert pictures == []
+    assert [each.content for each in messages] == ["Draw a cat", LEFT_OUT]
 
 
 async def test_cherry_studios_pictures_come_along(tmp_path: Path) -> None:

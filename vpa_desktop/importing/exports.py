@@ -10,6 +10,7 @@ import zipfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -145,15 +146,23 @@ def _put_pictures(document: Any, packed: zipfile.ZipFile) -> None:
     infos = {PurePosixPath(info.filename).name: info for info in packed.infolist()}
     names, left = sorted(infos), MOST_BYTES
     for begins, part in chatgpt.pictures_in(document):
-        at = bisect_left(names, begins)
-        if at == len(names) or not names[at].startswith(begins):
-            continue
-        info, kind = infos[names[at]], _KINDS.get(PurePosixPath(names[at]).suffix.lower())
-        if kind is None or info.file_size > min(left, MOST_PICTURE_BYTES):
+        name = _named(names, begins)
+        info, kind = infos.get(name), _KINDS.get(PurePosixPath(name).suffix.lower())
+        if info is None or kind is None or info.file_size > min(left, MOST_PICTURE_BYTES):
             continue
         left -= info.file_size
         part[chatgpt.HELD] = f"data:{kind};base64,{base64.b64encode(packed.read(info)).decode('ascii')}"
-        part[chatgpt.HELD_AS] = names[at].removeprefix(begins).lstrip("-_") or names[at]
+        part[chatgpt.HELD_AS] = name.removeprefix(begins).lstrip("-_")
+
+
+def _named(names: Sequence[str], begins: str) -> str:
+    """The first of the sorted names that goes on after ``begins`` as a file's name does; empty where none does."""
+    for name in islice(names, bisect_left(names, begins), None):
+        if not name.startswith(begins):
+            break
+        if name[len(begins) : len(begins) + 1] in ("-", "_", "."):
+            return name
+    return ""
 
 
 def _database(database: Path, named: Path) -> Any:

@@ -23,6 +23,8 @@ Role = Literal["user", "assistant", "hidden"]
 ALONE = "[A picture]"
 """The words of a question that was nothing but a picture."""
 
+LEFT_OUT = "[A picture that came with this answer and is not kept here]"
+
 _SPACE = uuid.UUID("5a9d2b1e-6f0c-4c7e-9a53-0d6a4f1c2e77")
 _EARLY = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -187,8 +189,12 @@ def _messages(own: str, line: _Line) -> Iterator[Plain]:
 
 def _message(own: str, turn: _Turn, place: int, at: datetime) -> Plain:
     last = turn.nodes[-1]
-    pictures = [picture for node in turn.nodes for picture in node.pictures] if turn.role == "user" else []
-    words = "\n\n".join(node.text.strip() for node in turn.nodes if node.text.strip())
+    pictures = [picture for node in turn.nodes for picture in node.pictures]
+    said = [node.text.strip() for node in turn.nodes if node.text.strip()]
+    if turn.role != "user":
+        said += [LEFT_OUT] * len(pictures)
+        pictures = []
+    words = "\n\n".join(said)
     return {
         "id": _id(f"{own}/{turn.nodes[0].id}"),
         "role": turn.role,
